@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 # A lock names versions and hashes, never an index: the machine's own pip configuration decides where packages come from.
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-input
 COMPILE := .cache/lock/bin/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 \
-	--generate-hashes --no-header --no-annotate --no-emit-index-url --only-binary :all: --no-binary json-logic-qubit
+	--generate-hashes --no-header --no-annotate --no-emit-index-url --only-binary :all:
 
 help: ## this list 本说明
 	@echo "Jifendai 积分贷"
@@ -82,7 +82,7 @@ venv:
 define install_lock
 	@if ! cmp -s $(1) $(VENV)/installed-$(1); then \
 	  echo "Installing $$(grep -c == $(1)) pinned packages from $(1), half a minute at most 正在安装依赖 …"; \
-	  $(PIP_INSTALL) --require-hashes --only-binary :all: $(2) -r $(1) && cp $(1) $(VENV)/installed-$(1) && echo "Installed 依赖已就绪"; \
+	  $(PIP_INSTALL) --require-hashes --only-binary :all: -r $(1) && cp $(1) $(VENV)/installed-$(1) && echo "Installed 依赖已就绪"; \
 	fi
 	@if ! cmp -s pyproject.toml $(VENV)/installed-pyproject.toml; then \
 	  $(PIP_INSTALL) --no-deps --no-build-isolation --no-index -e . && cp pyproject.toml $(VENV)/installed-pyproject.toml; \
@@ -96,6 +96,6 @@ install-dev: venv
 	$(call install_lock,requirements-dev.lock)
 
 install-bench: venv
-	$(call install_lock,requirements-bench.lock,--no-binary json-logic-qubit)
+	$(call install_lock,requirements-bench.lock)
 
 .PHONY: help run test lint bench soak openapi lock clean python-found venv install install-dev install-bench
