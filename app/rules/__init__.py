@@ -1,0 +1,1 @@
+"""POLICY: pure rules; decide() says their order."""
