@@ -1,0 +1,1 @@
+"""TERMS: the product catalogue, all YAML, and its pure, strict reader."""
