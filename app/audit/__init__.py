@@ -1,0 +1,1 @@
+"""EVIDENCE: canonical bytes, records, the Merkle tree and signed checkpoints; pure."""
