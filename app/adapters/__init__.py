@@ -1,0 +1,1 @@
+"""Everything outside: databases, the desk, score platforms, the clock, metrics."""
