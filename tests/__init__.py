@@ -1,0 +1,1 @@
+"""The tests mirror app/; each class and test name reads as one sentence."""
