@@ -165,7 +165,8 @@ def _path_of(need: str) -> str | None:
         return None
     for candidate in filter(None, map(shutil.which, filter(None, tool.candidates))):
         # Shims exist and fail, so each candidate is run.
-        if subprocess.run([candidate, tool.version_flag], capture_output=True, stdin=subprocess.DEVNULL).returncode == 0:
+        command = [candidate, tool.version_flag]
+        if subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0:
             return candidate
     return None
 

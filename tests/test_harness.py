@@ -63,7 +63,8 @@ class TestASkip:
 
         finished = subprocess.run(
             [sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "-p", "tests.conftest", tmp_path],
-            cwd=ROOT, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", "JIFENDAI_REQUIRE_ALL": require_all},
+            cwd=ROOT, capture_output=True, text=True,
+            env={"PATH": "/usr/bin:/bin", "JIFENDAI_REQUIRE_ALL": require_all},
         )  # fmt: skip
 
         assert finished.returncode == status, finished.stdout
