@@ -140,8 +140,9 @@ def _python_files(root: Path, *folders: str) -> list[Path]:
 
 def _tracked_files(root: Path) -> list[Path]:
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=root, capture_output=True, text=True
-    )
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=root, capture_output=True, text=True,
+    )  # fmt: skip
     if listed.returncode == 0:
         names = listed.stdout.split("\0")
     else:
