@@ -7,7 +7,7 @@ SHELL := /bin/sh
 
 # Each candidate is run, not merely looked up: version managers put shims on PATH that exist and fail.
 PYTHON ?=
-CANDIDATES := $(PYTHON) python3.13 python3.12 python3.11 python3 python
+CANDIDATES := $(strip $(PYTHON) python3.13 python3.12 python3.11 python3 python)
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,6 +38,14 @@ soak: install-dev ## the long harnesses, full counts (hours) 长时间可靠性�
 openapi: install ## write openapi.yaml anew 重新生成 openapi.yaml
 	@$(BIN)/jifendai openapi > openapi.yaml.new && mv openapi.yaml.new openapi.yaml && echo "openapi.yaml written 已生成"
 
+# What npm writes about sponsors is all addresses; the lock keeps names, versions and hashes.
+define UNFUND
+const fs = require("fs"), name = "package-lock.json", lock = JSON.parse(fs.readFileSync(name));
+for (const one of Object.values(lock.packages)) delete one.funding;
+fs.writeFileSync(name, JSON.stringify(lock, null, 2) + "\n");
+endef
+export UNFUND
+
 lock: python-found ## newest versions into the three locks 更新依赖锁定文件
 	@echo "Resolving the newest versions 正在解析最新版本 …"
 	@test -x .cache/lock/bin/uv || { mkdir -p .cache && $(FIND_PYTHON) && "$$found" -m venv .cache/lock; }
@@ -45,7 +53,11 @@ lock: python-found ## newest versions into the three locks 更新依赖锁定文
 	@$(COMPILE) --output-file requirements.lock
 	@$(COMPILE) --group dev --constraint requirements.lock --output-file requirements-dev.lock
 	@$(COMPILE) --group bench --constraint requirements.lock --constraint requirements-dev.lock --output-file requirements-bench.lock
-	@if grep -n '://' requirements*.lock; then echo "a lock names an address 锁定文件含有地址" >&2; exit 1; fi
+	@if npm --version >/dev/null 2>&1; then echo "Node tools of the tests 测试用 Node 工具 …"; \
+	  cd tests/contract && npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error >/dev/null && \
+	  node -e "$$UNFUND"; \
+	else echo "No npm: tests/contract/package-lock.json stays as it is 未安装 npm，保持不变"; fi
+	@if grep -n '://' tests/contract/package-lock.json requirements*.lock; then echo "a lock names an address 锁定文件含有地址" >&2; exit 1; fi
 	@echo "Locked 已锁定: $$(grep -c == requirements.lock) to run 运行, $$(grep -c == requirements-dev.lock) to test 测试"
 
 clean: ## remove the environment and caches; data stays 清除环境与缓存，数据不动
@@ -81,7 +93,7 @@ venv:
 # $(call install_lock,LOCK): does nothing when this very lock is what was installed last time.
 define install_lock
 	@if ! cmp -s $(1) $(VENV)/installed-$(1); then \
-	  echo "Installing $$(grep -c == $(1)) pinned packages from $(1), half a minute at most 正在安装依赖 …"; \
+	  echo "Installing $$(grep -c == $(1)) pinned packages from $(1), less than a minute 正在安装依赖，不到一分钟 …"; \
 	  $(PIP_INSTALL) --require-hashes --only-binary :all: -r $(1) && cp $(1) $(VENV)/installed-$(1) && echo "Installed 依赖已就绪"; \
 	fi
 	@if ! cmp -s pyproject.toml $(VENV)/installed-pyproject.toml; then \
