@@ -188,7 +188,7 @@ def _execute(url: str, statement: str) -> None:
 
 
 def _with_database(url: str, name: str) -> str:
-    return make_url(url).set(database=name).render_as_string(hide_password=False)
+    return make_url(_plain(url)).set(database=name).render_as_string(hide_password=False)
 
 
 def _plain(url: str) -> str:
