@@ -1,0 +1,1 @@
+"""VOCABULARY: frozen values that the other rooms speak in; no behaviour beyond arithmetic and refusal."""

@@ -1,0 +1,161 @@
+"""A decision and what it offers.
+
+Neighbours may rely on this: a decision is a value, made by the rules alone; it holds no id, no clock and no place in the log. A pre-approval is
+indicative — it holds room so that none is indicated twice — and is not the bank's commitment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from app.domain.money import Yuan
+from app.domain.reasons import ReasonCode
+from app.domain.terms import ClaimKind, Gate, LprQuote, PriceMethod, Reference, Severity, SubsidyBase, Words
+
+
+class Outcome(StrEnum):
+    """通过 / 转人工 / 拒绝."""
+
+    PRE_APPROVED = "PRE_APPROVED"
+    REFERRED = "REFERRED"
+    DECLINED = "DECLINED"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why: a code, what it does to the outcome, its words (a gate's own where it has some) and the clause or path it stands on."""
+
+    code: ReasonCode
+    severity: Severity
+    words: Words
+    clause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of the trace: which step answered what, from which facts, on whose word; `decisive` where it settled the outcome or the figure."""
+
+    step: str
+    answer: Any
+    facts: tuple[tuple[str, Any], ...] = ()
+    reference: Reference | None = None
+    decisive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GateAnswers:
+    """The gates' part of the trace, column by column: gate i found `actuals[i]` and answered `answers[i]` (True, False, or None for unknown)."""
+
+    gates: tuple[Gate, ...]
+    actuals: tuple[Any, ...]
+    answers: tuple[bool | None, ...]
+
+    def steps(self) -> Iterator[Step]:
+        """This function will put the answers into lines of the trace, in the gates' declared order."""
+        for gate, actual, answer in zip(self.gates, self.actuals, self.answers, strict=True):
+            facts = (("fact", gate.fact), ("actual", actual), ("test", gate.test.value), ("required", gate.threshold))
+            yield Step(gate.path, answer, facts, gate.reference, answer is not True and gate.severity is not Severity.INFO)
+
+
+class RiskStatus(StrEnum):
+    """风险补偿状态: PROPOSED until the pool's ledger has reserved room."""
+
+    NONE = "NONE"
+    PROPOSED = "PROPOSED"
+    RESERVED = "RESERVED"
+    CONFIRMED = "CONFIRMED"
+
+
+@dataclass(frozen=True, slots=True)
+class RateBasis:
+    """How the rate came about."""
+
+    method: PriceMethod
+    lpr: LprQuote | None = None
+    spread_bps: int | None = None
+    conventional_rate: Decimal | None = None
+    discount_share: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subsidy:
+    """One programme of the stack and the most that it pays on this offer."""
+
+    id: str
+    name: Words
+    base: SubsidyBase
+    share_up_to: Decimal
+    claim: ClaimKind
+    maximum_amount: Yuan
+
+
+@dataclass(frozen=True, slots=True)
+class InterestSubsidy:
+    """贴息: if fully drawn for the whole tenor and paid on time. The sum never exceeds the interest."""
+
+    programmes: tuple[Subsidy, ...]
+    maximum_amount: Yuan
+    net_annual_rate_at_best: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LossShare:
+    """Who bears which share of one loss on the covered amount."""
+
+    bearer: str
+    share: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class RiskCompensation:
+    """风险补偿: the amount under cover; what exceeds it is the lender's own."""
+
+    status: RiskStatus
+    pool: str | None
+    covered_amount: Yuan
+    reserved_amount: Yuan
+    shares: tuple[LossShare, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PreApprovedOffer:
+    """预授信: `expires_on` is inclusive, to the end of that day in Shanghai."""
+
+    requested_amount: Yuan
+    credit_limit: Yuan
+    tenor_months: int
+    expires_on: date
+    annual_rate: Decimal | None
+    annual_rate_ceiling: Decimal | None
+    all_in_annual_cost: Decimal | None
+    rate_basis: RateBasis
+    collateral_required: bool
+    guarantee_required: bool
+    guarantee_fee_rate: Decimal | None
+    interest_subsidy: InterestSubsidy
+    risk_compensation: RiskCompensation
+    conditions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """决策: what the rules concluded. `steps` are the figures' lines; `gates` expands to the eligibility lines before them."""
+
+    outcome: Outcome
+    decided_on: date
+    offer: PreApprovedOffer | None
+    reasons: tuple[Reason, ...]
+    checks: tuple[Step, ...]
+    gates: GateAnswers
+    steps: tuple[Step, ...]
+
+    def trace(self) -> Iterator[Step]:
+        """This function will give every line in the order in which it was answered: checks, gates, figures."""
+        yield from self.checks
+        yield from self.gates.steps()
+        yield from self.steps

@@ -1,0 +1,97 @@
+"""Exact money, rates and shares.
+
+Neighbours may rely on this: an amount is a `Yuan`, a whole number of fen; a rate (a year) and a share (0…1) are `Decimal`s; nothing
+here is ever a float, and every rounding is a function whose name says its direction.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Self
+
+_AMOUNT = re.compile(r"(-?)([0-9]{1,13})(?:\.([0-9]{1,2}))?")
+_DECIMAL = re.compile(r"-?[0-9]{1,13}(?:\.[0-9]{1,12})?")
+
+
+class Yuan(int):
+    """An amount in yuan (元), exact to the fen: the integer is the number of fen.
+
+    Being an integer, it compares and adds at an integer's speed; a sum or difference of amounts is an amount again.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """This function will read a decimal string such as "10000000.00" or "5"; ValueError for more than two decimals."""
+        match = _AMOUNT.fullmatch(text)
+        if match is None:
+            raise ValueError("an amount is a decimal string with at most two decimals, such as \"10000000.00\"")
+        sign, yuan, fen = match.groups()
+        value = int(yuan) * 100 + (int(fen.ljust(2, "0")) if fen else 0)
+        return cls(-value if sign else value)
+
+    @classmethod
+    def whole(cls, yuan: int) -> Self:
+        """This function will return that many whole yuan as an amount."""
+        return cls(yuan * 100)
+
+    def text(self) -> str:
+        """This function will return the wire form: a decimal string with exactly two decimals."""
+        sign, fen = ("-", -int(self)) if self < 0 else ("", int(self))
+        return f"{sign}{fen // 100}.{fen % 100:02d}"
+
+    def __add__(self, other: int) -> Yuan:
+        return Yuan(int.__add__(self, other))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: int) -> Yuan:
+        return Yuan(int.__sub__(self, other))
+
+    def __repr__(self) -> str:
+        return f"Yuan({self.text()})"
+
+    __str__ = text
+
+
+def parse_decimal(text: str) -> Decimal:
+    """This function will read a plain decimal string (a rate, a share or a score); ValueError for exponents, signs like "+", NaN."""
+    if _DECIMAL.fullmatch(text) is None:
+        raise ValueError("a number is a plain decimal string such as \"0.0345\"")
+    return Decimal(text)
+
+
+def decimal_text(value: Decimal) -> str:
+    """This function will write an exact decimal without an exponent and without trailing zeros beyond the first two of a share.
+
+    "0.50" stays "0.50"; 1E+1 becomes "10".
+    """
+    return format(value, "f")
+
+
+def share_of_floored(amount: Yuan, share: Decimal) -> Yuan:
+    """This function will return amount × share, rounded down to the fen."""
+    return Yuan(int(int(amount) * share // 1))
+
+
+def share_of_rounded(amount: Yuan, share: Decimal) -> Yuan:
+    """This function will return amount × share, rounded half-up to the fen (conventions: interest and subsidy settle half-up)."""
+    return Yuan(int((int(amount) * share).to_integral_value(ROUND_HALF_UP)))
+
+
+def floored_to(amount: Yuan, unit: Yuan) -> Yuan:
+    """This function will round an amount down to a whole multiple of `unit` (> 0)."""
+    return Yuan(int(amount) // int(unit) * int(unit))
+
+
+def interest_rounded(principal: Yuan, annual_rate: Decimal, days: int, days_in_year: int) -> Yuan:
+    """This function will return simple interest on `principal` for `days` on a year of `days_in_year`, half-up to the fen."""
+    exact = Decimal(int(principal)) * annual_rate * days / days_in_year
+    return Yuan(int(exact.to_integral_value(ROUND_HALF_UP)))
+
+
+def rate_from_bps(bps: int) -> Decimal:
+    """This function will return basis points as an exact rate: 45 is 0.0045."""
+    return Decimal(bps).scaleb(-4)

@@ -1,0 +1,65 @@
+"""What is already promised to a company and its group by one lender.
+
+Neighbours may rely on this: time alone ends things. A commitment past its last day counts for nothing, whether or not anything recorded that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+from app.domain.money import Yuan
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """A live offer or line; it counts to the end of `counts_until`. `credit_approved` once the bank's own approval has come back."""
+
+    offer_id: str
+    application_id: str
+    product: str
+    uscc: str
+    group_id: str | None
+    credit_limit: Yuan
+    counts_until: date
+    credit_approved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything that counts against the caps of one application: the company's commitments and its group's, with one lender."""
+
+    commitments: tuple[Commitment, ...] = ()
+
+    def live(self, on: date) -> Standing:
+        """This function will leave out what no longer counts on `on`."""
+        if all(c.counts_until >= on for c in self.commitments):
+            return self
+        return Standing(tuple(c for c in self.commitments if c.counts_until >= on))
+
+    def without(self, offer_id: str | None) -> Standing:
+        """This function will leave out one offer: the one superseded or replaced."""
+        return self if offer_id is None else Standing(tuple(c for c in self.commitments if c.offer_id != offer_id))
+
+    def find(self, offer_id: str) -> Commitment | None:
+        """This function will return the commitment of that id, or None."""
+        return next((c for c in self.commitments if c.offer_id == offer_id), None)
+
+    def open_offer(self, application_id: str) -> Commitment | None:
+        """This function will return the commitment made for that application, or None."""
+        return next((c for c in self.commitments if c.application_id == application_id), None)
+
+    def after(self, commitment: Commitment) -> Standing:
+        """This function will return the standing once that commitment has been made too."""
+        return replace(self, commitments=(*self.commitments, commitment))
+
+    def used(self) -> Yuan:
+        """This function will return the sum over all products (the lender's cap counts it)."""
+        return Yuan(sum(c.credit_limit for c in self.commitments))
+
+    def used_on(self, product: str, uscc: str) -> Yuan:
+        """This function will return the sum of the company's own commitments on one product (the product's cap counts it)."""
+        return Yuan(sum(c.credit_limit for c in self.commitments if c.product == product and c.uscc == uscc))
+
+
+NOTHING_PROMISED = Standing()

@@ -1,0 +1,336 @@
+"""A product as it stands on one day: every number with its path and its reference.
+
+Neighbours may rely on this: terms are frozen, complete and already resolved — no dates are left to choose among — and `document` is the plain
+form they were built from, which alone is digested, recorded and built from again at replay.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from app.domain.money import Yuan
+
+
+class Basis(StrEnum):
+    """Whether a source states the value, or we had to choose it."""
+
+    PUBLISHED = "published"
+    ASSUMED = "assumed"
+
+
+class ProductStatus(StrEnum):
+    """上架状态: only ACTIVE decides; LISTED is shown with what is known; PLANNED changes no decision."""
+
+    ACTIVE = "ACTIVE"
+    LISTED = "LISTED"
+    PLANNED = "PLANNED"
+    CLOSED = "CLOSED"
+
+
+class ProductKind(StrEnum):
+    """What the institution sells; only the loans are decided here."""
+
+    WORKING_CAPITAL_LOAN = "WORKING_CAPITAL_LOAN"
+    FIXED_ASSET_LOAN = "FIXED_ASSET_LOAN"
+    GUARANTEE = "GUARANTEE"
+    LEASE = "LEASE"
+
+
+LOANS = frozenset({ProductKind.WORKING_CAPITAL_LOAN, ProductKind.FIXED_ASSET_LOAN})
+
+
+class LenderKind(StrEnum):
+    """机构类别."""
+
+    BANK = "BANK"
+    VILLAGE_BANK = "VILLAGE_BANK"
+    RURAL_COMMERCIAL_BANK = "RURAL_COMMERCIAL_BANK"
+    LESSOR = "LESSOR"
+    GUARANTOR = "GUARANTOR"
+    INSURER = "INSURER"
+    FUND_MANAGER = "FUND_MANAGER"
+
+
+class Severity(StrEnum):
+    """What a reason does to the outcome."""
+
+    DECLINE = "DECLINE"
+    REFER = "REFER"
+    INFO = "INFO"
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A text in both languages."""
+
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a value comes from: a source's title, or a note that says why we chose it."""
+
+    basis: Basis
+    title: str | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """A table over a number: band i holds from `floors[i]` (inclusive) to `floors[i+1]` (exclusive); below the first there is no value."""
+
+    by: str
+    floors: tuple[Any, ...]
+    values: tuple[Any, ...]
+
+    def find(self, actual: Any) -> tuple[Any, Any] | None:
+        """This function will return (band's floor, value), or None below the first band."""
+        i = bisect_right(self.floors, actual) - 1
+        return None if i < 0 else (self.floors[i], self.values[i])
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """A table over a code."""
+
+    by: str
+    values: Mapping[str, Any]
+
+    def find(self, actual: Any) -> tuple[Any, Any] | None:
+        """This function will return (code, value), or None where the table has no row for that code."""
+        return (actual, self.values[actual]) if actual in self.values else None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One value of the terms: a plain value, or a table over a fact. `path` names it in traces and in the list of assumptions."""
+
+    path: str
+    value: Any
+    reference: Reference
+
+    @property
+    def by(self) -> str | None:
+        """The fact that the table keys on, or None for a plain value."""
+        return self.value.by if isinstance(self.value, Bands | Choices) else None
+
+
+class GateTest(StrEnum):
+    """How a gate compares a fact with its threshold; ranges are two gates, both ends inclusive."""
+
+    AT_LEAST = "at_least"
+    AT_MOST = "at_most"
+    ONE_OF = "one_of"
+    NONE_OF = "none_of"
+    STARTS_WITH = "starts_with"
+    STARTS_WITH_NONE_OF = "starts_with_none_of"
+    ANY_OF = "any_of"
+    ALL_OF = "all_of"
+    IS = "is"
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """Whether and how a failed gate may be let go by people (破格): on what evidence, by which authority."""
+
+    authority: Words
+    evidence: Words
+    fact: str | None = None
+    at_most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """准入条件: one condition on one fact. `passes` answers True for a value that meets the threshold; unknown never reaches it."""
+
+    path: str
+    fact: str
+    test: GateTest
+    threshold: Any
+    severity: Severity
+    words: Words
+    clause: str | None
+    reference: Reference
+    passes: Callable[[Any], bool]
+    waiver: Waiver | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitComponent:
+    """One of the amounts whose least is the limit: an amount, or a share of a money fact or of an earlier component (`of`)."""
+
+    name: str
+    parameter: Parameter
+    of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreditLimitTerms:
+    """额度: cap (上限) and lender's cap count what is already promised; the components do not."""
+
+    cap: Parameter
+    lender_cap: Parameter
+    components: tuple[LimitComponent, ...]
+    limited_to_request: Parameter
+    floor: Parameter
+    rounding_unit: Parameter
+
+
+class PriceMethod(StrEnum):
+    """How the annual rate comes about."""
+
+    LPR = "LPR"
+    FIXED = "FIXED"
+    DISCOUNT = "DISCOUNT"
+    CEILING = "CEILING"
+
+
+@dataclass(frozen=True, slots=True)
+class PricingTerms:
+    """利率: LPR ± `spread_bps`; a fixed `annual_rate`; `conventional_rate` × (1 − `discount_share`); or only a ceiling of LPR + `ceiling_bps`."""
+
+    method: PriceMethod
+    lpr_term: str | None = None
+    spread_bps: Parameter | None = None
+    annual_rate: Parameter | None = None
+    conventional_rate: Parameter | None = None
+    discount_share: Parameter | None = None
+    ceiling_bps: Parameter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LprQuote:
+    """LPR quote: the newest published before the day; `confirmed_through` is the last day on which the table was checked."""
+
+    term: str
+    rate: Decimal
+    published_on: date
+    reference: Reference
+    confirmed_through: date
+
+
+class SubsidyBase(StrEnum):
+    """贴息口径: a share of the interest paid (贴息比例), points a year on principal (贴息率), or a share of the LPR."""
+
+    INTEREST_SHARE = "INTEREST_SHARE"
+    PRINCIPAL_RATE = "PRINCIPAL_RATE"
+    LPR_SHARE = "LPR_SHARE"
+
+
+class ClaimKind(StrEnum):
+    """Who sets the payment in motion: the company claims, or it is paid without an application (免申即享)."""
+
+    BY_COMPANY = "BY_COMPANY"
+    AUTOMATIC = "AUTOMATIC"
+
+
+@dataclass(frozen=True, slots=True)
+class SubsidyProgramme:
+    """贴息项目 of a zone. `share` None: the programme exists but its terms are not published, and it is never counted."""
+
+    id: str
+    name: Words
+    path: str
+    status: ProductStatus
+    base: SubsidyBase | None
+    claim: ClaimKind
+    gates: tuple[Gate, ...]
+    share: Parameter | None
+    cap_per_loan: Parameter | None = None
+    maximum_months: Parameter | None = None
+    exclusion_group: str | None = None
+    lpr_term: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RiskCompensationTerms:
+    """风险补偿: the pool, its cap for one company and the shares of one loss by bearer, which sum to 1."""
+
+    pool: str
+    name: Words
+    status: ProductStatus
+    per_company_cap: Parameter | None
+    shares: Parameter | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTerms:
+    """What the product asks of a score before looking at its value."""
+
+    required: bool
+    schemes: Mapping[str, SchemeTerms]
+    maximum_age_days: Parameter | None
+
+
+@dataclass(frozen=True, slots=True)
+class SchemeTerms:
+    """积分体系 of a zone as the product accepts it: versions None accepts any, `scale_maximum` None is not published."""
+
+    id: str
+    versions: frozenset[str] | None
+    scale_maximum: Decimal | None
+    stages: frozenset[str]
+    veto: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lender:
+    """机构: a legal entity (统一授信)."""
+
+    id: str
+    name: Words
+    kind: LenderKind
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """经办机构: scopes access, never the cap."""
+
+    id: str
+    name: Words
+
+
+@dataclass(frozen=True, slots=True)
+class ProductTerms:
+    """产品条款 on one day. For a product that does not decide, everything from `score` on is None or empty."""
+
+    id: str
+    name: Words
+    lender: Lender
+    branch: Branch | None
+    zones: frozenset[str]
+    kind: ProductKind
+    status: ProductStatus
+    revolving: bool
+    document: Mapping[str, Any]
+    score: ScoreTerms | None = None
+    maximum_financials_age_months: Parameter | None = None
+    maximum_evidence_age_days: Parameter | None = None
+    gates: tuple[Gate, ...] = ()
+    credit_limit: CreditLimitTerms | None = None
+    minimum_tenor_months: Parameter | None = None
+    maximum_tenor_months: Parameter | None = None
+    pricing: PricingTerms | None = None
+    lpr: Mapping[str, LprQuote] | None = None
+    collateral_required: Parameter | None = None
+    guarantee_required: Parameter | None = None
+    guarantee_fee_rate: Parameter | None = None
+    subsidies: tuple[SubsidyProgramme, ...] = ()
+    risk_compensation: RiskCompensationTerms | None = None
+    offer_valid_days: Parameter | None = None
+    conditions: tuple[str, ...] = ()
+
+    @property
+    def decides(self) -> bool:
+        """Whether the product makes offers on this day."""
+        return self.status is ProductStatus.ACTIVE and self.kind in LOANS
+
+
+ZERO = Yuan(0)
