@@ -17,7 +17,8 @@ import orjson
 Document = dict | list | tuple | str | int | bool | None | orjson.Fragment
 
 LARGEST_INTEGER: Final = 2**53 - 1
-DEEPEST_NESTING: Final = 200
+# orjson's own limit.
+DEEPEST_NESTING: Final = 254
 
 # orjson itself refuses surrogates, keys that are not str, integers beyond 53 bits, and loops.
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
@@ -101,7 +102,7 @@ def _refusal(document: Document) -> CanonicalError:
 
 def _first_fault(value: object, pointer: str, depth: int) -> tuple[str, str] | None:
     kind = type(value)
-    if depth > DEEPEST_NESTING:
+    if depth == DEEPEST_NESTING and kind in (dict, list, tuple):
         return pointer[:64] + "…", f"nested more than {DEEPEST_NESTING} deep, or containing itself; flatten it"
     if kind is dict:
         for key, inner in value.items():
