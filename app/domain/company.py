@@ -1,7 +1,7 @@
 """What a loan system tells of a company: who it is, its innovation score, its figures and what vouches for them.
 
-Neighbours may rely on this: every value is frozen, and a fact that was not told is `None` — unknown, never no and never zero. Companies
-only: there is no field for a natural person's data.
+Neighbours may rely on this: every value is frozen, and a fact that was not told is `None` — unknown, never no and
+never zero. Companies only: there is no field for a natural person's data.
 """
 
 from __future__ import annotations
@@ -100,7 +100,9 @@ class ScoreSource:
 
 @dataclass(frozen=True, slots=True)
 class InnovationScore:
-    """创新积分: a raw value that means something only together with its scheme and version; `stage` is a code of that scheme (成长阶段)."""
+    """创新积分: a raw value that means something only together with its scheme and version; `stage` is a code of
+    that scheme (成长阶段).
+    """
 
     scheme: str
     state: ScoreState
@@ -165,7 +167,9 @@ class Authorisation:
 
 @dataclass(frozen=True, slots=True)
 class CreditRequest:
-    """What is asked for; `replaces` names an offer of this lender that the new line takes the place of (an increase)."""
+    """What is asked for; `replaces` names an offer of this lender that the new line takes the place of (an
+    increase).
+    """
 
     amount: Yuan
     tenor_months: int

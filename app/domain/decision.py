@@ -1,7 +1,8 @@
 """A decision and what it offers.
 
-Neighbours may rely on this: a decision is a value, made by the rules alone; it holds no id, no clock and no place in the log. A pre-approval is
-indicative — it holds room so that none is indicated twice — and is not the bank's commitment.
+Neighbours may rely on this: a decision is a value, made by the rules alone; it holds no id, no clock and no place
+in the log. A pre-approval is indicative — it holds room so that none is indicated twice — and is not the bank's
+commitment.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.domain.money import Yuan
 from app.domain.reasons import ReasonCode
-from app.domain.terms import ClaimKind, Gate, LprQuote, PriceMethod, Reference, Severity, SubsidyBase, Words
+from app.domain.terms import ClaimKind, Condition, Gate, LprQuote, PriceMethod, Reference, Severity, SubsidyBase, Words
 
 
 class Outcome(StrEnum):
@@ -28,7 +29,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why: a code, what it does to the outcome, its words (a gate's own where it has some) and the clause or path it stands on."""
+    """Why: a code, what it does to the outcome, its words (a gate's own where it has some) and the clause or path
+    it stands on.
+    """
 
     code: ReasonCode
     severity: Severity
@@ -36,9 +39,10 @@ class Reason:
     clause: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A line of the trace: which step answered what, from which facts, on whose word; `decisive` where it settled the outcome or the figure."""
+class Step(NamedTuple):
+    """A line of the trace: which step answered what, from which facts, on whose word; `decisive` where it settled
+    the outcome or the figure.
+    """
 
     step: str
     answer: Any
@@ -49,7 +53,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class GateAnswers:
-    """The gates' part of the trace, column by column: gate i found `actuals[i]` and answered `answers[i]` (True, False, or None for unknown)."""
+    """The gates' part of the trace, column by column: gate i found `actuals[i]` and answered `answers[i]` (True,
+    False, or None for unknown).
+    """
 
     gates: tuple[Gate, ...]
     actuals: tuple[Any, ...]
@@ -59,7 +65,9 @@ class GateAnswers:
         """This function will put the answers into lines of the trace, in the gates' declared order."""
         for gate, actual, answer in zip(self.gates, self.actuals, self.answers, strict=True):
             facts = (("fact", gate.fact), ("actual", actual), ("test", gate.test.value), ("required", gate.threshold))
-            yield Step(gate.path, answer, facts, gate.reference, answer is not True and gate.severity is not Severity.INFO)
+            yield Step(
+                gate.path, answer, facts, gate.reference, answer is not True and gate.severity is not Severity.INFO
+            )
 
 
 class RiskStatus(StrEnum):
@@ -139,12 +147,14 @@ class PreApprovedOffer:
     guarantee_fee_rate: Decimal | None
     interest_subsidy: InterestSubsidy
     risk_compensation: RiskCompensation
-    conditions: tuple[str, ...]
+    conditions: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """决策: what the rules concluded. `steps` are the figures' lines; `gates` expands to the eligibility lines before them."""
+    """决策: what the rules concluded. `steps` are the figures' lines; `gates` expands to the eligibility lines
+    before them.
+    """
 
     outcome: Outcome
     decided_on: date

@@ -1,7 +1,7 @@
 """Exact money, rates and shares.
 
-Neighbours may rely on this: an amount is a `Yuan`, a whole number of fen; a rate (a year) and a share (0…1) are `Decimal`s; nothing
-here is ever a float, and every rounding is a function whose name says its direction.
+Neighbours may rely on this: an amount is a `Yuan`, a whole number of fen; a rate (a year) and a share (0…1) are
+`Decimal`s; nothing here is ever a float, and every rounding is a function whose name says its direction.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ class Yuan(int):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """This function will read a decimal string such as "10000000.00" or "5"; ValueError for more than two decimals."""
+        """This function will read a decimal string such as "10000000.00" or "5"; ValueError for more than two
+        decimals.
+        """
         match = _AMOUNT.fullmatch(text)
         if match is None:
-            raise ValueError("an amount is a decimal string with at most two decimals, such as \"10000000.00\"")
+            raise ValueError('an amount is a decimal string with at most two decimals, such as "10000000.00"')
         sign, yuan, fen = match.groups()
         value = int(yuan) * 100 + (int(fen.ljust(2, "0")) if fen else 0)
         return cls(-value if sign else value)
@@ -57,18 +59,34 @@ class Yuan(int):
 
 
 def parse_decimal(text: str) -> Decimal:
-    """This function will read a plain decimal string (a rate, a share or a score); ValueError for exponents, signs like "+", NaN."""
+    """This function will read a plain decimal string (a rate, a share or a score); ValueError for exponents, signs
+    like "+", NaN.
+    """
     if _DECIMAL.fullmatch(text) is None:
-        raise ValueError("a number is a plain decimal string such as \"0.0345\"")
+        raise ValueError('a number is a plain decimal string such as "0.0345"')
     return Decimal(text)
 
 
 def decimal_text(value: Decimal) -> str:
-    """This function will write an exact decimal without an exponent and without trailing zeros beyond the first two of a share.
+    """This function will write an exact decimal without an exponent and without trailing zeros beyond the first two
+    of a share.
 
     "0.50" stays "0.50"; 1E+1 becomes "10".
     """
     return format(value, "f")
+
+
+def rate_text(rate: Decimal) -> str:
+    """This function will write a rate a year with at least four decimals and no more than it needs: "0.0345",
+    "0.01725".
+    """
+    whole, _, decimals = format(rate, "f").partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(4, '0')}"
+
+
+def rate_rounded(rate: Decimal) -> Decimal:
+    """This function will round a computed rate half-up to six decimals (a hundredth of a basis point)."""
+    return rate.quantize(Decimal("0.000001"), ROUND_HALF_UP)
 
 
 def share_of_floored(amount: Yuan, share: Decimal) -> Yuan:
@@ -77,7 +95,9 @@ def share_of_floored(amount: Yuan, share: Decimal) -> Yuan:
 
 
 def share_of_rounded(amount: Yuan, share: Decimal) -> Yuan:
-    """This function will return amount × share, rounded half-up to the fen (conventions: interest and subsidy settle half-up)."""
+    """This function will return amount × share, rounded half-up to the fen (conventions: interest and subsidy
+    settle half-up).
+    """
     return Yuan(int((int(amount) * share).to_integral_value(ROUND_HALF_UP)))
 
 
@@ -87,7 +107,9 @@ def floored_to(amount: Yuan, unit: Yuan) -> Yuan:
 
 
 def interest_rounded(principal: Yuan, annual_rate: Decimal, days: int, days_in_year: int) -> Yuan:
-    """This function will return simple interest on `principal` for `days` on a year of `days_in_year`, half-up to the fen."""
+    """This function will return simple interest on `principal` for `days` on a year of `days_in_year`, half-up to
+    the fen.
+    """
     exact = Decimal(int(principal)) * annual_rate * days / days_in_year
     return Yuan(int(exact.to_integral_value(ROUND_HALF_UP)))
 

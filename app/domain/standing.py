@@ -1,6 +1,7 @@
 """What is already promised to a company and its group by one lender.
 
-Neighbours may rely on this: time alone ends things. A commitment past its last day counts for nothing, whether or not anything recorded that.
+Neighbours may rely on this: time alone ends things. A commitment past its last day counts for nothing, whether or
+not anything recorded that.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from app.domain.money import Yuan
 
 @dataclass(frozen=True, slots=True)
 class Commitment:
-    """A live offer or line; it counts to the end of `counts_until`. `credit_approved` once the bank's own approval has come back."""
+    """A live offer or line; it counts to the end of `counts_until`. `credit_approved` once the bank's own approval
+    has come back.
+    """
 
     offer_id: str
     application_id: str
@@ -27,7 +30,9 @@ class Commitment:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Everything that counts against the caps of one application: the company's commitments and its group's, with one lender."""
+    """Everything that counts against the caps of one application: the company's commitments and its group's, with
+    one lender.
+    """
 
     commitments: tuple[Commitment, ...] = ()
 
@@ -58,7 +63,9 @@ class Standing:
         return Yuan(sum(c.credit_limit for c in self.commitments))
 
     def used_on(self, product: str, uscc: str) -> Yuan:
-        """This function will return the sum of the company's own commitments on one product (the product's cap counts it)."""
+        """This function will return the sum of the company's own commitments on one product (the product's cap
+        counts it).
+        """
         return Yuan(sum(c.credit_limit for c in self.commitments if c.product == product and c.uscc == uscc))
 
 

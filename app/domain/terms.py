@@ -1,20 +1,19 @@
 """A product as it stands on one day: every number with its path and its reference.
 
-Neighbours may rely on this: terms are frozen, complete and already resolved — no dates are left to choose among — and `document` is the plain
-form they were built from, which alone is digested, recorded and built from again at replay.
+Neighbours may rely on this: terms are frozen, complete and already resolved — no dates are left to choose among —
+and `document` is the plain form they were built from, which alone is digested, recorded and built from again at
+replay.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
-
-from app.domain.money import Yuan
 
 
 class Basis(StrEnum):
@@ -84,7 +83,9 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Bands:
-    """A table over a number: band i holds from `floors[i]` (inclusive) to `floors[i+1]` (exclusive); below the first there is no value."""
+    """A table over a number: band i holds from `floors[i]` (inclusive) to `floors[i+1]` (exclusive); below the
+    first there is no value.
+    """
 
     by: str
     floors: tuple[Any, ...]
@@ -110,7 +111,9 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One value of the terms: a plain value, or a table over a fact. `path` names it in traces and in the list of assumptions."""
+    """One value of the terms: a plain value, or a table over a fact. `path` names it in traces and in the list of
+    assumptions.
+    """
 
     path: str
     value: Any
@@ -148,7 +151,9 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """准入条件: one condition on one fact. `passes` answers True for a value that meets the threshold; unknown never reaches it."""
+    """准入条件: one condition on one fact. `passes` answers True for a value that meets the threshold; unknown
+    never reaches it.
+    """
 
     path: str
     fact: str
@@ -163,8 +168,26 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class GateColumns:
+    """Gates column by column, so that all are answered in one sweep: the facts they read, and their tests in the
+    same order.
+    """
+
+    gates: tuple[Gate, ...]
+    facts: tuple[str, ...]
+    passes: tuple[Callable[[Any], bool], ...]
+
+    @classmethod
+    def of(cls, gates: tuple[Gate, ...]) -> GateColumns:
+        """This function will lay out the gates, their order kept."""
+        return cls(gates, tuple(g.fact for g in gates), tuple(g.passes for g in gates))
+
+
+@dataclass(frozen=True, slots=True)
 class LimitComponent:
-    """One of the amounts whose least is the limit: an amount, or a share of a money fact or of an earlier component (`of`)."""
+    """One of the amounts whose least is the limit: an amount, or a share of a money fact or of an earlier component
+    (`of`).
+    """
 
     name: str
     parameter: Parameter
@@ -194,7 +217,9 @@ class PriceMethod(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PricingTerms:
-    """利率: LPR ± `spread_bps`; a fixed `annual_rate`; `conventional_rate` × (1 − `discount_share`); or only a ceiling of LPR + `ceiling_bps`."""
+    """利率: LPR ± `spread_bps`; a fixed `annual_rate`; `conventional_rate` × (1 − `discount_share`); or only a
+    ceiling of LPR + `ceiling_bps`.
+    """
 
     method: PriceMethod
     lpr_term: str | None = None
@@ -207,7 +232,9 @@ class PricingTerms:
 
 @dataclass(frozen=True, slots=True)
 class LprQuote:
-    """LPR quote: the newest published before the day; `confirmed_through` is the last day on which the table was checked."""
+    """LPR quote: the newest published before the day; `confirmed_through` is the last day on which the table was
+    checked.
+    """
 
     term: str
     rate: Decimal
@@ -233,7 +260,9 @@ class ClaimKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SubsidyProgramme:
-    """贴息项目 of a zone. `share` None: the programme exists but its terms are not published, and it is never counted."""
+    """贴息项目 of a zone. `share` None: the programme exists but its terms are not published, and it is never
+    counted.
+    """
 
     id: str
     name: Words
@@ -271,7 +300,9 @@ class ScoreTerms:
 
 @dataclass(frozen=True, slots=True)
 class SchemeTerms:
-    """积分体系 of a zone as the product accepts it: versions None accepts any, `scale_maximum` None is not published."""
+    """积分体系 of a zone as the product accepts it: versions None accepts any, `scale_maximum` None is not
+    published.
+    """
 
     id: str
     versions: frozenset[str] | None
@@ -295,6 +326,14 @@ class Branch:
 
     id: str
     name: Words
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What a pre-approval is still subject to (尽职调查 …): a code in capitals and its words."""
+
+    code: str
+    words: Words
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,12 +364,13 @@ class ProductTerms:
     subsidies: tuple[SubsidyProgramme, ...] = ()
     risk_compensation: RiskCompensationTerms | None = None
     offer_valid_days: Parameter | None = None
-    conditions: tuple[str, ...] = ()
+    conditions: tuple[Condition, ...] = ()
+    gate_columns: GateColumns = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gate_columns", GateColumns.of(self.gates))
 
     @property
     def decides(self) -> bool:
         """Whether the product makes offers on this day."""
         return self.status is ProductStatus.ACTIVE and self.kind in LOANS
-
-
-ZERO = Yuan(0)

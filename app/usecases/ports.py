@@ -1,7 +1,7 @@
 """What the use cases need of the outside, and the values that cross to it.
 
-Neighbours may rely on this: an adapter implements these protocols and nothing more; every value here is frozen and made of plain types, so
-that the in-memory simulator, SQLite and PostgreSQL can be held to the same tests.
+Neighbours may rely on this: an adapter implements these protocols and nothing more; every value here is frozen and
+made of plain types, so that the in-memory simulator, SQLite and PostgreSQL can be held to the same tests.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from app.domain.company import Application
 from app.domain.standing import Commitment
 
-# --- the hot road: lock and read, then write ------------------------------------------------------------------------------------------
+# --- the hot road: lock and read, then write ------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One application on its way into a batch. `fingerprint` is SHA-256 over the canonical body as sent; `lender` comes from the product id."""
+    """One application on its way into a batch. `fingerprint` is SHA-256 over the canonical body as sent; `lender`
+    comes from the product id.
+    """
 
     lender: str
     idempotency_key: str
@@ -30,7 +32,9 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a batch must lock and read. Lenders are in id order; `companies` are (lender, uscc, group_id or None), the rest (lender, value)."""
+    """What a batch must lock and read. Lenders are in id order; `companies` are (lender, uscc, group_id or None),
+    the rest (lender, value).
+    """
 
     lenders: tuple[str, ...]
     keys: tuple[tuple[str, str], ...]
@@ -40,7 +44,9 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class LogHead:
-    """The end of one lender's log: `size` leaves, the Merkle frontier's bytes, and the newest recorded_at (None for an empty log)."""
+    """The end of one lender's log: `size` leaves, the Merkle frontier's bytes, and the newest recorded_at (None for
+    an empty log).
+    """
 
     lender: str
     size: int
@@ -66,8 +72,10 @@ class Previous:
 
 @dataclass(frozen=True, slots=True)
 class BatchState:
-    """What was read under the locks. `now` is the database's clock (UTC), read once after the locks; `edition` the active catalogue's digest, None
-    before the first activation; `commitments` are (lender, commitment) not yet closed or superseded and possibly live."""
+    """What was read under the locks. `now` is the database's clock (UTC), read once after the locks; `edition` the
+    active catalogue's digest, None before the first activation; `commitments` are (lender, commitment) not yet
+    closed or superseded and possibly live.
+    """
 
     now: datetime
     edition: str | None
@@ -137,8 +145,10 @@ class SignedCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """Everything one batch writes, in one transaction. `terms` are (digest, canonical bytes), each stored once; `superseded` (offer_id, by decision_id);
-    `heads` replace the heads that were locked. An empty batch of entries writes nothing."""
+    """Everything one batch writes, in one transaction. `terms` are (digest, canonical bytes), each stored once;
+    `superseded` (offer_id, by decision_id); `heads` replace the heads that were locked. An empty batch of entries
+    writes nothing.
+    """
 
     entries: tuple[LogEntry, ...] = ()
     decisions: tuple[DecisionRow, ...] = ()
@@ -161,13 +171,15 @@ class Book(Protocol):
     """The durable book: one transaction a batch."""
 
     async def transact(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed:
-        """This function will lock the heads in id order, read the state after the locks, call `seal` (pure, may run in another thread) and write what it
-        returns, then commit; it returns only what is durable. Heads of lenders never seen before come as size 0. An exception from `seal` rolls
-        back and is passed on. Raises CommitUnknown, StoreUnavailable."""
+        """This function will lock the heads in id order, read the state after the locks, call `seal` (pure, may run
+        in another thread) and write what it returns, then commit; it returns only what is durable. Heads of lenders
+        never seen before come as size 0. An exception from `seal` rolls back and is passed on. Raises
+        CommitUnknown, StoreUnavailable.
+        """
         ...
 
 
-# --- reading ------------------------------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,12 +225,16 @@ class DecisionLog(Protocol):
         """This function will return the decision when it belongs to one of the lenders, else None."""
         ...
 
-    async def search(self, asked: DecisionFilter, *, limit: int, after: tuple[datetime, str] | None) -> Sequence[ListedDecision]:
+    async def search(
+        self, asked: DecisionFilter, *, limit: int, after: tuple[datetime, str] | None
+    ) -> Sequence[ListedDecision]:
         """This function will return up to `limit` rows, newest first, strictly after the given position."""
         ...
 
     async def commitments(self, lender: str, uscc: str, group_id: str | None, since: date) -> Sequence[Commitment]:
-        """This function will return the company's and its group's open commitments with that lender whose last day is not before `since`."""
+        """This function will return the company's and its group's open commitments with that lender whose last day
+        is not before `since`.
+        """
         ...
 
     async def answered(self, lender: str, idempotency_key: str) -> KeyedAnswer | None:
@@ -254,7 +270,9 @@ class PreviewLog(Protocol):
         """This function will keep the rows durably."""
         ...
 
-    async def search(self, lenders: Sequence[str], *, uscc: str | None, previewed_by: str | None, limit: int) -> Sequence[PreviewRow]:
+    async def search(
+        self, lenders: Sequence[str], *, uscc: str | None, previewed_by: str | None, limit: int
+    ) -> Sequence[PreviewRow]:
         """This function will return the newest rows first."""
         ...
 
@@ -272,7 +290,9 @@ class CatalogueBook(Protocol):
     """The activations; the newest counts."""
 
     async def activate(self, digest: str, activated_by: str) -> Activation:
-        """This function will record the activation; activating what is active already changes nothing and returns the standing one."""
+        """This function will record the activation; activating what is active already changes nothing and returns
+        the standing one.
+        """
         ...
 
     async def active(self) -> Activation | None:
@@ -310,7 +330,7 @@ class KeyRing(Protocol):
         ...
 
 
-# --- what makes the use cases deterministic -------------------------------------------------------------------------------------------
+# --- what makes the use cases deterministic -------------------------------------------------------------------------
 
 
 class Identifiers(Protocol):
@@ -325,5 +345,3 @@ class CheckpointSigner(Protocol):
     def sign(self, origin: str, size: int, root: bytes) -> bytes:
         """This function will return the C2SP signed note."""
         ...
-
-
