@@ -1,0 +1,262 @@
+"""The application as a document: the wire form of a request, the form in a record, and the way back.
+
+Neighbours may rely on this: `application_from_document` reads a document whose shape was checked before (by the API's
+schemas, or because it comes out of a record); what is absent or null is unknown; and reading what was written gives the
+same application.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from app.domain.company import (
+    Application,
+    Authorisation,
+    Company,
+    CompanySize,
+    CreditHistory,
+    CreditRequest,
+    Evidence,
+    Financials,
+    FinancialsBasis,
+    InnovationScore,
+    Qualification,
+    Rank,
+    RankScope,
+    ScoreSource,
+    ScoreState,
+    SourceKind,
+)
+from app.domain.money import Yuan, decimal_text
+
+Document = Mapping[str, Any]
+
+_LISTINGS = ("judgment_defaulter", "abnormal_operation", "serious_illegal")
+_AMOUNTS = (
+    "revenue",
+    "previous_revenue",
+    "rd_expense",
+    "net_profit",
+    "net_assets",
+    "total_assets",
+    "latest_valuation",
+    "working_capital",
+)
+
+
+def application_from_document(document: Document) -> Application:
+    """This function will read an application from its wire form; ValueError or KeyError only for an unchecked
+    document.
+    """
+    get = document.get
+    evidence = get("evidence")
+    return Application(
+        application_id=document["application_id"],
+        product=document["product"],
+        company=_company(document["company"]),
+        request=_request(document["request"]),
+        innovation_score=_score(get("innovation_score")),
+        financials=_financials(get("financials")),
+        evidence=None if evidence is None else {code: _evidence(e) for code, e in evidence.items() if e is not None},
+        credit_history=_history(get("credit_history")),
+        authorisation=_authorisation(get("authorisation")),
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _yuan(text: str | None) -> Yuan | None:
+    return None if text is None else Yuan.parse(text)
+
+
+def _company(found: Document) -> Company:
+    get = found.get
+    size, held = get("size"), get("qualifications")
+    return Company(
+        uscc=found["uscc"],
+        name=found["name"],
+        zone=found["zone"],
+        founded_on=_day(get("founded_on")),
+        in_zone_since=_day(get("in_zone_since")),
+        registered_area=get("registered_area"),
+        industry_code=get("industry_code"),
+        size=None if size is None else CompanySize(size),
+        employees=get("employees"),
+        group_id=get("group_id"),
+        qualifications=None
+        if held is None
+        else tuple(Qualification(q["code"], _day(q.get("valid_until"))) for q in held),
+    )
+
+
+def _score(found: Document | None) -> InnovationScore | None:
+    if found is None:
+        return None
+    get = found.get
+    value, rank, source = get("value"), get("rank"), get("source")
+    return InnovationScore(
+        scheme=found["scheme"],
+        state=ScoreState(found["state"]),
+        scheme_version=get("scheme_version"),
+        value=None if value is None else Decimal(value),
+        grade=get("grade"),
+        vetoed=get("vetoed"),
+        stage=get("stage"),
+        field=get("field"),
+        rank=None if rank is None else Rank(rank["position"], RankScope(rank["within"])),
+        as_of=_day(get("as_of")),
+        valid_until=_day(get("valid_until")),
+        source=None
+        if source is None
+        else ScoreSource(SourceKind(source["kind"]), source.get("reference"), _instant(source.get("obtained_at"))),
+    )
+
+
+def _financials(found: Document | None) -> Financials | None:
+    if found is None:
+        return None
+    get = found.get
+    return Financials(found["year"], FinancialsBasis(found["basis"]), *[_yuan(get(name)) for name in _AMOUNTS])
+
+
+def _evidence(found: Document) -> Evidence:
+    return Evidence(found["established"], found.get("by"), found.get("reference"), _day(found.get("on")))
+
+
+def _history(found: Document | None) -> CreditHistory | None:
+    if found is None:
+        return None
+    listed = found.get("listings") or {}
+    return CreditHistory(
+        found.get("first_loan"),
+        found.get("past_due_days"),
+        _yuan(found.get("credit_elsewhere")),
+        *[listed.get(name) for name in _LISTINGS],
+    )
+
+
+def _authorisation(found: Document | None) -> Authorisation | None:
+    if found is None:
+        return None
+    return Authorisation(found["reference"], date.fromisoformat(found["granted_on"]), _day(found.get("valid_until")))
+
+
+def _request(found: Document) -> CreditRequest:
+    return CreditRequest(Yuan.parse(found["amount"]), found["tenor_months"], found["purpose"], found.get("replaces"))
+
+
+# --- and the way into a record -----------------------------------------------------------------------------
+
+
+def application_document(application: Application) -> dict[str, Any]:
+    """This function will write the application as a document, leaving out what is unknown."""
+    score, figures = application.innovation_score, application.financials
+    history, consent = application.credit_history, application.authorisation
+    return _known(
+        application_id=application.application_id,
+        product=application.product,
+        company=_company_document(application.company),
+        innovation_score=None if score is None else _score_document(score),
+        financials=None
+        if figures is None
+        else _known(
+            year=figures.year,
+            basis=figures.basis.value,
+            **{name: _text(getattr(figures, name)) for name in _AMOUNTS},
+        ),
+        evidence=None
+        if application.evidence is None
+        else {
+            code: _known(established=e.established, by=e.by, reference=e.reference, on=_iso(e.on))
+            for code, e in application.evidence.items()
+        },
+        credit_history=None if history is None else _history_document(history),
+        authorisation=None
+        if consent is None
+        else _known(
+            reference=consent.reference, granted_on=_iso(consent.granted_on), valid_until=_iso(consent.valid_until)
+        ),
+        request=_known(
+            amount=application.request.amount.text(),
+            tenor_months=application.request.tenor_months,
+            purpose=application.request.purpose,
+            replaces=application.request.replaces,
+        ),
+    )
+
+
+def _known(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _iso(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def _text(amount: Yuan | None) -> str | None:
+    return None if amount is None else amount.text()
+
+
+def instant_text(at: datetime) -> str:
+    """This function will write a UTC instant to the microsecond: "2026-11-20T02:15:00.123456Z"."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+
+
+def _company_document(company: Company) -> dict[str, Any]:
+    held = company.qualifications
+    return _known(
+        uscc=company.uscc,
+        name=company.name,
+        zone=company.zone,
+        founded_on=_iso(company.founded_on),
+        in_zone_since=_iso(company.in_zone_since),
+        registered_area=company.registered_area,
+        industry_code=company.industry_code,
+        size=None if company.size is None else company.size.value,
+        employees=company.employees,
+        group_id=company.group_id,
+        qualifications=None if held is None else [_known(code=q.code, valid_until=_iso(q.valid_until)) for q in held],
+    )
+
+
+def _score_document(score: InnovationScore) -> dict[str, Any]:
+    rank, source = score.rank, score.source
+    return _known(
+        scheme=score.scheme,
+        state=score.state.value,
+        scheme_version=score.scheme_version,
+        value=None if score.value is None else decimal_text(score.value),
+        grade=score.grade,
+        vetoed=score.vetoed,
+        stage=score.stage,
+        field=score.field,
+        rank=None if rank is None else {"position": rank.position, "within": rank.within.value},
+        as_of=_iso(score.as_of),
+        valid_until=_iso(score.valid_until),
+        source=None
+        if source is None
+        else _known(
+            kind=source.kind.value,
+            reference=source.reference,
+            obtained_at=None if source.obtained_at is None else instant_text(source.obtained_at),
+        ),
+    )
+
+
+def _history_document(history: CreditHistory) -> dict[str, Any]:
+    listed = _known(**{name: getattr(history, name) for name in _LISTINGS})
+    return _known(
+        first_loan=history.first_loan,
+        past_due_days=history.past_due_days,
+        credit_elsewhere=_text(history.credit_elsewhere),
+        listings=listed or None,
+    )

@@ -1,0 +1,321 @@
+"""The record of a decision: the canonical bytes that a leaf of the log is taken over, and the answer made from
+them.
+
+Neighbours may rely on this: a record holds all that the decision used — facts, the digest of the terms, standing,
+edition, day — and the decision as it was answered; the answer is the recorded decision, byte for byte, plus its
+place in the log. docs/audit-record.md specifies the form, example first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+import orjson
+
+from app.audit.application import application_document, application_from_document, instant_text
+from app.audit.canonical import canonical_bytes, vouched_bytes
+from app.domain.company import Application
+from app.domain.decision import Decision, PreApprovedOffer, RateBasis, Reason, Step
+from app.domain.money import Yuan, decimal_text, rate_text
+from app.domain.standing import Commitment, Standing
+from app.domain.terms import Basis, LprQuote, ProductTerms, Reference, Words
+
+FORMAT = "jifendai/decision/1"
+
+LARGEST_RECORD = 65_535
+"""A tlog tile prefixes an entry's length with 16 bits (C2SP tlog-tiles)."""
+
+INDICATIVE = Words(
+    "预授信仅为参考,不构成银行承诺;以尽职调查和银行审批为准",
+    "indicative only, not the bank's commitment: subject to due diligence and the bank's own approval",
+)
+SUBSIDY_NOTE = Words("按全额用款、满期并按时付息测算的最高额", "if fully drawn for the whole tenor and paid on time")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What the log gives a decision: its id, its offer's id, the revision, what it supersedes, and when it was
+    recorded.
+    """
+
+    decision_id: str
+    offer_id: str
+    revision: int
+    supersedes: str | None
+    recorded_at: datetime
+    rules_edition: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What the decision was made from, apart from the application."""
+
+    terms: ProductTerms
+    terms_digest: str
+    standing: Standing
+    submitted_by: str
+
+
+def decision_bytes(decision: Decision, application: Application, sources: Sources, identity: Identity) -> bytes:
+    """This function will write the decision as it is answered, in canonical form."""
+    return vouched_bytes(decision_document(decision, application, sources, identity))
+
+
+def decision_document(
+    decision: Decision, application: Application, sources: Sources, identity: Identity
+) -> dict[str, Any]:
+    """This function will write the decision in the wire form of the contract, without its place in the log."""
+    trace = list(decision.trace())
+    offer = decision.offer
+    return {
+        "decision_id": identity.decision_id,
+        "application_id": application.application_id,
+        "revision": identity.revision,
+        "supersedes": identity.supersedes,
+        "outcome": decision.outcome.value,
+        "decided_on": decision.decided_on.isoformat(),
+        "recorded_at": instant_text(identity.recorded_at),
+        "rules_edition": identity.rules_edition,
+        "product": _product(sources.terms, sources.terms_digest),
+        "offer": None if offer is None else _offer(offer, identity.offer_id),
+        "reasons": [_reason(r) for r in decision.reasons],
+        "trace": [_step(s) for s in trace],
+        "assumptions": list(
+            dict.fromkeys(s.step for s in trace if s.reference is not None and s.reference.basis is Basis.ASSUMED)
+        ),
+    }
+
+
+def record_bytes(decision: bytes, application: Application, sources: Sources) -> bytes:
+    """This function will write the record around a decision's canonical bytes."""
+    return canonical_bytes(
+        {
+            "format": FORMAT,
+            "application": application_document(application),
+            "decision": orjson.Fragment(decision),
+            "standing": [_commitment(c) for c in sources.standing.commitments],
+            "submitted_by": sources.submitted_by,
+            "terms": sources.terms_digest,
+        }
+    )
+
+
+def answer_bytes(decision: bytes, *, decision_id: str, origin: str, index: int, leaf_hash: bytes) -> bytes:
+    """This function will write the answer: the recorded decision and its place in the log."""
+    place = orjson.dumps(
+        {
+            "origin": origin,
+            "index": index,
+            "leaf_hash": leaf_hash.hex(),
+            "receipt": f"/v1/decisions/{decision_id}/receipt",
+        }
+    )
+    return b'%b,"audit_record":%b}' % (decision[:-1], place)
+
+
+# --- reading a record back, for replay -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRecord:
+    """A record read back: what was decided from, and what was decided."""
+
+    application: Application
+    standing: Standing
+    submitted_by: str
+    terms_digest: str
+    decided_on: date
+    identity: Identity
+    decision: bytes
+
+
+def open_record(record: bytes) -> OpenRecord:
+    """This function will read a record; ValueError where it is not one of this format."""
+    document = orjson.loads(record)
+    if document.get("format") != FORMAT:
+        raise ValueError(f"a record of format {FORMAT} is needed")
+    decided = document["decision"]
+    offer = decided["offer"]
+    return OpenRecord(
+        application=application_from_document(document["application"]),
+        standing=Standing(tuple(_commitment_from(c) for c in document["standing"])),
+        submitted_by=document["submitted_by"],
+        terms_digest=document["terms"],
+        decided_on=date.fromisoformat(decided["decided_on"]),
+        identity=Identity(
+            decision_id=decided["decision_id"],
+            offer_id=offer["offer_id"] if offer else "",
+            revision=decided["revision"],
+            supersedes=decided["supersedes"],
+            recorded_at=datetime.fromisoformat(decided["recorded_at"]),
+            rules_edition=decided["rules_edition"],
+        ),
+        decision=vouched_bytes(decided),
+    )
+
+
+def _commitment(found: Commitment) -> dict[str, Any]:
+    return {
+        "offer_id": found.offer_id,
+        "application_id": found.application_id,
+        "product": found.product,
+        "uscc": found.uscc,
+        "group_id": found.group_id,
+        "credit_limit": found.credit_limit.text(),
+        "counts_until": found.counts_until.isoformat(),
+        "credit_approved": found.credit_approved,
+    }
+
+
+def _commitment_from(found: Mapping[str, Any]) -> Commitment:
+    return Commitment(
+        **{
+            **found,
+            "credit_limit": Yuan.parse(found["credit_limit"]),
+            "counts_until": date.fromisoformat(found["counts_until"]),
+        }
+    )
+
+
+# --- the parts of the wire form ------------------------------------------------------------------------------
+
+
+def plain(value: Any) -> Any:
+    """This function will write a value of the trace in the wire form: amounts and decimals as strings, sets sorted."""
+    write = _PLAIN.get(type(value))
+    if write is not None:
+        return write(value)
+    if isinstance(value, StrEnum):
+        return value.value
+    raise TypeError(f"a trace does not hold a {type(value).__name__}")
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_PLAIN = {
+    str: _same,
+    bool: _same,
+    type(None): _same,
+    int: _same,
+    Yuan: Yuan.text,
+    Decimal: decimal_text,
+    date: date.isoformat,
+    frozenset: sorted,
+    tuple: list,
+}
+
+
+def _words(words: Words) -> dict[str, str]:
+    return {"zh": words.zh, "en": words.en}
+
+
+def _reference(reference: Reference | None) -> dict[str, str] | None:
+    if reference is None:
+        return None
+    written = {"basis": reference.basis.value, "title": reference.title}
+    return written if reference.note is None else {**written, "note": reference.note}
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {
+        "step": step.step,
+        "answer": plain(step.answer),
+        "decisive": step.decisive,
+        "facts": {name: plain(value) for name, value in step.facts},
+        "reference": _reference(step.reference),
+    }
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    return {
+        "code": reason.code.name,
+        "severity": reason.severity.value,
+        "message": _words(reason.words),
+        "clause": reason.clause,
+    }
+
+
+def _product(terms: ProductTerms, digest: str) -> dict[str, Any]:
+    branch = terms.branch
+    return {
+        "id": terms.id,
+        "name": terms.name.zh,
+        "name_en": terms.name.en,
+        "lender": {
+            "id": terms.lender.id,
+            "name": terms.lender.name.zh,
+            "branch": None if branch is None else {"id": branch.id, "name": branch.name.zh},
+        },
+        "digest": digest,
+    }
+
+
+def _rate(rate: Decimal | None) -> str | None:
+    return None if rate is None else rate_text(rate)
+
+
+def _offer(offer: PreApprovedOffer, offer_id: str) -> dict[str, Any]:
+    subsidy, cover = offer.interest_subsidy, offer.risk_compensation
+    return {
+        "offer_id": offer_id,
+        "status": "INDICATIVE",
+        "note": _words(INDICATIVE),
+        "requested_amount": offer.requested_amount.text(),
+        "credit_limit": offer.credit_limit.text(),
+        "currency": "CNY",
+        "tenor_months": offer.tenor_months,
+        "expires_on": offer.expires_on.isoformat(),
+        "annual_rate": _rate(offer.annual_rate),
+        "annual_rate_ceiling": _rate(offer.annual_rate_ceiling),
+        "all_in_annual_cost": _rate(offer.all_in_annual_cost),
+        "rate_basis": _rate_basis(offer.rate_basis),
+        "collateral_required": offer.collateral_required,
+        "guarantee_required": offer.guarantee_required,
+        "guarantee_fee_rate": _rate(offer.guarantee_fee_rate),
+        "interest_subsidy": {
+            "programmes": [
+                {
+                    "id": p.id,
+                    "name": _words(p.name),
+                    "base": p.base.value,
+                    "share_up_to": decimal_text(p.share_up_to),
+                    "claim": p.claim.value,
+                    "maximum_amount": p.maximum_amount.text(),
+                }
+                for p in subsidy.programmes
+            ],
+            "maximum_amount": subsidy.maximum_amount.text(),
+            "net_annual_rate_at_best": rate_text(subsidy.net_annual_rate_at_best),
+            "note": _words(SUBSIDY_NOTE),
+        },
+        "risk_compensation": {
+            "status": cover.status.value,
+            "pool": cover.pool,
+            "covered_amount": cover.covered_amount.text(),
+            "reserved_amount": cover.reserved_amount.text(),
+            "shares": [{"bearer": s.bearer, "share": decimal_text(s.share)} for s in cover.shares],
+        },
+        "conditions": [{"code": c.code, "message": _words(c.words)} for c in offer.conditions],
+    }
+
+
+def _rate_basis(basis: RateBasis) -> dict[str, Any]:
+    lpr: LprQuote | None = basis.lpr
+    discount = basis.discount_share
+    return {
+        "kind": basis.method.value,
+        "term": None if lpr is None else lpr.term,
+        "lpr": None if lpr is None else rate_text(lpr.rate),
+        "published_on": None if lpr is None else lpr.published_on.isoformat(),
+        "spread_bps": basis.spread_bps,
+        "conventional_rate": _rate(basis.conventional_rate),
+        "discount_share": None if discount is None else decimal_text(discount),
+        "fixed_at": "CONTRACT",
+    }
