@@ -284,8 +284,8 @@ class Table(Form):
 
     def read(self, node: Node, reading: Reading) -> tuple[Row, ...]:
         rows = self._bands(node, reading) if self.fact.kind in NUMERIC else self._choices(node, reading)
-        if not rows:
-            reading.refuse(node.place, "the table is empty", "Write at least one row.")
+        if all(row.value is None for row in rows):
+            reading.refuse(node.place, "the table is empty", "Write at least one row that gives a value.")
         return rows
 
     def _bands(self, node: Node, reading: Reading) -> tuple[Row, ...]:
@@ -365,7 +365,8 @@ class Parameter(Form):
                 reading.refuse(parts.places["by"], what, "Key tables on a number or on a code.")
             value = Table(fact, value)
         entries = read_entries(node.get("values"), node.place, value, reading)
-        return Dated(node.place, unit, by, parts.get("of"), entries)
+        base = parts.get("of")
+        return Dated(node.place, unit, by, SHORT_NAMES.get(base, base), entries)
 
     def _keys(self) -> dict[str, Form]:
         keys: dict[str, Form] = {"description": Either(Text(), WORDS), "unit": Coded("[A-Za-z]+", self.unit), "values": ANYTHING}
@@ -485,6 +486,15 @@ SUBSIDY_GATE = Record(CONDITION, {**DESCRIBED, "severity": Choice(Severity)}, na
 GATE_NAME = Coded(example="technology_level")
 GATES = MapOf(GATE_NAME, GateForm(GATE))
 SUBSIDY_GATES = MapOf(GATE_NAME, GateForm(SUBSIDY_GATE))
+
+
+def gates_within(part: Any) -> Iterator[GateSource]:
+    """This function will walk over every gate below a section."""
+    if isinstance(part, GateSource):
+        yield part
+    elif isinstance(part, Section):
+        for value in part.values():
+            yield from gates_within(value)
 
 
 def dated_within(part: Any) -> Iterator[Dated]:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from app.products.catalog import Catalog
+from app.products.completeness import check_completeness
 from app.products.faults import Faults, Place
 from app.products.forms import REFERENCES, Reading, Record, Section, Unreadable
 from app.products.layout import LENDER, LENDER_FILE, PRODUCT, PRODUCT_FILE, SINGLE_FILES, ZONE, ZONE_FILE
-from app.products.links import check_completeness, check_links
+from app.products.links import check_links
 from app.products.reader import read_yaml
 from app.products.sources import Product, Sources, laid_over
 
