@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from app.audit.application import application_document, application_from_document, instant_text
-from app.audit.canonical import canonical_bytes, vouched_bytes
+from app.audit.canonical import vouched_bytes
 from app.domain.company import Application
 from app.domain.decision import Decision, PreApprovedOffer, RateBasis, Reason, Step
 from app.domain.money import Yuan, decimal_text, rate_text
@@ -93,7 +93,7 @@ def decision_document(
 
 def record_bytes(decision: bytes, application: Application, sources: Sources) -> bytes:
     """This function will write the record around a decision's canonical bytes."""
-    return canonical_bytes(
+    return vouched_bytes(
         {
             "format": FORMAT,
             "application": application_document(application),

@@ -1,0 +1,85 @@
+"""The catalogue as the use cases hold it: each product's terms on a day, with the digest under which they are recorded.
+
+Neighbours may rely on this: the same terms give the same digest, and their bytes are canonical.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from app.audit.canonical import canonical_bytes, digest
+from app.domain.company import Application
+from app.domain.terms import ProductTerms
+from app.products.catalog import Catalog
+from app.usecases.obstacles import FactFromTheFuture, UnknownCode
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedTerms:
+    """Terms on a day, the bytes that are stored once, and their digest."""
+
+    terms: ProductTerms
+    digest: str
+    document: bytes
+
+
+class ActiveCatalogue:
+    """One edition of the catalogue and its digest; it never changes."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.digest = digest(catalog.digest_source)
+        # Terms are one object between two dates of change; holding them here keeps their identity from being reused.
+        self._resolved: dict[int, ResolvedTerms] = {}
+
+    def terms(self, product: str, *, on: date) -> ResolvedTerms:
+        """This function will return a product's terms on a day; raises UnknownProduct of the catalogue."""
+        terms = self.catalog.terms(product, on=on)
+        found = self._resolved.get(id(terms))
+        if found is None or found.terms is not terms:
+            document = canonical_bytes(terms.document)
+            found = self._resolved[id(terms)] = ResolvedTerms(terms, digest(document), document)
+        return found
+
+
+def check_codes(application: Application, catalog: Catalog) -> None:
+    """This function will refuse codes that the catalogue does not know; UnknownCode names the place and the kind.
+
+    A scheme of another zone is a matter for the rules, and so is a code that is known but not accepted.
+    """
+    company, score = application.company, application.innovation_score
+    if not catalog.knows_zone(company.zone):
+        raise UnknownCode("/company/zone", "zone")
+    if not catalog.knows_purpose(application.request.purpose):
+        raise UnknownCode("/request/purpose", "purpose")
+    for i, held in enumerate(company.qualifications or ()):
+        if not catalog.knows_qualification(held.code):
+            raise UnknownCode(f"/company/qualifications/{i}/code", "qualification")
+    for code in application.evidence or ():
+        if not catalog.knows_evidence(code):
+            raise UnknownCode("/evidence", "evidence")
+    if score is not None and catalog.knows_scheme(company.zone, score.scheme):
+        if score.stage is not None and not catalog.knows_stage(company.zone, score.stage):
+            raise UnknownCode("/innovation_score/stage", "stage")
+        if score.field is not None and not catalog.knows_field(company.zone, score.field):
+            raise UnknownCode("/innovation_score/field", "field")
+
+
+def check_days(application: Application, on: date) -> None:
+    """This function will refuse facts dated after the decision's day: what has not happened cannot vouch for
+    anything.
+    """
+    score, figures, consent = application.innovation_score, application.financials, application.authorisation
+    dated = [
+        ("/innovation_score/as_of", None if score is None else score.as_of),
+        ("/company/founded_on", application.company.founded_on),
+        ("/company/in_zone_since", application.company.in_zone_since),
+        ("/authorisation/granted_on", None if consent is None else consent.granted_on),
+        *((f"/evidence/{code}/on", finding.on) for code, finding in (application.evidence or {}).items()),
+    ]
+    for pointer, day in dated:
+        if day is not None and day > on:
+            raise FactFromTheFuture(pointer)
+    if figures is not None and figures.year > on.year:
+        raise FactFromTheFuture("/financials/year")

@@ -1,0 +1,325 @@
+"""Deciding a batch: what to lock and read, and then — purely — everything that one transaction writes.
+
+Neighbours may rely on this: `seal` touches nothing but its arguments and the ids it draws; an obstacle stops its own
+application and no other; within a batch, later applications see what earlier ones were promised; a key seen twice in a
+batch is decided once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, timezone
+
+from app.audit.merkle import Frontier, leaf_hash
+from app.audit.record import LARGEST_RECORD, Identity, Sources, answer_bytes, decision_bytes, record_bytes
+from app.domain.decision import Decision
+from app.domain.standing import Commitment, Standing
+from app.products.catalog import UnknownProduct
+from app.rules.decide import EDITION, decide
+from app.usecases.catalogue import ActiveCatalogue, ResolvedTerms, check_codes, check_days
+from app.usecases.obstacles import (
+    CatalogueNotActive,
+    KeyReusedWithOtherBody,
+    NoSuchProduct,
+    Obstacle,
+    OfferAlreadyApproved,
+    RecordTooLarge,
+)
+from app.usecases.ports import (
+    BatchState,
+    CheckpointSigner,
+    DecisionRow,
+    Identifiers,
+    KeyedAnswer,
+    LogEntry,
+    LogHead,
+    OfferRow,
+    Previous,
+    Sealed,
+    SignedCheckpoint,
+    Submission,
+    Wanted,
+)
+
+SHANGHAI = timezone(timedelta(hours=8))
+"""China keeps one time and no summer time; the policy's day is the day in Shanghai."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a batch is decided with: the catalogue, where ids come from, who signs, and the installation's log name."""
+
+    catalogue: ActiveCatalogue
+    new_id: Identifiers
+    signer: CheckpointSigner
+    log_name: str
+
+    def origin(self, lender: str) -> str:
+        """This function will return the name of one lender's log, which no two installations share."""
+        return f"{self.log_name}/{lender}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The bytes to answer with; `replayed` when the key had been answered before."""
+
+    body: bytes
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SealedBatch:
+    """What to write, and for each submission, in order, its answer or its obstacle."""
+
+    sealed: Sealed
+    results: tuple[Answer | Obstacle, ...]
+
+
+def lender_of(product: str) -> str:
+    """This function will return the lender's part of a product id."""
+    return product.partition("/")[0]
+
+
+def day_in_shanghai(at: datetime) -> date:
+    """This function will return the policy's day at an instant."""
+    return at.astimezone(SHANGHAI).date()
+
+
+def wanted(batch: Sequence[Submission]) -> Wanted:
+    """This function will say what must be locked and read before the batch can be sealed."""
+    companies = {(s.lender, s.application.company.uscc, s.application.company.group_id): None for s in batch}
+    return Wanted(
+        lenders=tuple(sorted({s.lender for s in batch})),
+        keys=tuple({(s.lender, s.idempotency_key): None for s in batch}),
+        companies=tuple(companies),
+        applications=tuple({(s.lender, s.application.application_id): None for s in batch}),
+    )
+
+
+def seal(batch: Sequence[Submission], state: BatchState, room: Room) -> SealedBatch:
+    """This function will decide the batch and return all that it writes.
+
+    Raises CatalogueNotActive for the whole batch when this replica does not hold the active edition.
+    """
+    if state.edition != room.catalogue.digest:
+        raise CatalogueNotActive
+    work = _Work(state, room)
+    return SealedBatch(results=tuple(work.answer(s) for s in batch), sealed=work.sealed())
+
+
+class _Promised:
+    """The open commitments that the batch can see, found by company, by group and by application."""
+
+    def __init__(self, commitments: Iterable[tuple[str, Commitment]]) -> None:
+        self._found: dict[tuple[str, str, str], dict[str, Commitment]] = {}
+        for lender, commitment in commitments:
+            self.add(lender, commitment)
+
+    def add(self, lender: str, commitment: Commitment) -> None:
+        for place in self._places(lender, commitment):
+            self._found.setdefault(place, {})[commitment.offer_id] = commitment
+
+    def remove(self, lender: str, commitment: Commitment) -> None:
+        for place in self._places(lender, commitment):
+            self._found[place].pop(commitment.offer_id, None)
+
+    def standing(self, lender: str, uscc: str, group_id: str | None) -> Standing:
+        own = self._found.get((lender, "company", uscc), {})
+        group = self._found.get((lender, "group", group_id), {}) if group_id is not None else {}
+        return Standing(tuple({**own, **group}.values()))
+
+    def for_application(self, lender: str, application_id: str) -> Iterable[Commitment]:
+        return self._found.get((lender, "application", application_id), {}).values()
+
+    @staticmethod
+    def _places(lender: str, commitment: Commitment) -> list[tuple[str, str, str]]:
+        places = [
+            (lender, "company", commitment.uscc),
+            (lender, "application", commitment.application_id),
+        ]
+        if commitment.group_id is not None:
+            places.append((lender, "group", commitment.group_id))
+        return places
+
+
+@dataclass(slots=True)
+class _Tail:
+    """What a batch appends to one lender's log."""
+
+    head: LogHead
+    hashes: list[bytes] = field(default_factory=list)
+
+    @property
+    def next_index(self) -> int:
+        return self.head.size + len(self.hashes)
+
+
+class _Work:
+    """A batch while it is being decided. An application changes it only once everything about it is known."""
+
+    def __init__(self, state: BatchState, room: Room) -> None:
+        self._room = room
+        # recorded_at never runs backwards within a log, whatever the clocks of two database hosts say.
+        known = [head.recorded_at for head in state.heads.values() if head.recorded_at is not None]
+        self._now = max([state.now, *known])
+        self._on = day_in_shanghai(self._now)
+        self._answered = dict(state.answered)
+        self._previous = dict(state.previous)
+        self._promised = _Promised(state.commitments)
+        self._tails = {lender: _Tail(head) for lender, head in state.heads.items()}
+        self._entries: list[LogEntry] = []
+        self._decisions: list[DecisionRow] = []
+        self._offers: dict[str, OfferRow] = {}
+        self._superseded: list[tuple[str, str]] = []
+        self._terms: dict[str, bytes] = {}
+
+    def answer(self, submission: Submission) -> Answer | Obstacle:
+        known = self._answered.get((submission.lender, submission.idempotency_key))
+        if known is not None:
+            same = known.fingerprint == submission.fingerprint
+            return Answer(known.answer, replayed=True) if same else KeyReusedWithOtherBody()
+        try:
+            return self._decide(submission)
+        except Obstacle as obstacle:
+            return obstacle
+
+    def _decide(self, submission: Submission) -> Answer:
+        application, lender, catalog = submission.application, submission.lender, self._room.catalogue.catalog
+        try:
+            resolved = self._room.catalogue.terms(application.product, on=self._on)
+        except UnknownProduct:
+            raise NoSuchProduct("/product") from None
+        check_codes(application, catalog)
+        check_days(application, self._on)
+        superseded = self._superseded_by(submission)
+        standing = self._promised.standing(lender, application.company.uscc, application.company.group_id)
+        for commitment in superseded:
+            standing = standing.without(commitment.offer_id)
+        standing = standing.live(self._on)
+        decision = decide(application, resolved.terms, standing, self._on)
+        return self._record(submission, resolved, standing, decision, superseded)
+
+    def _superseded_by(self, submission: Submission) -> list[Commitment]:
+        """The application's own open offer, which the new decision takes the place of."""
+        found = self._promised.for_application(submission.lender, submission.application.application_id)
+        live = [c for c in found if c.counts_until >= self._on]
+        if any(c.credit_approved for c in live):
+            raise OfferAlreadyApproved("/application_id")
+        return live
+
+    def _record(
+        self,
+        submission: Submission,
+        resolved: ResolvedTerms,
+        standing: Standing,
+        decision: Decision,
+        superseded: list[Commitment],
+    ) -> Answer:
+        application, lender, room = submission.application, submission.lender, self._room
+        previous = self._previous.get((lender, application.application_id))
+        identity = Identity(
+            decision_id=room.new_id(),
+            offer_id="" if decision.offer is None else room.new_id(),
+            revision=1 if previous is None else previous.revision + 1,
+            supersedes=None if previous is None else previous.decision_id,
+            recorded_at=self._now,
+            rules_edition=EDITION,
+        )
+        sources = Sources(resolved.terms, resolved.digest, standing, submission.submitted_by)
+        decided = decision_bytes(decision, application, sources, identity)
+        record = record_bytes(decided, application, sources)
+        if len(record) > LARGEST_RECORD:
+            raise RecordTooLarge
+        tail = self._tails[lender]
+        index, leaf = tail.next_index, leaf_hash(record)
+        body = answer_bytes(
+            decided, decision_id=identity.decision_id, origin=room.origin(lender), index=index, leaf_hash=leaf
+        )
+        tail.hashes.append(leaf)
+        self._entries.append(LogEntry(lender, index, leaf, record))
+        self._decisions.append(_row(submission, resolved, decision, identity, index, body))
+        self._terms[resolved.digest] = resolved.document
+        self._answered[lender, submission.idempotency_key] = KeyedAnswer(submission.fingerprint, body)
+        self._previous[lender, application.application_id] = Previous(identity.decision_id, identity.revision)
+        for commitment in superseded:
+            self._promised.remove(lender, commitment)
+            if self._offers.pop(commitment.offer_id, None) is None:
+                self._superseded.append((commitment.offer_id, identity.decision_id))
+        if decision.offer is not None:
+            self._promise(submission, decision, identity)
+        return Answer(body)
+
+    def _promise(self, submission: Submission, decision: Decision, identity: Identity) -> None:
+        application, offer = submission.application, decision.offer
+        commitment = Commitment(
+            offer_id=identity.offer_id,
+            application_id=application.application_id,
+            product=application.product,
+            uscc=application.company.uscc,
+            group_id=application.company.group_id,
+            credit_limit=offer.credit_limit,
+            counts_until=offer.expires_on,
+        )
+        self._promised.add(submission.lender, commitment)
+        self._offers[identity.offer_id] = OfferRow(identity.decision_id, submission.lender, commitment)
+
+    def sealed(self) -> Sealed:
+        """This function will close the batch: new heads, one root and one signed checkpoint a lender."""
+        heads: list[LogHead] = []
+        checkpoints: list[SignedCheckpoint] = []
+        for lender, tail in self._tails.items():
+            if not tail.hashes:
+                continue
+            frontier = Frontier.from_bytes(tail.head.size, tail.head.frontier).extend(tail.hashes)
+            root = frontier.root()
+            note = self._room.signer.sign(self._room.origin(lender), frontier.size, root)
+            heads.append(LogHead(lender, frontier.size, frontier.to_bytes(), self._now))
+            checkpoints.append(SignedCheckpoint(lender, frontier.size, root, note))
+        return Sealed(
+            entries=tuple(self._entries),
+            decisions=tuple(self._decisions),
+            offers=tuple(self._offers.values()),
+            superseded=tuple(self._superseded),
+            terms=tuple(self._terms.items()),
+            heads=tuple(heads),
+            checkpoints=tuple(checkpoints),
+        )
+
+
+def _row(
+    submission: Submission,
+    resolved: ResolvedTerms,
+    decision: Decision,
+    identity: Identity,
+    index: int,
+    body: bytes,
+) -> DecisionRow:
+    """The columns by which people search."""
+    application, branch = submission.application, resolved.terms.branch
+    score, offer = application.innovation_score, decision.offer
+    return DecisionRow(
+        decision_id=identity.decision_id,
+        lender=submission.lender,
+        index=index,
+        idempotency_key=submission.idempotency_key,
+        fingerprint=submission.fingerprint,
+        application_id=application.application_id,
+        revision=identity.revision,
+        supersedes=identity.supersedes,
+        product=application.product,
+        branch=None if branch is None else branch.id,
+        zone=application.company.zone,
+        uscc=application.company.uscc,
+        stage=None if score is None else score.stage,
+        score=None if score is None or score.value is None else str(score.value),
+        outcome=decision.outcome.value,
+        reasons=tuple(dict.fromkeys(r.code.name for r in decision.reasons)),
+        requested_amount=int(application.request.amount),
+        credit_limit=None if offer is None else int(offer.credit_limit),
+        decided_on=decision.decided_on,
+        recorded_at=identity.recorded_at,
+        submitted_by=submission.submitted_by,
+        terms_digest=resolved.digest,
+        answer=body,
+    )

@@ -1,0 +1,123 @@
+"""试算: what would be decided, on any day, without deciding anything.
+
+Neighbours may rely on this: a preview writes no record, holds no room and binds no key; who previewed what is kept
+apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from app.audit.record import Identity, Sources, decision_document
+from app.domain.company import Application
+from app.domain.decision import Decision, Outcome
+from app.domain.standing import Standing
+from app.products.catalog import Catalog, UnknownProduct
+from app.rules.decide import EDITION, decide
+from app.usecases.catalogue import ActiveCatalogue, check_codes, check_days
+from app.usecases.decide import day_in_shanghai, lender_of
+from app.usecases.obstacles import NoSuchProduct
+from app.usecases.ports import DecisionLog, Identifiers, PreviewLog, PreviewRow
+
+_ORDER = {Outcome.PRE_APPROVED: 0, Outcome.REFERRED: 1, Outcome.DECLINED: 2}
+_MADE_BY_THE_LOG = ("decision_id", "revision", "supersedes", "recorded_at")
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Who asks, when, and about which day (None: today in Shanghai). `lenders` empty means every lender."""
+
+    application: Application
+    fingerprint: bytes
+    previewed_by: str
+    lenders: tuple[str, ...]
+    at: datetime
+    on: date | None = None
+
+
+def products_of(catalog: Catalog, application: Application, lenders: Sequence[str], on: date) -> tuple[str, ...]:
+    """This function will name the product asked for, or every product of the lenders in the company's zone."""
+    if application.product:
+        return (application.product,)
+    shelf = catalog.products(on=on, zone=application.company.zone)
+    return tuple(p.id for p in shelf if not lenders or p.lender.id in lenders)
+
+
+async def preview(
+    asked: Preview,
+    *,
+    catalogue: ActiveCatalogue,
+    decisions: DecisionLog,
+    previews: PreviewLog,
+    new_id: Identifiers,
+) -> tuple[Mapping[str, Any], ...]:
+    """This function will return the decisions that would be made, best first, and keep who asked.
+
+    Raises NoSuchProduct, UnknownCode, FactFromTheFuture.
+    """
+    on = asked.on or day_in_shanghai(asked.at)
+    check_codes(asked.application, catalogue.catalog)
+    check_days(asked.application, on)
+    found: list[tuple[Application, Decision, Sources]] = []
+    standings: dict[str, Standing] = {}
+    for product in products_of(catalogue.catalog, asked.application, asked.lenders, on):
+        application = replace(asked.application, product=product)
+        try:
+            resolved = catalogue.terms(product, on=on)
+        except UnknownProduct:
+            raise NoSuchProduct("/product") from None
+        lender = lender_of(product)
+        if lender not in standings:
+            standings[lender] = await _standing(decisions, lender, application, on)
+        standing = standings[lender]
+        decision = decide(application, resolved.terms, standing, on)
+        found.append((application, decision, Sources(resolved.terms, resolved.digest, standing, asked.previewed_by)))
+    found.sort(key=_best_first)
+    await previews.keep([_row(asked, on, application, decision, new_id()) for application, decision, _ in found])
+    return tuple(_document(*row, asked.at) for row in found)
+
+
+async def _standing(decisions: DecisionLog, lender: str, application: Application, on: date) -> Standing:
+    """What counts against the caps, without the offer that a decision on this application would supersede."""
+    company = application.company
+    commitments = await decisions.commitments(lender, company.uscc, company.group_id, on)
+    others = tuple(c for c in commitments if c.application_id != application.application_id)
+    return Standing(others).live(on)
+
+
+def _best_first(row: tuple[Application, Decision, Sources]) -> tuple[int, int, Decimal, str]:
+    application, decision, _ = row
+    offer = decision.offer
+    if offer is None:
+        return _ORDER[decision.outcome], 0, Decimal(0), application.product
+    net = offer.interest_subsidy.net_annual_rate_at_best
+    return _ORDER[decision.outcome], -int(offer.credit_limit), net, application.product
+
+
+def _document(application: Application, decision: Decision, sources: Sources, at: datetime) -> Mapping[str, Any]:
+    document = decision_document(decision, application, sources, Identity("", "", 0, None, at, EDITION))
+    for name in _MADE_BY_THE_LOG:
+        del document[name]
+    if document["offer"] is not None:
+        del document["offer"]["offer_id"]
+    return document
+
+
+def _row(asked: Preview, on: date, application: Application, decision: Decision, preview_id: str) -> PreviewRow:
+    return PreviewRow(
+        preview_id=preview_id,
+        previewed_at=asked.at,
+        previewed_by=asked.previewed_by,
+        lender=lender_of(application.product),
+        product=application.product,
+        zone=application.company.zone,
+        uscc=application.company.uscc,
+        on=on,
+        outcome=decision.outcome.value,
+        credit_limit=None if decision.offer is None else int(decision.offer.credit_limit),
+        fingerprint=asked.fingerprint,
+    )

@@ -1,0 +1,60 @@
+"""重算: the recorded input, terms, standing and edition give the recorded bytes again, or the step that differs.
+
+Neighbours may rely on this: nothing outside the record and its terms is consulted, so that a later product file changes
+no past decision.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.audit.canonical import digest
+from app.audit.record import Sources, decision_bytes, open_record
+from app.products.build import terms_from_document
+from app.rules.decide import EDITION, decide
+
+EDITIONS = {EDITION: decide}
+"""Every edition of the rules that ever decided, still callable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One place where the recomputed decision differs from the recorded one."""
+
+    pointer: str
+    recorded: Any
+    recomputed: Any
+
+
+def replay(record: bytes, terms: bytes) -> tuple[Difference, ...]:
+    """This function will decide again and return the differences; none means identical bytes.
+
+    ValueError where the record, its terms or its edition cannot be read.
+    """
+    opened = open_record(record)
+    if digest(terms) != opened.terms_digest:
+        raise ValueError("the terms are not those that the record names")
+    rules = EDITIONS.get(opened.identity.rules_edition)
+    if rules is None:
+        raise ValueError("the edition of the rules that the record names is not known here")
+    resolved = terms_from_document(orjson.loads(terms))
+    decision = rules(opened.application, resolved, opened.standing, opened.decided_on)
+    sources = Sources(resolved, opened.terms_digest, opened.standing, opened.submitted_by)
+    again = decision_bytes(decision, opened.application, sources, opened.identity)
+    if again == opened.decision:
+        return ()
+    return tuple(_differences("", orjson.loads(opened.decision), orjson.loads(again)))
+
+
+def _differences(pointer: str, recorded: Any, recomputed: Any) -> list[Difference]:
+    if isinstance(recorded, dict) and isinstance(recomputed, dict):
+        keys = dict.fromkeys((*recorded, *recomputed))
+        pairs = [(f"{pointer}/{key}", recorded.get(key), recomputed.get(key)) for key in keys]
+    elif isinstance(recorded, list) and isinstance(recomputed, list) and len(recorded) == len(recomputed):
+        pairs = [(f"{pointer}/{i}", a, b) for i, (a, b) in enumerate(zip(recorded, recomputed, strict=True))]
+    else:
+        return [] if recorded == recomputed else [Difference(pointer, recorded, recomputed)]
+    return [found for at, a, b in pairs for found in _differences(at, a, b)]
