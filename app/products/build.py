@@ -1,7 +1,8 @@
 """Document to terms: the plain form of one product becomes values that the rules use.
 
-Neighbours may rely on this: terms are always built here, from the document alone, be it resolved just now or recorded years ago. A gate's
-`passes` answers exactly True or False for every value of its fact's kind, and is a C function wherever one does.
+Neighbours may rely on this: terms are always built here, from the document alone, be it resolved just now or recorded
+years ago. A gate's `passes` answers exactly True or False for every value of its fact's kind, and is a C function
+wherever one does.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from app.domain.terms import (
     Branch,
     Choices,
     ClaimKind,
+    Condition,
     CreditLimitTerms,
     Gate,
     GateTest,
@@ -48,7 +50,9 @@ Document = Mapping[str, Any]
 
 
 def terms_from_document(document: Document) -> ProductTerms:
-    """This function will build a product's terms. Raises KeyError, ValueError or TypeError for what is no document of ours."""
+    """This function will build a product's terms. Raises KeyError, ValueError or TypeError for what is no document of
+    ours.
+    """
     lender, branch = document["lender"], document["branch"]
     identity = {
         "id": document["id"],
@@ -83,7 +87,7 @@ def _deciding(document: Document) -> dict[str, Any]:
         "subsidies": tuple(map(_subsidy, document["interest_subsidies"])),
         "risk_compensation": None if cover is None else _risk_compensation(cover),
         "offer_valid_days": _parameter(offer["valid_days"]),
-        "conditions": tuple(offer["conditions"]),
+        "conditions": tuple(Condition(c["code"], _words(c["words"])) for c in offer["conditions"]),
     }
 
 
@@ -173,7 +177,9 @@ def _waiver(document: Document) -> Waiver:
 
 
 def passing(test: GateTest, threshold: Any) -> Callable[[Any], bool]:
-    """This function will return the test as a callable of the fact's value; codes as a frozenset, numbers in the fact's own type."""
+    """This function will return the test as a callable of the fact's value; codes as a frozenset, numbers in the
+    fact's own type.
+    """
     match test:
         # The threshold is on the left: threshold <= actual.
         case GateTest.AT_LEAST:

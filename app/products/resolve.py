@@ -1,8 +1,9 @@
 """Source to document: a product's plain form as it stands on one day.
 
-Neighbours may rely on this: a document holds only strings, integers, booleans, None, lists and dicts with ASCII string keys; money, rates and
-shares are decimal strings and days ISO dates. It is the same object of terms whenever it is resolved: nothing in it names the day. Terms are
-built from it alone (build.py), so that a recorded document gives the same terms again.
+Neighbours may rely on this: a document holds only strings, integers, booleans, None, lists and dicts with ASCII
+string keys; money, rates and shares are decimal strings and days ISO dates. It is the same object of terms whenever
+it is resolved: nothing in it names the day. Terms are built from it alone (build.py), so that a recorded document
+gives the same terms again.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import Any
 from app.domain.facts import FactKind, fact_named
 from app.domain.money import Yuan
 from app.domain.terms import LOANS, GateTest, ProductStatus, Reference, Severity, Words
-from app.products.layout import LprTerm
 from app.products.forms import Section
-from app.products.parameters import Dated, Entry, GateSource, Row, WaiverSource
+from app.products.gates import GateSource, WaiverSource
+from app.products.layout import LprTerm
+from app.products.parameters import Dated, Entry, Row
 from app.products.sources import Product, Sources
 
 Document = dict[str, Any]
@@ -26,7 +28,7 @@ PROHIBITED = "gates.purpose_prohibited"
 
 
 def terms_document(sources: Sources, product: Product, on: date) -> Document:
-    """This function will return the product's plain form on a day: whole where it decides, else what the shelf shows."""
+    """This function will return the product's plain form on a day: whole where it decides, else who and what it is."""
     status = status_on(product.status, on)
     document = _identity(sources, product, status)
     if status is ProductStatus.ACTIVE and product.kind in LOANS:
@@ -35,7 +37,9 @@ def terms_document(sources: Sources, product: Product, on: date) -> Document:
 
 
 def status_on(status: Dated, on: date) -> ProductStatus:
-    """This function will return the status on a day; before its first date and after its end a product is not in force: CLOSED."""
+    """This function will return the status on a day; before its first date and after its end a product is not in
+    force: CLOSED.
+    """
     entry = status.on(on)
     return ProductStatus.CLOSED if entry is None else entry.value
 
@@ -92,8 +96,17 @@ def _deciding(sources: Sources, product: Product, on: date) -> Document:
         "guarantee": {key: read("guarantee", key) for key in ("required", "fee_rate")},
         "interest_subsidies": list(_subsidies(sources, product, on)),
         "risk_compensation": _risk_compensation(sources, product, on),
-        "offer": {"valid_days": read("offer", "valid_days"), "conditions": list(sections["offer"].get("conditions", ()))},
+        "offer": {"valid_days": read("offer", "valid_days"), "conditions": list(_conditions(sources, sections))},
     }
+
+
+def _conditions(sources: Sources, sections: Section) -> Iterator[Document]:
+    """Conditions with their words; on the wire their codes are in capitals like every code that people read in an
+    offer.
+    """
+    known = sources.codes.get("conditions", {})
+    for code in sections["offer"].get("conditions", ()):
+        yield {"code": plain(code).upper().replace("-", "_"), "words": plain(known[code])}
 
 
 PRICING = ("spread_bps", "annual_rate", "conventional_rate", "discount_share", "ceiling_bps")
@@ -118,7 +131,10 @@ def parameter(dated: Dated | None, path: str, on: date) -> Document | None:
 def _table(by: str, rows: tuple[Row, ...]) -> Document:
     numeric = fact_named(by).kind not in (FactKind.CODE, FactKind.CODES, FactKind.FLAG)
     # A first row that gives nothing says so to the people who read the file; the table begins after it.
-    return {"by": by, "bands" if numeric else "choices": [[plain(r.key), plain(r.value)] for r in rows if r.value is not None]}
+    return {
+        "by": by,
+        "bands" if numeric else "choices": [[plain(r.key), plain(r.value)] for r in rows if r.value is not None],
+    }
 
 
 def _scheme(scheme: Section, on: date) -> Document:
@@ -165,7 +181,9 @@ def _waiver(waiver: WaiverSource | None) -> Document | None:
 
 def _prohibition(sources: Sources) -> Iterator[Document]:
     """What no loan may be used for stands once, in codes.yaml, and every product asks it."""
-    prohibited = sorted(code for code, purpose in sources.codes.get("purposes", {}).items() if purpose.get("prohibited"))
+    prohibited = sorted(
+        code for code, purpose in sources.codes.get("purposes", {}).items() if purpose.get("prohibited")
+    )
     if prohibited:
         rule = sources.codes["prohibition"]
         yield {
@@ -192,12 +210,15 @@ def _quotes(sources: Sources, on: date) -> Iterator[tuple[str, Document]]:
     for term in LprTerm:
         newest = next((e for e in reversed(sources.lpr["quotes"].get(term, ())) if e.since < on), None)
         if newest is not None:
-            yield term.value, {
-                "rate": plain(newest.value),
-                "published_on": plain(newest.since),
-                "reference": reference(newest.reference),
-                "confirmed_through": plain(sources.lpr["confirmed_through"]),
-            }
+            yield (
+                term.value,
+                {
+                    "rate": plain(newest.value),
+                    "published_on": plain(newest.since),
+                    "reference": reference(newest.reference),
+                    "confirmed_through": plain(sources.lpr["confirmed_through"]),
+                },
+            )
 
 
 def _subsidies(sources: Sources, product: Product, on: date) -> Iterator[Document]:
@@ -215,7 +236,10 @@ def _subsidies(sources: Sources, product: Product, on: date) -> Iterator[Documen
             "base": plain(programme.get("base")),
             "claim": plain(programme["claim"]),
             "gates": list(_gates(programme.get("gates"), f"{path}.gates", on)),
-            **{key: parameter(programme.get(key), f"{path}.{key}", on) for key in ("share", "cap_per_loan", "maximum_months")},
+            **{
+                key: parameter(programme.get(key), f"{path}.{key}", on)
+                for key in ("share", "cap_per_loan", "maximum_months")
+            },
             "exclusion_group": programme.get("exclusion_group"),
             "lpr_term": plain(programme.get("lpr_term")),
         }
@@ -242,7 +266,9 @@ def reference(cited: Reference | None) -> Document | None:
 
 
 def plain(value: Any) -> Any:
-    """This function will return the plain form of an exact value: money and decimals as strings, days ISO, codes as they are."""
+    """This function will return the plain form of an exact value: money and decimals as strings, days ISO, codes as
+    they are.
+    """
     match value:
         case Words():
             return {"zh": value.zh, "en": value.en}
