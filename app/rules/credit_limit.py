@@ -67,7 +67,8 @@ def credit_limit(
         steps["request"] = Step("credit_limit.request", requested, (("amount", requested),), reference)
     if reasons:
         return LimitAnswer(None, tuple(steps.values()), tuple(reasons))
-    binding = min(amounts, key=amounts.__getitem__)
+    # Where a component and a cap or the request come out alike, the component is what explains the limit.
+    binding = min(amounts, key=lambda name: (amounts[name], name in ("cap", "lender_cap", "request")))
     steps[binding] = steps[binding]._replace(decisive=True)
     limit = floored_to(Yuan(max(amounts[binding], 0)), terms.rounding_unit.value)
     steps["rounding_unit"] = Step(
