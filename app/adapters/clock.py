@@ -1,0 +1,13 @@
+"""The system's clock.
+
+Neighbours may rely on this: an instant always carries UTC, never a bare local time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def utc_now() -> datetime:
+    """This function will return the instant now, in UTC."""
+    return datetime.now(UTC)

@@ -1,0 +1,75 @@
+"""The databases: SQLite embedded, PostgreSQL for production; the same tests hold both.
+
+Neighbours may rely on this: `open_database` returns every port that a database carries; the tables are `migrate`'s
+matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from app.adapters.clock import utc_now
+from app.adapters.database.catalogue_book import CatalogueBook
+from app.adapters.database.decision_log import DecisionLog
+from app.adapters.database.key_ring import KeyRing
+from app.adapters.database.migrate import is_current, migrate, missing_migrations
+from app.adapters.database.previews import PreviewLog
+from app.adapters.database.sqlite import SqliteBook
+from app.adapters.database.store import Store
+from app.usecases.ports import StoreUnavailable
+
+if TYPE_CHECKING:
+    from app.adapters.database.postgresql import PostgresqlBook
+
+__all__ = ["Database", "is_current", "migrate", "open_database"]
+
+
+class Database:
+    """One open database, port by port."""
+
+    def __init__(self, store: Store, book: SqliteBook | PostgresqlBook, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self.book = book
+        self.decisions = DecisionLog(store)
+        self.previews = PreviewLog(store)
+        self.catalogue = CatalogueBook(store, clock)
+        self.keys = KeyRing(store, clock)
+
+    async def start(self) -> None:
+        """This function will begin what runs beside the requests. It never fails: `ready` says what is missing."""
+
+    async def close(self) -> None:
+        """This function will wait for what is being written and give every connection back."""
+        if not isinstance(self.book, SqliteBook):
+            await self.book.close()
+        await self._store.close()
+
+    async def ready(self) -> list[str]:
+        """This function will return what keeps this database from being used, in words; nothing when it is ready."""
+        try:
+            missing = await self._store.read(missing_migrations)
+        except StoreUnavailable:
+            return ["The database cannot be reached: check JIFENDAI_DATABASE_URL and the server. 无法连接数据库"]
+        if missing:
+            return [f"The database lacks the migrations {', '.join(missing)}: run `jifendai migrate`. 数据库尚未升级"]
+        return []
+
+
+def open_database(url: str, *, clock: Callable[[], datetime] | None = None) -> Database:
+    """This function will return the database at `url` without connecting to it yet; call it in a running event loop.
+
+    `clock` replaces the clock where time is simulated; otherwise PostgreSQL's own, and on SQLite the system's, is read.
+    Raises ValueError for an address that is neither SQLite's nor PostgreSQL's.
+    """
+    store = Store(url)
+    if store.url.get_backend_name() == "sqlite":
+        return Database(store, SqliteBook(store, clock or utc_now), clock or utc_now)
+    # Imported here, so that the embedded database starts without a driver it does not use.
+    from app.adapters.database.postgresql import PostgresqlBook
+
+    dsn = store.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return Database(store, PostgresqlBook(dsn, now=clock), clock or utc_now)
+
+

@@ -1,0 +1,145 @@
+"""The decision log as readers see it, on both databases.
+
+Neighbours may rely on this: nothing here takes a lock that a writer would wait for, and a page is found by its position
+(keyset), so that the last one costs as much as the first.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import date, datetime
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, or_, select
+
+from app.adapters.database.plain_book import COMMITMENT_COLUMNS, to_commitment
+from app.adapters.database.store import Store
+from app.adapters.database.tables import DECISION, LOG_ENTRY, LOG_HEAD, OFFER, TERMS
+from app.domain.standing import Commitment
+from app.usecases.ports import DecisionFilter, KeyedAnswer, ListedDecision, StoredDecision
+
+_PAGE = 500
+
+
+class DecisionLog:
+    """Reads the decisions that the book has written."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def find(self, decision_id: str, lenders: Sequence[str]) -> StoredDecision | None:
+        """This function will return the decision when it belongs to one of the lenders, else None."""
+        query = _STORED.where(DECISION.c.decision_id == decision_id, DECISION.c.lender.in_(lenders))
+
+        def found(connection: Connection) -> StoredDecision | None:
+            row = connection.execute(query).first()
+            return StoredDecision(*row) if row else None
+
+        return await self._store.read(found)
+
+    async def search(
+        self, asked: DecisionFilter, *, limit: int, after: tuple[datetime, str] | None
+    ) -> Sequence[ListedDecision]:
+        """This function will return up to `limit` rows, newest first, strictly after the given position."""
+
+        def found(connection: Connection) -> Sequence[ListedDecision]:
+            # Each lender's newest come straight from its index; together they are merged, never sorted.
+            each = [
+                [ListedDecision(*row) for row in connection.execute(_listed(asked, lender, limit, after))]
+                for lender in dict.fromkeys(asked.lenders)
+            ]
+            return tuple(islice(heapq.merge(*each, key=_position, reverse=True), limit))
+
+        return await self._store.read(found)
+
+    async def commitments(self, lender: str, uscc: str, group_id: str | None, since: date) -> Sequence[Commitment]:
+        """This function will return the open commitments that last to `since` or beyond."""
+        whose = OFFER.c.uscc == uscc if group_id is None else or_(OFFER.c.uscc == uscc, OFFER.c.group_id == group_id)
+        query = (
+            select(*COMMITMENT_COLUMNS)
+            .where(OFFER.c.lender == lender, whose, OFFER.c.superseded_by.is_(None), OFFER.c.counts_until >= since)
+            .order_by(OFFER.c.offer_id)
+        )
+        return await self._store.read(lambda connection: tuple(map(to_commitment, connection.execute(query))))
+
+    async def answered(self, lender: str, idempotency_key: str) -> KeyedAnswer | None:
+        """This function will return what the key is bound to, if it is."""
+        query = select(DECISION.c.fingerprint, DECISION.c.answer).where(
+            DECISION.c.lender == lender, DECISION.c.idempotency_key == idempotency_key
+        )
+
+        def found(connection: Connection) -> KeyedAnswer | None:
+            row = connection.execute(query).first()
+            return KeyedAnswer(*row) if row else None
+
+        return await self._store.read(found)
+
+    async def every_decision(self, lenders: Sequence[str] | None = None) -> AsyncIterator[StoredDecision]:
+        """This function will give every stored decision in log order, a page at a time."""
+        heads = select(LOG_HEAD.c.lender).order_by(LOG_HEAD.c.lender)
+        if lenders is not None:
+            heads = heads.where(LOG_HEAD.c.lender.in_(lenders))
+        for lender in await self._store.read(lambda connection: connection.execute(heads).scalars().all()):
+            terms: dict[str, bytes] = {}
+            last = -1
+            while page := await self._store.read(lambda c, of=lender, seen=last: c.execute(_log_page(of, seen)).all()):
+                await self._look_up({row.terms_digest for row in page} - terms.keys(), terms)
+                for decision_id, index, answer, record, digest in page:
+                    yield StoredDecision(decision_id, lender, index, answer, record, terms[digest])
+                last = page[-1][1]
+
+    async def _look_up(self, digests: Iterable[str], terms: dict[str, bytes]) -> None:
+        """A product's terms are stored once and read once, however many decisions were made under them."""
+        missing = tuple(digests)
+        if missing:
+            query = select(TERMS.c.digest, TERMS.c.canonical).where(TERMS.c.digest.in_(missing))
+            terms.update(await self._store.read(lambda connection: dict(connection.execute(query).tuples().all())))
+
+
+_STORED = (
+    select(
+        DECISION.c.decision_id, DECISION.c.lender, DECISION.c.index, DECISION.c.answer, LOG_ENTRY.c.record,
+        TERMS.c.canonical,
+    )
+    .join(LOG_ENTRY, and_(LOG_ENTRY.c.lender == DECISION.c.lender, LOG_ENTRY.c.index == DECISION.c.index))
+    .join(TERMS, TERMS.c.digest == DECISION.c.terms_digest)
+)  # fmt: skip
+
+
+def _log_page(lender: str, after_index: int) -> Select[Any]:
+    return (
+        select(
+            DECISION.c.decision_id, LOG_ENTRY.c.index, DECISION.c.answer, LOG_ENTRY.c.record, DECISION.c.terms_digest
+        )
+        .join(DECISION, DECISION.c.decision_id == LOG_ENTRY.c.decision_id)
+        .where(LOG_ENTRY.c.lender == lender, LOG_ENTRY.c.index > after_index)
+        .order_by(LOG_ENTRY.c.index)
+        .limit(_PAGE)
+    )
+
+
+def _listed(asked: DecisionFilter, lender: str, limit: int, after: tuple[datetime, str] | None) -> Select[Any]:
+    equal = {name: getattr(asked, name) for name in ("outcome", "zone", "product", "uscc", "application_id")}
+    query = select(DECISION.c.recorded_at, DECISION.c.decision_id, DECISION.c.answer).where(
+        DECISION.c.lender == lender, *(DECISION.c[name] == value for name, value in equal.items() if value is not None)
+    )
+    if asked.reason is not None:
+        query = query.where(DECISION.c.reasons.contains(f"|{asked.reason}|", autoescape=True))
+    if asked.decided_from is not None:
+        query = query.where(DECISION.c.decided_on >= asked.decided_from)
+    if asked.decided_until is not None:
+        query = query.where(DECISION.c.decided_on < asked.decided_until)
+    if after is not None:
+        # The first condition follows from the second, and is there for the index.
+        at, decision_id = after
+        query = query.where(
+            DECISION.c.recorded_at <= at,
+            or_(DECISION.c.recorded_at < at, DECISION.c.decision_id < decision_id),
+        )
+    return query.order_by(DECISION.c.recorded_at.desc(), DECISION.c.decision_id.desc()).limit(limit)
+
+
+def _position(row: ListedDecision) -> tuple[datetime, str]:
+    return row.recorded_at, row.decision_id

@@ -1,0 +1,66 @@
+"""Bringing a database to the newest tables.
+
+Neighbours may rely on this: `migrate` may be called by any number of processes at once; one of them works and the
+others find the work done. The migrations lie in `migrations/`, beside `app/`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.pool import NullPool
+
+from app.adapters.database.store import database_url, sqlite_engine
+
+_MIGRATIONS = Path(__file__).resolve().parents[3] / "migrations"
+# Any fixed number will do, as long as every release uses the same: all our migrations on one database queue behind it.
+_ADVISORY_LOCK = 0x6A_69_66_65_6E_64_61_69
+
+
+def migrate(url: str) -> None:
+    """This function will bring the database at `url` to the newest tables; it does nothing where they are there."""
+    with _engine(url).begin() as connection:
+        # SQLite's transaction began with BEGIN IMMEDIATE, which makes the others wait just as well.
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def is_current(url: str) -> bool:
+    """This function will return whether the database at `url` has the newest tables."""
+    with _engine(url).connect() as connection:
+        return not missing_migrations(connection)
+
+
+def missing_migrations(connection: Connection) -> tuple[str, ...]:
+    """This function will return the migrations that the database has not seen, oldest first.
+
+    A database that is ahead of this release, as happens while replicas are replaced one by one, misses nothing.
+    """
+    ours = tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())[::-1]
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is None:
+        return ours
+    return ours[ours.index(current) + 1 :] if current in ours else ()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _engine(url: str) -> Engine:
+    parsed = database_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
+        return sqlite_engine(parsed)
+    return create_engine(parsed, poolclass=NullPool)

@@ -1,0 +1,233 @@
+"""The book on PostgreSQL: asyncpg, four messages a batch, however many decisions it holds.
+
+    BEGIN; SELECT … FOR UPDATE      the lenders' heads, locked in id order
+    SELECT …                        keys, previous decisions, open offers, active catalogue, clock
+    WITH … INSERT … UPDATE …        everything the batch writes
+    COMMIT
+
+Neighbours may rely on this: the state is read by a statement that begins after the locks are held. That is why there
+are two of them: under READ COMMITTED a statement sees what was committed when it began, so that one which waits for a
+lock and reads in the same breath would miss the very commit that it waited for.
+
+While it waits, a batch may find itself behind another process; a process that stops in the middle of a batch is cut
+off by the server after `_STALLED`, and its batch is undone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+
+import asyncpg
+
+from app.adapters.database.postgresql_statements import LOCK_HEADS, NEW_HEADS, READ_STATE, writing
+from app.adapters.database.tables import to_instant
+from app.domain.money import Yuan
+from app.domain.standing import Commitment
+from app.usecases.ports import (
+    BatchState,
+    CommitUnknown,
+    KeyedAnswer,
+    LogHead,
+    Previous,
+    Sealed,
+    StoreUnavailable,
+    Wanted,
+)
+
+_LENDER = re.compile(r"[a-z0-9-]+")
+_CONNECTS_WITHIN_S = 10
+_ANSWERS_WITHIN_S = 30
+_LOCKS_WITHIN, _STALLED = "10s", "15s"
+# One plan for any size of batch, made once, and always by index: a plan made while a table was empty would read all of
+# it for good. Statements this small are not worth compiling.
+_SESSION = f"""
+SET plan_cache_mode = force_generic_plan; SET jit = off;
+SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+SET lock_timeout = '{_LOCKS_WITHIN}'; SET idle_in_transaction_session_timeout = '{_STALLED}';
+SET default_transaction_isolation = 'read committed'
+"""
+# A server whose commits do not wait for the disk would break our promise; stronger settings than `on` are kept.
+_DURABLE = """
+SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+"""
+_CONNECTION_LOST = (
+    OSError,
+    asyncio.TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+# The server answers, and refuses: too many connections, a full disk, read-only after a failover, a lock that another
+# process would not give up.
+_REFUSED = (
+    asyncpg.InsufficientResourcesError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+
+
+class PostgresqlBook:
+    """The durable book in a PostgreSQL database, through one connection of its own.
+
+    `now` replaces the database's clock where time is simulated; `durable=False` lets the server's own setting of
+    synchronous_commit stand, for the harness that must see losses.
+    """
+
+    def __init__(self, dsn: str, *, now: Callable[[], datetime] | None = None, durable: bool = True) -> None:
+        self._dsn = dsn
+        self._now = now
+        self._durable = durable
+        self._turn = asyncio.Lock()
+        self._connection: asyncpg.Connection | None = None
+        self._known_lenders: set[str] = set()
+        self._known_terms: set[str] = set()
+
+    async def transact(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed:
+        """This function will lock, read, seal, write and commit; batches of this process take turns."""
+        async with self._turn:
+            try:
+                connection, state = await self._lock_and_read(wanted)
+                sealed = seal(state)
+                if sealed.entries:
+                    await self._write(connection, sealed)
+                else:
+                    await connection.execute("ROLLBACK", timeout=_ANSWERS_WITHIN_S)
+            except CommitUnknown:
+                self._forget_connection()
+                raise
+            except (*_CONNECTION_LOST, *_REFUSED) as error:
+                self._forget_connection()
+                raise StoreUnavailable(str(error) or type(error).__name__) from error
+            except BaseException:
+                await self._roll_back()
+                raise
+        self._known_terms.update(digest for digest, _ in sealed.terms)
+        return sealed
+
+    async def close(self) -> None:
+        """This function will give the connection back."""
+        async with self._turn:
+            if self._connection is not None:
+                with contextlib.suppress(*_CONNECTION_LOST):
+                    await self._connection.close(timeout=_CONNECTS_WITHIN_S)
+            self._connection = None
+
+    async def _lock_and_read(self, wanted: Wanted) -> tuple[asyncpg.Connection, BatchState]:
+        """Nothing is written yet, so a connection that died since the last batch is replaced, once, in silence."""
+        fresh = self._connection is None
+        try:
+            connection = await self._connected()
+            return connection, await self._state(connection, wanted)
+        except _CONNECTION_LOST:
+            if fresh:
+                raise
+        self._forget_connection()
+        connection = await self._connected()
+        return connection, await self._state(connection, wanted)
+
+    async def _state(self, connection: asyncpg.Connection, wanted: Wanted) -> BatchState:
+        await self._make_heads(connection, wanted.lenders)
+        lenders = ", ".join(f"'{lender}'" for lender in wanted.lenders)
+        await connection.execute(LOCK_HEADS.format(lenders), timeout=_ANSWERS_WITHIN_S)
+        rows = await connection.fetch(READ_STATE, *_asked(wanted), timeout=_ANSWERS_WITHIN_S)
+        return _to_state(rows, self._now)
+
+    async def _make_heads(self, connection: asyncpg.Connection, lenders: Sequence[str]) -> None:
+        unknown = [lender for lender in lenders if lender not in self._known_lenders]
+        if not unknown:
+            return
+        # The lock's statement is text, as only such may be sent along with BEGIN.
+        for lender in unknown:
+            if not _LENDER.fullmatch(lender):
+                raise ValueError("a lender's id consists of a-z, 0-9 and hyphens")
+        # In a transaction of its own: whoever creates a head holds it only for that moment.
+        await connection.execute(NEW_HEADS, sorted(unknown), timeout=_ANSWERS_WITHIN_S)
+        self._known_lenders.update(unknown)
+
+    async def _write(self, connection: asyncpg.Connection, sealed: Sealed) -> None:
+        statement, columns = writing(sealed, self._known_terms)
+        await connection.execute(statement, *columns, timeout=_ANSWERS_WITHIN_S)
+        try:
+            answer = await connection.execute("COMMIT", timeout=_ANSWERS_WITHIN_S)
+        except (*_CONNECTION_LOST, asyncio.CancelledError) as error:
+            raise CommitUnknown(str(error) or type(error).__name__) from error
+        # A transaction that failed earlier answers COMMIT with ROLLBACK, and no error.
+        if answer != "COMMIT":
+            raise StoreUnavailable(f"the database answered COMMIT with {answer}")
+
+    async def _connected(self) -> asyncpg.Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(
+                self._dsn, timeout=_CONNECTS_WITHIN_S, max_cached_statement_lifetime=0
+            )
+            await self._connection.execute(_SESSION)
+            if self._durable:
+                await self._connection.execute(_DURABLE)
+        return self._connection
+
+    async def _roll_back(self) -> None:
+        if self._connection is None:
+            return
+        try:
+            await self._connection.execute("ROLLBACK", timeout=_ANSWERS_WITHIN_S)
+        except Exception:  # noqa: BLE001 - whatever it is, the server undoes a transaction whose connection is gone
+            self._forget_connection()
+
+    def _forget_connection(self) -> None:
+        if self._connection is not None:
+            self._connection.terminate()
+        self._connection = None
+
+
+def _asked(wanted: Wanted) -> tuple[list[str | None], ...]:
+    keys, companies, applications = wanted.keys, wanted.companies, wanted.applications
+    grouped = {(lender, group) for lender, _, group in companies if group is not None}
+    return (
+        list(wanted.lenders),
+        [lender for lender, _ in keys], [key for _, key in keys],
+        [lender for lender, _ in applications], [application for _, application in applications],
+        [lender for lender, _, _ in companies], [uscc for _, uscc, _ in companies],
+        [lender for lender, _ in grouped], [group for _, group in grouped],
+    )  # fmt: skip
+
+
+def _to_state(rows: Sequence[asyncpg.Record], simulated: Callable[[], datetime] | None) -> BatchState:
+    """Each row says what it is in its first column; see READ_STATE for what the others then hold."""
+    now, edition = datetime.min.replace(tzinfo=UTC), None
+    heads: dict[str, LogHead] = {}
+    answered: dict[tuple[str, str], KeyedAnswer] = {}
+    previous: dict[tuple[str, str], Previous] = {}
+    commitments: dict[str, tuple[str, Commitment]] = {}
+    for kind, a, b, c, d, e, f, n, m, x, y in rows:
+        if kind == "offer":
+            uscc, _, group_id = f.partition("|")
+            commitments[b] = (
+                a,
+                Commitment(
+                    offer_id=b, application_id=c, product=d, uscc=uscc, group_id=group_id or None, credit_limit=Yuan(n),
+                    counts_until=date.fromisoformat(e), credit_approved=bool(m),
+                ),
+            )  # fmt: skip
+        elif kind == "key":
+            answered[a, b] = KeyedAnswer(x, y)
+        elif kind == "previous":
+            previous[a, b] = Previous(c, n)
+        elif kind == "head":
+            heads[a] = LogHead(a, n, x, None if m is None else to_instant(m))
+        elif kind == "now":
+            now, edition = to_instant(n), a
+    if simulated is not None:
+        now = simulated()
+    # A clock that was set back never takes the log's time back with it.
+    now = max([now, *(head.recorded_at for head in heads.values() if head.recorded_at is not None)])
+    return BatchState(now, edition, heads, answered, previous, tuple(commitments.values()))
+
+

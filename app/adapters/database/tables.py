@@ -1,0 +1,239 @@
+"""The tables, once for both databases.
+
+Neighbours may rely on this: an amount is whole fen in a BIGINT; an instant is microseconds since 1970 in UTC in a
+BIGINT and a day is ISO text, so that both sort and come back exactly on every database; bytes are bytes. A list of
+codes is text such as `|A|B|`, so that `LIKE '%|A|%'` finds one without a second row a decision.
+
+No row refers to another by FOREIGN KEY where decisions are written: all of a batch is written in one transaction from
+one sealed value, and on PostgreSQL each reference would lock the row of terms that every decision of a product shares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_microseconds(instant: datetime) -> int:
+    """This function will return whole microseconds since 1970, exactly; TypeError for a bare local time."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def to_instant(microseconds: int) -> datetime:
+    """This function will return the instant, in UTC, that many microseconds after 1970 began."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def to_codes(codes: Iterable[str]) -> str:
+    """This function will return `|A|B|`, or the empty text for no code."""
+    joined = "|".join(codes)
+    return f"|{joined}|" if joined else ""
+
+
+def from_codes(text: str) -> tuple[str, ...]:
+    """This function will return the codes of `|A|B|`."""
+    return tuple(text[1:-1].split("|")) if text else ()
+
+
+class Instant(TypeDecorator[datetime]):
+    """An instant, exact to the microsecond on every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """This function will give the database microseconds."""
+        return None if value is None else to_microseconds(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """This function will give the instant back."""
+        return None if value is None else to_instant(value)
+
+
+class Day(TypeDecorator[date]):
+    """A calendar day as ISO text, which sorts as days do."""
+
+    impl = String(10)
+    cache_ok = True
+
+    def process_bind_param(self, value: date | None, dialect: Dialect) -> str | None:
+        """This function will give the database ISO text."""
+        return None if value is None else value.isoformat()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> date | None:
+        """This function will give the day back."""
+        return None if value is None else date.fromisoformat(value)
+
+
+# Names follow a rule, so that a later migration can name what it drops on every database.
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+_ID = String(36)
+_NAME = String(255)
+_DIGEST = String(80)
+
+LOG_HEAD = Table(
+    "log_head",
+    METADATA,
+    Column("lender", _NAME, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("frontier", LargeBinary, nullable=False),
+    Column("recorded_at", Instant),
+    PrimaryKeyConstraint("lender"),
+)
+
+# `decision_id` leads from a leaf to its decision: leaves are read in log order, and this spares the decisions an index.
+LOG_ENTRY = Table(
+    "log_entry",
+    METADATA,
+    Column("lender", _NAME, nullable=False),
+    Column("index", BigInteger, nullable=False),
+    Column("leaf_hash", LargeBinary, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Column("decision_id", _ID),
+    PrimaryKeyConstraint("lender", "index"),
+)
+
+DECISION = Table(
+    "decision",
+    METADATA,
+    Column("decision_id", _ID, nullable=False),
+    Column("lender", _NAME, nullable=False),
+    Column("index", BigInteger, nullable=False),
+    Column("idempotency_key", _NAME, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("application_id", _NAME, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("supersedes", _ID),
+    Column("product", _NAME, nullable=False),
+    Column("branch", _NAME),
+    Column("zone", _NAME, nullable=False),
+    Column("uscc", String(18), nullable=False),
+    Column("stage", _NAME),
+    Column("score", String(64)),
+    Column("outcome", String(32), nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("requested_amount", BigInteger, nullable=False),
+    Column("credit_limit", BigInteger),
+    Column("decided_on", Day, nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("submitted_by", _NAME, nullable=False),
+    Column("terms_digest", _DIGEST, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("decision_id"),
+    # What tells rows apart comes first: an index that began with the lender would serve any question about that lender,
+    # badly, and a plan made while the table was small would keep using it.
+    UniqueConstraint("idempotency_key", "lender"),
+    UniqueConstraint("application_id", "lender", "revision"),
+    # One company's history; the list, newest first. Each index is paid for by every decision, so there are no more.
+    Index(None, "uscc", "lender"),
+    Index(None, "lender", "recorded_at"),
+)
+
+OFFER = Table(
+    "offer",
+    METADATA,
+    Column("offer_id", _ID, nullable=False),
+    Column("decision_id", _ID, nullable=False),
+    Column("lender", _NAME, nullable=False),
+    Column("application_id", _NAME, nullable=False),
+    Column("product", _NAME, nullable=False),
+    Column("uscc", String(18), nullable=False),
+    Column("group_id", _NAME),
+    Column("credit_limit", BigInteger, nullable=False),
+    Column("counts_until", Day, nullable=False),
+    Column("credit_approved", Boolean(create_constraint=False), nullable=False),
+    Column("superseded_by", _ID),
+    PrimaryKeyConstraint("offer_id"),
+    Index(None, "uscc", "lender"),
+    Index(None, "group_id", "lender"),
+    Index(None, "application_id", "lender"),
+)
+
+TERMS = Table(
+    "terms",
+    METADATA,
+    Column("digest", _DIGEST, nullable=False),
+    Column("canonical", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("digest"),
+)
+
+CHECKPOINT = Table(
+    "checkpoint",
+    METADATA,
+    Column("lender", _NAME, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("note", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("lender", "size"),
+)
+
+PREVIEW = Table(
+    "preview",
+    METADATA,
+    Column("preview_id", _ID, nullable=False),
+    Column("previewed_at", Instant, nullable=False),
+    Column("previewed_by", _NAME, nullable=False),
+    Column("lender", _NAME, nullable=False),
+    Column("product", _NAME, nullable=False),
+    Column("zone", _NAME, nullable=False),
+    Column("uscc", String(18), nullable=False),
+    Column("on", Day, nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("credit_limit", BigInteger),
+    Column("fingerprint", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("preview_id"),
+    Index(None, "uscc", "lender"),
+    Index(None, "lender", "previewed_at"),
+)
+
+# `number` counts the activations; the greatest counts.
+CATALOGUE_ACTIVATION = Table(
+    "catalogue_activation",
+    METADATA,
+    Column("number", BigInteger, autoincrement=False, nullable=False),
+    Column("digest", _DIGEST, nullable=False),
+    Column("activated_at", Instant, nullable=False),
+    Column("activated_by", _NAME, nullable=False),
+    PrimaryKeyConstraint("number"),
+)
+
+API_KEY = Table(
+    "api_key",
+    METADATA,
+    Column("key_id", _NAME, nullable=False),
+    Column("secret_sha256", LargeBinary, nullable=False),
+    Column("subject", _NAME, nullable=False),
+    Column("role", String(64), nullable=False),
+    Column("lenders", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    PrimaryKeyConstraint("key_id"),
+)

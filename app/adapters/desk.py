@@ -1,0 +1,190 @@
+"""The desk: applications that arrive together are decided and written together.
+
+Neighbours may rely on this: `submit` answers only what is durable. Nothing waits for company: whatever has queued
+while the last batch was being written goes into the next one. A batch that fails is undone and redone one by one, so
+that only the culprit gets its error. Where COMMIT's result is unknown nobody is redone: the same key will tell. A
+caller that goes away harms nobody: its application is decided all the same once its batch has begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import Generic, Protocol, TypeVar
+
+from app.usecases.ports import BatchState, Book, CommitUnknown, Sealed, StoreUnavailable, Submission, Wanted
+
+_Answer = TypeVar("_Answer", covariant=True)
+_LONGEST_BATCH = 256
+_LONGEST_QUEUE = 1024
+
+
+class SealedBatch(Protocol[_Answer]):
+    """What the use case makes of a batch: what to write, and for each submission, in order, its answer or its error."""
+
+    @property
+    def sealed(self) -> Sealed: ...
+
+    @property
+    def results(self) -> tuple[_Answer | Exception, ...]: ...
+
+
+class DeskObserver(Protocol):
+    """Who counts what the desk does; called in the event loop, so each call is brief."""
+
+    def batch_written(self, size: int, seconds: float, waiting: int) -> None:
+        """A batch of `size` is durable after `seconds`, from lock to commit; `waiting` have queued meanwhile."""
+
+    def batch_failed(self, size: int, error: Exception) -> None:
+        """A batch of `size` was not written, or nobody knows (CommitUnknown)."""
+
+    def submission_refused(self, waiting: int) -> None:
+        """A submission was refused, as `waiting` are ahead of it."""
+
+
+class DeskFull(Exception):
+    """Nothing more is taken, as too many wait or the service stops; `retry_after_s` says when to come again."""
+
+    def __init__(self, why: str, retry_after_s: int = 1) -> None:
+        super().__init__(f"{why}; send it again in {retry_after_s} s, with the same key")
+        self.retry_after_s = retry_after_s
+
+
+class Desk(Generic[_Answer]):
+    """One process's way into the book."""
+
+    def __init__(
+        self,
+        book: Book,
+        *,
+        wanted: Callable[[Sequence[Submission]], Wanted],
+        seal: Callable[[Sequence[Submission], BatchState], SealedBatch[_Answer]],
+        longest_batch: int = _LONGEST_BATCH,
+        longest_queue: int = _LONGEST_QUEUE,
+        observer: DeskObserver | None = None,
+    ) -> None:
+        self._book = book
+        self._wanted = wanted
+        self._seal = seal
+        self._longest_batch = longest_batch
+        self._longest_queue = longest_queue
+        self._observer = observer
+        self._queue: deque[tuple[Submission, asyncio.Future[_Answer]]] = deque()
+        self._writer: asyncio.Task[None] | None = None
+        self._closed = False
+        self._usual_batch_s = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """How many submissions no batch has taken yet."""
+        return len(self._queue)
+
+    def submit(self, submission: Submission) -> asyncio.Future[_Answer]:
+        """This function will queue the submission; await what it returns for the answer.
+
+        Raises DeskFull at once. Awaiting raises the submission's own error, CommitUnknown or StoreUnavailable.
+        """
+        if self._closed:
+            raise DeskFull("the service is stopping")
+        queue = self._queue
+        if len(queue) >= self._longest_queue:
+            raise self._full()
+        loop = asyncio.get_running_loop()
+        answer = loop.create_future()
+        queue.append((submission, answer))
+        if self._writer is None:
+            self._writer = loop.create_task(self._write_batches())
+        return answer
+
+    async def drain(self) -> None:
+        """This function will take nothing more and return once everything taken has its answer."""
+        self._closed = True
+        if self._writer is not None:
+            await asyncio.shield(self._writer)
+
+    async def _write_batches(self) -> None:
+        try:
+            while self._queue:
+                await self._write(self._next_batch())
+        finally:
+            self._writer = None
+
+    def _next_batch(self) -> list[tuple[Submission, asyncio.Future[_Answer]]]:
+        queue, batch = self._queue, []
+        while queue and len(batch) < self._longest_batch:
+            taken = queue.popleft()
+            # Whoever left before anything began is not decided at all.
+            if not taken[1].done():
+                batch.append(taken)
+        return batch
+
+    async def _write(self, batch: list[tuple[Submission, asyncio.Future[_Answer]]]) -> None:
+        if not batch:
+            return
+        try:
+            results = await self._transact([submission for submission, _ in batch])
+        except (CommitUnknown, StoreUnavailable) as error:
+            _refuse(batch, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, only the culprit may get it
+            if len(batch) == 1:
+                _refuse(batch, error)
+            else:
+                await self._write_one_by_one(batch)
+        except BaseException:
+            # The loop is being torn down: nobody may be left waiting for ever.
+            _refuse(batch, CommitUnknown("the service was stopped while it was writing"))
+            raise
+        else:
+            for (_, answer), result in zip(batch, results, strict=True):
+                if answer.done():
+                    continue
+                if isinstance(result, Exception):
+                    answer.set_exception(result)
+                else:
+                    answer.set_result(result)
+
+    async def _write_one_by_one(self, batch: list[tuple[Submission, asyncio.Future[_Answer]]]) -> None:
+        for one in batch:
+            await self._write([one])
+
+    async def _transact(self, submissions: Sequence[Submission]) -> tuple[_Answer | Exception, ...]:
+        results: tuple[_Answer | Exception, ...] = ()
+
+        def seal(state: BatchState) -> Sealed:
+            nonlocal results
+            batch = self._seal(submissions, state)
+            results = batch.results
+            return batch.sealed
+
+        began = perf_counter()
+        try:
+            await self._book.transact(self._wanted(submissions), seal)
+        except Exception as error:
+            if self._observer is not None:
+                self._observer.batch_failed(len(submissions), error)
+            raise
+        seconds = perf_counter() - began
+        self._usual_batch_s += (seconds - self._usual_batch_s) / 8
+        if self._observer is not None:
+            self._observer.batch_written(len(submissions), seconds, len(self._queue))
+        return results
+
+    def _full(self) -> DeskFull:
+        waiting = len(self._queue)
+        if self._observer is not None:
+            self._observer.submission_refused(waiting)
+        batches = -(-waiting // self._longest_batch) + 1
+        return DeskFull(
+            f"{waiting} applications are waiting, as many as may", max(1, round(batches * self._usual_batch_s))
+        )
+
+
+def _refuse(batch: Sequence[tuple[Submission, asyncio.Future[_Answer]]], error: Exception) -> None:
+    for _, answer in batch:
+        if not answer.done():
+            # Each waiter raises an exception of its own, or their tracebacks would pile up in one.
+            own = type(error)(*error.args) if len(batch) > 1 else error
+            own.__cause__ = error.__cause__
+            answer.set_exception(own)
