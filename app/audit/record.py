@@ -216,11 +216,9 @@ def _words(words: Words) -> dict[str, str]:
     return {"zh": words.zh, "en": words.en}
 
 
-def _reference(reference: Reference | None) -> dict[str, str] | None:
-    if reference is None:
-        return None
-    written = {"basis": reference.basis.value, "title": reference.title}
-    return written if reference.note is None else {**written, "note": reference.note}
+def _reference(reference: Reference | None) -> dict[str, str | None] | None:
+    # The note that explains an assumed value stands in the terms, which the record names by digest.
+    return None if reference is None else {"basis": reference.basis.value, "title": reference.title}
 
 
 def _step(step: Step) -> dict[str, Any]:
