@@ -1,7 +1,8 @@
 """The catalogue: zones, lenders, products and codes, and a product's terms on a day.
 
-Neighbours may rely on this: a catalogue never changes; terms are the same object for all days between two dates of change, so that they can
-be compared and cached by identity; asking again for the same product and day costs one dictionary look-up.
+Neighbours may rely on this: a catalogue never changes; terms are the same object for all days between two dates of
+change, so that they can be compared and cached by identity; asking again for the same product and day costs one
+dictionary look-up.
 """
 
 from __future__ import annotations
@@ -11,16 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
-from typing import Any
 
 from app.domain.company import ScoreState
-from app.domain.terms import Branch, Lender, LenderKind, ProductKind, ProductStatus, ProductTerms, Reference, Words
+from app.domain.terms import Branch, Lender, ProductKind, ProductStatus, ProductTerms, Reference, Words
 from app.products.build import terms_from_document
 from app.products.forms import Section
 from app.products.resolve import Document, dates_of_change, status_on, terms_document
 from app.products.sources import Product, Sources
 
-# More pairs of product and day than this are forgotten: days come from callers (preview), and callers must not fill the memory.
+# Days come from callers (preview), and callers must not fill the memory: beyond this many pairs all are forgotten.
 MOST_REMEMBERED = 10_000
 
 
@@ -123,9 +123,9 @@ class Catalog:
     def __init__(self, sources: Sources, files: Mapping[str, bytes]) -> None:
         self.sources = sources
         self.codes = _codes(sources.codes)
-        self.lenders: Mapping[str, Lender] = MappingProxyType({
-            name: Lender(name, s["name"], s["kind"]) for name, s in sorted(sources.lenders.items())
-        })
+        self.lenders: Mapping[str, Lender] = MappingProxyType(
+            {name: Lender(name, s["name"], s["kind"]) for name, s in sorted(sources.lenders.items())}
+        )
         self._files = MappingProxyType(dict(files))
         self._changes = {product.id: dates_of_change(sources, product) for product in sources.products.values()}
         self._terms: dict[tuple[str, int], ProductTerms] = {}
@@ -164,7 +164,9 @@ class Catalog:
         return terms_document(self.sources, self._product(product_id), on)
 
     def dates_of_change(self, product_id: str) -> tuple[date, ...]:
-        """This function will return the days on which the product's terms may change, ascending. Raises UnknownProduct."""
+        """This function will return the days on which the product's terms may change, ascending. Raises
+        UnknownProduct.
+        """
         self._product(product_id)
         return self._changes[product_id]
 
@@ -316,7 +318,10 @@ class Catalog:
 
 def _codes(section: Section) -> Codes:
     purposes = section.get("purposes", {})
-    lists = {key: MappingProxyType(dict(section.get(key, {}))) for key in ("qualifications", "fields", "evidence", "conditions")}
+    lists = {
+        key: MappingProxyType(dict(section.get(key, {})))
+        for key in ("qualifications", "fields", "evidence", "conditions")
+    }
     return Codes(
         purposes=MappingProxyType({code: Words(p["zh"], p["en"]) for code, p in purposes.items()}),
         prohibited_purposes=frozenset(code for code, p in purposes.items() if p.get("prohibited")),

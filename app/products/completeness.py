@@ -1,7 +1,8 @@
 """Whether a product that is ACTIVE has all it needs to decide, on every day on which it is ACTIVE.
 
-Neighbours may rely on this: once `check_completeness` has noted nothing, the terms of an ACTIVE loan have every parameter that a decision
-needs, so that a gap in a file is found when the file is read and not when a company applies.
+Neighbours may rely on this: once `check_completeness` has noted nothing, the terms of an ACTIVE loan have every
+parameter that a decision needs, so that a gap in a file is found when the file is read and not when a company
+applies.
 """
 
 from __future__ import annotations
@@ -55,7 +56,11 @@ def _check_method(product: Product, faults: Faults) -> None:
     for key in pricing:
         if key not in used:
             place = pricing.places[key]
-            faults.add(place, f"{key} has no meaning where the method is {method}", f"Remove it, or change the method of {place.file}.")
+            faults.add(
+                place,
+                f"{key} has no meaning where the method is {method}",
+                f"Remove it, or change the method of {place.file}.",
+            )
 
 
 def _check_active(sources: Sources, product: Product, faults: Faults) -> None:
@@ -140,7 +145,9 @@ def _lacking_quote(sources: Sources, term: str, day: date) -> Iterator[tuple[str
 def _check_programme(name: str, programme: dict, faults: Faults) -> None:
     """An ACTIVE programme counts towards offers: it needs its base and its share; LPR_SHARE needs the term."""
     if programme.get("base") is SubsidyBase.LPR_SHARE and "lpr_term" not in programme:
-        faults.add(programme.places["base"], "a share of the LPR is given without the LPR's term", "Add lpr_term: 1Y or 5Y+.")
+        faults.add(
+            programme.places["base"], "a share of the LPR is given without the LPR's term", "Add lpr_term: 1Y or 5Y+."
+        )
     days = sorted({entry.since for key in ("status", "share") if key in programme for entry in programme[key].entries})
     for day in days:
         if status_on(programme["status"], day) is not ProductStatus.ACTIVE:

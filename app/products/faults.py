@@ -1,7 +1,8 @@
 """What is wrong with a catalogue, said so that whoever wrote it can mend it.
 
-Neighbours may rely on this: every fault names its file, its line (from 1), what is wrong and how to mend it; a CatalogueError holds all
-faults that were found, in the order of files and lines. Faults of meaning are looked for only once every file can be read.
+Neighbours may rely on this: every fault names its file, its line (from 1), what is wrong and how to mend it; a
+CatalogueError holds all faults that were found, in the order of files and lines. Faults of meaning are looked for
+only once every file can be read.
 """
 
 from __future__ import annotations

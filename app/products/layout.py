@@ -1,7 +1,8 @@
 """The files of a catalogue: which keys each has, as data that the reader and the JSON Schema share.
 
-Neighbours may rely on this: a folder holds codes.yaml, lpr.yaml, holidays.yaml, zones/<zone>.yaml, lenders/<lender>/lender.yaml and
-lenders/<lender>/<slug>.yaml, and nothing else in YAML. `SECTIONS` are what a product and a framework have in common.
+Neighbours may rely on this: a folder holds codes.yaml, lpr.yaml, holidays.yaml, zones/<zone>.yaml,
+lenders/<lender>/lender.yaml and lenders/<lender>/<slug>.yaml, and nothing else in YAML. `SECTIONS` are what a product
+and a framework have in common.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ from app.products.forms import (
     Text,
     Whole,
 )
-from app.products.parameters import GATES, GRADE_CODE, SUBSIDY_GATES, UNITS, Entry, Parameter, entries_schema, read_entries
+from app.products.gates import GATES, SUBSIDY_GATES
+from app.products.parameters import GRADE_CODE, UNITS, Entry, Parameter, entries_schema, read_entries
 
 
 class LprTerm(StrEnum):

@@ -1,7 +1,8 @@
 """What names mean from one file to another.
 
-Neighbours may rely on this: once `check_links` has noted nothing, every zone, lender, branch, framework, programme, pool, code and component
-that a file names exists, and every stage, field and grade in a product belongs to a zone that the product serves.
+Neighbours may rely on this: once `check_links` has noted nothing, every zone, lender, branch, framework, programme,
+pool, code and component that a file names exists, and every stage, field and grade in a product belongs to a zone
+that the product serves.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from app.domain.facts import EVIDENCE, FactKind, fact_named
 from app.domain.terms import Basis, GateTest
 from app.products.faults import Faults, Place
 from app.products.forms import Section
-from app.products.parameters import SHORT_NAMES, Dated, GateSource, dated_within, gates_within
+from app.products.gates import GateSource, dated_within, gates_within
+from app.products.parameters import SHORT_NAMES, Dated
 from app.products.sources import Product, Sources
 
 
@@ -25,13 +27,18 @@ def check_links(sources: Sources, faults: Faults) -> None:
     _check_holidays(sources, faults)
     for name, zone in sources.zones.items():
         _check_zone(sources, name, zone, faults)
+        _check_beginnings(zone, faults)
+    for lender in sources.lenders.values():
+        _check_beginnings(lender, faults)
     for product in sources.products.values():
         _check_product(sources, product, faults)
 
 
 def _unknown(faults: Faults, place: Place, what: str, name: str, known: Iterable[str], where: str) -> None:
     listed = ", ".join(sorted(known))
-    faults.add(place, f"the {what} {name} is not known", f"Add it to {where}, or name one of it: {listed or 'there are none'}.")
+    faults.add(
+        place, f"the {what} {name} is not known", f"Add it to {where}, or name one of it: {listed or 'there are none'}."
+    )
 
 
 # ---- the single files and the zones ---------------------------------------------------------------------------------
@@ -50,8 +57,10 @@ def _check_lpr(sources: Sources, faults: Faults) -> None:
     for term, entries in sources.lpr["quotes"].items():
         for entry in entries:
             if entry.since > confirmed and entry.reference is not None and entry.reference.basis is Basis.PUBLISHED:
-                what = f"the {term} quote of {entry.since} is published, but the table is confirmed only through {confirmed}"
-                faults.add(entry.place, what, "Let it be assumed, or move confirmed_through to the day of the last check.")
+                what = f"the {term} quote of {entry.since} is published, but confirmed_through is {confirmed}"
+                faults.add(
+                    entry.place, what, "Let it be assumed, or move confirmed_through to the day of the last check."
+                )
 
 
 def _check_holidays(sources: Sources, faults: Faults) -> None:
@@ -89,7 +98,9 @@ def _check_product(sources: Sources, product: Product, faults: Faults) -> None:
     own = product.own
     lender = sources.lenders.get(product.lender)
     if lender is None:
-        faults.add(own.place, f"the lender {product.lender} has no file", f"Write lenders/{product.lender}/lender.yaml.")
+        faults.add(
+            own.place, f"the lender {product.lender} has no file", f"Write lenders/{product.lender}/lender.yaml."
+        )
     elif "branch" in own and own["branch"] not in lender.get("branches", {}):
         _unknown(faults, own.places["branch"], "branch", own["branch"], lender.get("branches", {}), "the lender's file")
     _check_listed(own["zones"], "zone", sources.zones, "zones/", faults)
@@ -98,13 +109,27 @@ def _check_product(sources: Sources, product: Product, faults: Faults) -> None:
     if "framework" in own and own["framework"].partition("/")[0] not in product.zones:
         what = f"the framework {own['framework']} belongs to a zone that the product does not serve"
         faults.add(own.places["framework"], what, "Add the zone to zones, or name a framework of a zone that is there.")
-    _check_sections(sources, product.sections, Vocabulary.of(sources, product.zones), faults, product)
-    _check_beginnings(product, faults)
+    _check_sections(sources, product.sections, Vocabulary.of(sources, product.zones), faults)
+    _check_served(product, faults)
+    if "framework" not in own:
+        _check_beginnings(own, faults)
 
 
-def _check_sections(
-    sources: Sources, sections: Section, vocabulary: Vocabulary, faults: Faults, product: Product | None = None
-) -> None:
+def _check_served(product: Product, faults: Faults) -> None:
+    """Programmes and pools are a zone's: a product elsewhere cannot draw on them."""
+    sections = product.sections
+    listed = sections.get("interest_subsidies")
+    named = [*zip(listed or (), listed.places if listed else (), strict=True)]
+    pool = sections.get("risk_compensation", {}).get("pool")
+    if pool is not None:
+        named.append((pool, sections["risk_compensation"].places["pool"]))
+    for name, place in named:
+        if name.partition("/")[0] not in product.zones:
+            what = f"{name} belongs to a zone that {product.id} does not serve"
+            faults.add(place, what, "Add the zone to zones, or name one of a zone that is there.")
+
+
+def _check_sections(sources: Sources, sections: Section, vocabulary: Vocabulary, faults: Faults) -> None:
     _check_names(sections, vocabulary, faults)
     _check_components(sections.get("credit_limit", {}).get("components"), faults)
     _check_listed(sections.get("interest_subsidies"), "programme", sources.subsidies, "its zone's file", faults)
@@ -132,18 +157,18 @@ def _check_components(components: Section | None, faults: Faults) -> None:
                 faults.add(dated.place, f"{name} is a share of {base}, which stands below it", mend)
             elif fact is None or fact.kind is not FactKind.MONEY:
                 what = f"{name} is a share of {base}, which is neither a component nor a money fact"
-                faults.add(dated.place, what, "Name cap, a component above this one, or a fact such as financials.revenue.")
+                faults.add(
+                    dated.place, what, "Name cap, a component above this one, or a fact such as financials.revenue."
+                )
         above.append(name)
 
 
 RESERVED = frozenset({"cap", "lender_cap", "limited_to_request", "floor", "rounding_unit", "components", *SHORT_NAMES})
 
 
-def _check_beginnings(product: Product, faults: Faults) -> None:
+def _check_beginnings(section: Section, faults: Faults) -> None:
     """A parameter begins with a value; only what overrides a framework may begin with null, which drops it."""
-    if "framework" in product.own:
-        return
-    for dated in dated_within(product.own):
+    for dated in dated_within(section):
         if dated.entries[0].value is None:
             what = f"the first value, of {dated.entries[0].since}, is null, but nothing stands before it"
             faults.add(dated.entries[0].place, what, "Remove the date: a parameter is absent before its first one.")
@@ -160,7 +185,9 @@ class Vocabulary:
 
     @classmethod
     def of(cls, sources: Sources, zones: Iterable[str]) -> Vocabulary:
-        """This function will return what stages, fields and grades the zones' schemes have, beside the catalogue's codes."""
+        """This function will return what stages, fields and grades the zones' schemes have, beside the catalogue's
+        codes.
+        """
         schemes = [s for zone in zones for s in sources.zones[zone].get("score_schemes", {}).values()]
         codes = {
             "company.qualifications": frozenset(sources.codes.get("qualifications", ())),

@@ -1,21 +1,22 @@
 """Dated values: parameters, tables and gates as they are written.
 
-Neighbours may rely on this: entries ascend by date and each value in force has its reference; a table's rows ascend (by a number) or have
-different codes; the values have the exact type of the parameter's unit. What a code means is checked in links.py, not here.
+Neighbours may rely on this: entries ascend by date and each value in force has its reference; a table's rows ascend
+(by a number) or have different codes; the values have the exact type of the parameter's unit. What a code means is
+checked in links.py, not here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 from app.domain.company import CompanySize
 from app.domain.facts import FACTS, Fact, FactKind, fact_named
-from app.domain.terms import GateTest, ProductStatus, Reference, Severity, Words
+from app.domain.terms import ProductStatus, Reference
 from app.products.faults import Place
 from app.products.forms import (
     CODE,
@@ -46,7 +47,9 @@ from app.products.reader import Mapping, Node, Scalar, Sequence, shown
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a table: from `key` on, or for the code `key`. A first row whose value is None gives nothing, on purpose."""
+    """A row of a table: from `key` on, or for the code `key`. A first row whose value is None gives nothing, on
+    purpose.
+    """
 
     place: Place
     key: Any
@@ -74,38 +77,15 @@ class Dated:
     entries: tuple[Entry, ...]
 
     def on(self, day: date) -> Entry | None:
-        """This function will return what holds on a day: the newest entry not after it, or None before the first and after the end."""
+        """This function will return what holds on a day: the newest entry not after it, or None before the first and
+        after the end.
+        """
         found = None
         for entry in self.entries:
             if entry.since > day:
                 break
             found = entry
         return None if found is None or found.value is None else found
-
-
-@dataclass(frozen=True, slots=True)
-class WaiverSource:
-    """A waiver as written."""
-
-    place: Place
-    authority: Words
-    evidence: Words
-    fact: str | None
-    at_most: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class GateSource:
-    """A gate as written; its thresholds are dated."""
-
-    place: Place
-    fact: str
-    test: GateTest
-    severity: Severity
-    words: Words
-    clause: str | None
-    waiver: WaiverSource | None
-    dated: Dated
 
 
 class Bearer(StrEnum):
@@ -121,7 +101,9 @@ class Bearer(StrEnum):
 def _whole_shares(section: Section, reading: Reading) -> Section:
     total = sum(section.values(), Decimal(0))
     if total != 1:
-        reading.refuse(section.place, f"the shares of one loss sum to {total}, not to 1", "Change them so that they sum to 1.")
+        reading.refuse(
+            section.place, f"the shares of one loss sum to {total}, not to 1", "Change them so that they sum to 1."
+        )
     return section
 
 
@@ -155,7 +137,7 @@ CODE_FORMS: dict[str, Form] = {
     "company.industry_code": INDUSTRY,
 }
 NUMERIC = frozenset({FactKind.NUMBER, FactKind.MONEY, FactKind.COUNT, FactKind.SHARE})
-# Where a fact's range starts; a table by it starts there too. Profits, net assets and changes may be negative: no start.
+# Where a fact's range starts, a table by it starts too. Profits, net assets and changes may be negative: no start.
 STARTS: dict[str, Any] = {
     "score.value": Decimal(0), "score.rank_in_zone": 1, "score.rank_in_stage": 1, "score.rank_in_stage_and_field": 1,
     "financials.rd_intensity": Decimal(0),
@@ -221,7 +203,7 @@ def read_entries(node: Node | None, holder: Place, value: Form, reading: Reading
             entries.append(_entry(key, part, value, reading))
         except Unreadable:
             continue
-    for before, after in zip(entries, entries[1:], strict=False):
+    for before, after in pairwise(entries):
         if after.since <= before.since:
             what = f"{after.since} stands after {before.since}, but dates ascend"
             reading.faults.add(after.place, what, "Put the older date first.")
@@ -235,7 +217,9 @@ def _entry(key: Scalar, part: Node, form: Form, reading: Reading) -> Entry:
     if is_null(part):
         return Entry(key.place, since, None, None)
     if not isinstance(part, Mapping):
-        reading.refuse(part.place, "a dated value is a mapping of value and reference", "Write {value: …, reference: …}.")
+        reading.refuse(
+            part.place, "a dated value is a mapping of value and reference", "Write {value: …, reference: …}."
+        )
     for name, _ in part.entries:
         if name.text not in ("value", "reference"):
             mend = "Below a date stand value and reference only."
@@ -299,14 +283,16 @@ class Table(Form):
             except Unreadable:
                 if index == 0:
                     raise
-        for before, after in zip(rows, rows[1:], strict=False):
+        for before, after in pairwise(rows):
             if after.key <= before.key:
                 what = f"the band from {after.key} stands after the band from {before.key}"
                 reading.faults.add(after.place, what, "Let `from` ascend; a band ends where the next begins.")
         start = STARTS.get(self.fact.name)
         if rows and start is not None and rows[0].key != start:
             what = f"the table leaves a gap: it starts at {rows[0].key}, but {self.fact.name} starts at {start}"
-            reading.faults.add(rows[0].place, what, f"Add a first row from {start}; its value may be null, which says so on purpose.")
+            reading.faults.add(
+                rows[0].place, what, f"Add a first row from {start}; its value may be null, which says so on purpose."
+            )
         return tuple(rows)
 
     def _band(self, part: Node, first: bool, reading: Reading) -> Row:
@@ -318,7 +304,9 @@ class Table(Form):
                 reading.faults.add(name.place, f"the key {shown(name.text)} is not known here", mend)
         since, value = part.get("from"), part.get("value")
         if since is None or value is None:
-            reading.refuse(part.place, f"the row has no {'from' if since is None else 'value'}", "Write {from: …, value: …}.")
+            reading.refuse(
+                part.place, f"the row has no {'from' if since is None else 'value'}", "Write {from: …, value: …}."
+            )
         key = fact_form(self.fact).read(since, reading)
         return Row(part.place, key, None if first and is_null(value) else self.value.read(value, reading))
 
@@ -338,7 +326,9 @@ class Table(Form):
 
 @dataclass(frozen=True, slots=True)
 class Parameter(Form):
-    """A dated value of a unit; `tables` lets it be a table `by` a fact, `shares_of` lets it be a share `of` something."""
+    """A dated value of a unit; `tables` lets it be a table `by` a fact, `shares_of` lets it be a share `of`
+    something.
+    """
 
     unit: str
     tables: bool = False
@@ -346,7 +336,11 @@ class Parameter(Form):
 
     def read(self, node: Node, reading: Reading) -> Dated:
         if not isinstance(node, Mapping):
-            reading.refuse(node.place, "a dated parameter is wanted here", "Write `values: {2026-01-01: {value: …, reference: …}}` below it.")
+            reading.refuse(
+                node.place,
+                "a dated parameter is wanted here",
+                "Write `values: {2026-01-01: {value: …, reference: …}}` below it.",
+            )
         parts = Record(optional=self._keys()).read(node, reading)
         written = node.get("unit")
         unit = self._unit(parts, written)
@@ -369,7 +363,11 @@ class Parameter(Form):
         return Dated(node.place, unit, by, SHORT_NAMES.get(base, base), entries)
 
     def _keys(self) -> dict[str, Form]:
-        keys: dict[str, Form] = {"description": Either(Text(), WORDS), "unit": Coded("[A-Za-z]+", self.unit), "values": ANYTHING}
+        keys: dict[str, Form] = {
+            "description": Either(Text(), WORDS),
+            "unit": Coded("[A-Za-z]+", self.unit),
+            "values": ANYTHING,
+        }
         if self.tables:
             keys["by"] = FACT
         if self.shares_of:
@@ -422,87 +420,3 @@ class _Anything(Form):
 
 
 ANYTHING = _Anything()
-
-# ---- gates ----------------------------------------------------------------------------------------------------------
-
-COMPARISONS = frozenset({GateTest.AT_LEAST, GateTest.AT_MOST})
-TESTS_OF = {
-    **dict.fromkeys(NUMERIC, COMPARISONS),
-    FactKind.CODE: frozenset({GateTest.ONE_OF, GateTest.NONE_OF, GateTest.STARTS_WITH, GateTest.STARTS_WITH_NONE_OF}),
-    FactKind.CODES: frozenset({GateTest.ANY_OF, GateTest.ALL_OF}),
-    FactKind.FLAG: frozenset({GateTest.IS}),
-}
-WAIVER = Record({"authority": WORDS, "evidence": WORDS}, {"fact": FACT, "at_most": Whole(1, 1_000_000, "1")}, named="waiver")
-
-
-@dataclass(frozen=True, slots=True)
-class GateForm(Form):
-    """One condition on one fact. A subsidy's gate needs no severity: where it fails the programme is not counted, no more."""
-
-    record: Record
-
-    def read(self, node: Node, reading: Reading) -> GateSource:
-        parts = self.record.read(node, reading)
-        if not isinstance(node, Mapping) or any(key not in parts for key in self.record.required):
-            raise Unreadable
-        fact, test = fact_named(parts["fact"]), parts["test"]
-        if test not in TESTS_OF[fact.kind]:
-            fitting = ", ".join(sorted(TESTS_OF[fact.kind]))
-            what = f"the test {test} does not fit {fact.name}, which is a {fact.kind.value}"
-            reading.refuse(parts.places["test"], what, f"Write one of {fitting}.")
-        form = fact_form(fact)
-        if fact.kind in (FactKind.CODE, FactKind.CODES):
-            form = ListOf(form)
-        entries = read_entries(node.get("values"), node.place, form, reading)
-        dated = Dated(node.place, fact.kind.value, None, None, entries)
-        waiver = _waiver(parts.get("waiver"), reading)
-        severity = parts.get("severity", Severity.REFER)
-        return GateSource(node.place, fact.name, test, severity, parts["words"], parts.get("clause"), waiver, dated)
-
-    def schema(self, definitions: Schema) -> Schema:
-        reference = self.record.schema(definitions)
-        codes = {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string"}}
-        value = {"anyOf": [{"type": ["boolean", "integer", "string"]}, codes]}
-        definitions[self.record.named]["properties"]["values"] = entries_schema(value, definitions)
-        return reference
-
-
-def _waiver(parts: Section | None, reading: Reading) -> WaiverSource | None:
-    if parts is None or "authority" not in parts or "evidence" not in parts:
-        return None
-    fact, at_most = parts.get("fact"), parts.get("at_most")
-    if (fact is None) != (at_most is None):
-        reading.refuse(parts.place, "a waiver has one of fact and at_most without the other", "Write both, or neither.")
-    if fact is not None and fact_named(fact).kind is not FactKind.COUNT:
-        reading.refuse(parts.places["fact"], f"a waiver's fact is a count, but {fact} is none", "Name a rank, such as score.rank_in_stage.")
-    return WaiverSource(parts.place, parts["authority"], parts["evidence"], fact, at_most)
-
-
-CONDITION = {"words": WORDS, "fact": FACT, "test": Choice(GateTest), "values": ANYTHING}
-DESCRIBED = {"description": Either(Text(), WORDS), "clause": Text()}
-FAILING = Choice(Severity, frozenset({Severity.DECLINE, Severity.REFER}))
-GATE = Record({**CONDITION, "severity": FAILING}, {**DESCRIBED, "waiver": WAIVER}, named="gate")
-SUBSIDY_GATE = Record(CONDITION, {**DESCRIBED, "severity": Choice(Severity)}, named="subsidy_gate")
-GATE_NAME = Coded(example="technology_level")
-GATES = MapOf(GATE_NAME, GateForm(GATE))
-SUBSIDY_GATES = MapOf(GATE_NAME, GateForm(SUBSIDY_GATE))
-
-
-def gates_within(part: Any) -> Iterator[GateSource]:
-    """This function will walk over every gate below a section."""
-    if isinstance(part, GateSource):
-        yield part
-    elif isinstance(part, Section):
-        for value in part.values():
-            yield from gates_within(value)
-
-
-def dated_within(part: Any) -> Iterator[Dated]:
-    """This function will walk over every dated value below a section."""
-    if isinstance(part, Dated):
-        yield part
-    elif isinstance(part, GateSource):
-        yield part.dated
-    elif isinstance(part, Section):
-        for value in part.values():
-            yield from dated_within(value)

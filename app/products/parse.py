@@ -1,8 +1,8 @@
 """Bytes to a catalogue.
 
-Neighbours may rely on this: `parse_catalogue` is pure, and either answers a catalogue in which every ACTIVE loan can decide on every day it
-is ACTIVE, or raises a CatalogueError that names all faults of the stage it got to: first what cannot be read, then names that mean nothing,
-then what an ACTIVE loan lacks.
+Neighbours may rely on this: `parse_catalogue` is pure, and either answers a catalogue in which every ACTIVE loan can
+decide on every day it is ACTIVE, or raises a CatalogueError that names all faults of the stage it got to: first what
+cannot be read, then names that mean nothing, then what an ACTIVE loan lacks.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def parse_catalogue(files: Mapping[str, bytes]) -> Catalog:
 def _read_file(path: str, content: bytes, faults: Faults) -> Section | None:
     form = _form_of(path)
     if form is None:
-        mend = "Files are codes, lpr, holidays, zones/<zone>, lenders/<lender>/lender and lenders/<lender>/<slug>, all .yaml."
+        mend = (
+            "Names: codes, lpr, holidays, zones/<zone>, lenders/<lender>/lender, lenders/<lender>/<slug>; then .yaml."
+        )
         faults.add(Place(path, 1), "no file of this name belongs to a catalogue", mend)
         return None
     top = read_yaml(path, content, faults)

@@ -1,8 +1,9 @@
 """Strict YAML: bytes to nodes that keep their lines and the text as it was written.
 
-Neighbours may rely on this: nothing is converted here. A scalar keeps its raw text and whether it was quoted, so that a form (forms.py)
-decides what it is, and `no`, `010` and `12:30` never turn into False, 8 and 750. Duplicate keys, anchors, aliases, merges, tags, directives,
-several documents, deep nesting, tabs and text that is not UTF-8 are faults.
+Neighbours may rely on this: nothing is converted here. A scalar keeps its raw text and whether it was quoted, so that
+a form (forms.py) decides what it is, and `no`, `010` and `12:30` never turn into False, 8 and 750. Duplicate keys,
+anchors, aliases, merges, tags, directives, several documents, deep nesting, tabs and text that is not UTF-8 are
+faults.
 """
 
 from __future__ import annotations
@@ -115,7 +116,9 @@ class _Reading:
     def node(self, event: yaml.Event, depth: int) -> Node:
         place = self.place(event)
         if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
-            self.stop(event, "anchors and aliases (& and *) are not used here", "Write the value out, or use a framework.")
+            self.stop(
+                event, "anchors and aliases (& and *) are not used here", "Write the value out, or use a framework."
+            )
         if event.tag is not None:
             self.stop(event, f"the tag {event.tag[:60]} is not used here", "Remove it.")
         if depth > DEEPEST:

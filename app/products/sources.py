@@ -1,6 +1,7 @@
 """A catalogue as read, every date still in it.
 
-Neighbours may rely on this: after links.py has passed, every name in it resolves. A product's `sections` are its own laid over its framework's.
+Neighbours may rely on this: after links.py has passed, every name in it resolves. A product's `sections` are its own
+laid over its framework's.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Any
 from app.domain.terms import ProductKind
 from app.products.faults import Place
 from app.products.forms import Section
+from app.products.gates import dated_within
 from app.products.layout import SECTIONS
-from app.products.parameters import Dated, dated_within
+from app.products.parameters import Dated
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,11 @@ class Sources:
 
 
 def laid_over(own: Section, framework: Section | None) -> Section:
-    """This function will return the product's sections laid over its framework's, down to parameters, gates and components.
+    """This function will return the product's sections laid over its framework's, down to parameters, gates and
+    components.
 
-    A product that names its own pricing method takes none of the framework's pricing: a spread has no meaning beside a fixed rate.
+    A product that names its own pricing method takes none of the framework's pricing: a spread has no meaning beside
+    a fixed rate.
     """
     sections = Section(own.place, ((k, v, own.places[k]) for k, v in own.items() if k in SECTIONS))
     if framework is None:
