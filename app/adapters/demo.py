@@ -1,0 +1,269 @@
+"""The demonstration: golden cases with invented companies, decided through the real desk under fixed ids.
+
+Neighbours may rely on this: the ids below never change, so that documentation may name them (the examples of the
+OpenAPI document do); only an empty database is ever seeded; every date lies a fixed number of days before today, so
+that a demonstration begun on any day is fresh. Companies, codes and figures are invented: code area 999999 is nobody's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Protocol
+
+from app.adapters.desk import Desk
+from app.audit.application import application_from_document
+from app.audit.canonical import canonical_bytes
+from app.usecases.catalogue import ActiveCatalogue
+from app.usecases.decide import Room, lender_of, seal, wanted
+from app.usecases.ports import ApiKey, Book, CheckpointSigner, DecisionLog, KeyRing, Submission
+
+DECISION_IDS = {f"G{n}": f"01990000-0000-7000-8000-00000000000{n}" for n in range(1, 10)}
+"""The seeded decisions by case; G1 and its kin are pre-approved, G8 is referred."""
+DECLINED_DECISION_ID = "01990000-0000-7000-8000-000000000010"
+OFFER_IDS = {f"G{n}": f"01990000-0000-7000-9000-00000000000{n}" for n in range(1, 10)}
+
+DEMO_KEYS = {
+    "loan_system": "loan_system",
+    "loan_officer": "loan_officer",
+    "risk_analyst": "risk_analyst",
+    "auditor": "auditor",
+    "operator": "operator",
+    "second_officer": "loan_officer",
+}
+"""The keys of a demonstration: name and role; each has a subject of its own."""
+
+
+class MadeKey(Protocol):
+    """What makes a key: its text, shown once, and what is stored."""
+
+    def __call__(self, subject: str, role: str) -> tuple[str, ApiKey]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SeededCase:
+    """One decision of the demonstration."""
+
+    decision_id: str
+    offer_id: str
+    idempotency_key: str
+    document: Mapping[str, Any]
+
+
+def example_application(today: date) -> dict[str, Any]:
+    """This function will return the application that a newcomer sends first, modelled on case G1.
+
+    Its company is none of the seeded ones: what is seeded leaves its cap untouched.
+    """
+    return _application(
+        today, "LOS-2026-000123", "icbc/suzhou-innovation-points-loan", "suzhou-snd",
+        company={"uscc": "91999999MAT000018E", "name": "示例净水科技有限公司", "registered_area": "320505"},
+        score={"scheme_version": "2025", "value": "68.55", "stage": "startup", "field": "resources-environment",
+               "rank": {"position": 8, "within": "STAGE_AND_FIELD"}},
+        request={"amount": "10000000.00"},
+    )  # fmt: skip
+
+
+def seeded_cases(today: date) -> tuple[SeededCase, ...]:
+    """This function will return the golden cases and one decline, as they would be sent today."""
+    return tuple(
+        SeededCase(decision_id, OFFER_IDS.get(case, decision_id), f"demo-{case}", document(today, f"DEMO-{case}"))
+        for case, decision_id, document in (
+            *((case, DECISION_IDS[case], document) for case, document in _GOLDEN.items()),
+            ("DECLINED", DECLINED_DECISION_ID, _declined),
+        )
+    )
+
+
+async def seed(
+    book: Book,
+    decisions: DecisionLog,
+    *,
+    catalogue: ActiveCatalogue,
+    signer: CheckpointSigner,
+    log_name: str,
+    today: date,
+) -> int:
+    """This function will decide the cases in an empty database, or go on where an earlier start was interrupted, and
+    return how many were asked for.
+    """
+    cases = seeded_cases(today)
+    lenders = sorted(catalogue.catalog.lenders)
+    async for _ in decisions.every_decision():
+        begun = await decisions.find(cases[0].decision_id, lenders)
+        if begun is None or await decisions.find(cases[-1].decision_id, lenders) is not None:
+            return 0
+        break
+    for case in cases:
+        ids = iter((case.decision_id, case.offer_id))
+        room = Room(catalogue, partial(next, ids), signer, log_name)
+        desk = Desk(book, wanted=wanted, seal=partial(seal, room=room))
+        await desk.submit(_submission(case))
+    return len(cases)
+
+
+async def demo_keys(ring: KeyRing, path: Path, make: MadeKey) -> dict[str, str]:
+    """This function will return the demonstration's keys by name, from the file at `path`; those that are missing
+    there, or that the database does not know, are made anew.
+    """
+    kept = _read_keys(path)
+    known = {key.secret_sha256 for key in await ring.all_keys() if key.revoked_at is None}
+    keys = {}
+    for name, role in DEMO_KEYS.items():
+        text = kept.get(name, "")
+        if sha256(text.encode()).digest() not in known:
+            text, stored = make(f"demo-{name.replace('_', '-')}", role)
+            await ring.add(stored)
+        keys[name] = text
+    if keys != kept:
+        _write_keys(path, keys)
+    return keys
+
+
+def _read_keys(path: Path) -> dict[str, str]:
+    try:
+        kept = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {name: text for name, text in kept.items() if isinstance(text, str)} if isinstance(kept, dict) else {}
+
+
+def _write_keys(path: Path, keys: Mapping[str, str]) -> None:
+    beside = path.with_name(path.name + ".new")
+    beside.unlink(missing_ok=True)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(json.dumps(keys, indent=2) + "\n")
+    beside.replace(path)
+
+
+def _submission(case: SeededCase) -> Submission:
+    document = case.document
+    return Submission(
+        lender=lender_of(document["product"]),
+        idempotency_key=case.idempotency_key,
+        fingerprint=sha256(canonical_bytes(document)).digest(),
+        application=application_from_document(document),
+        submitted_by="demo-loan-system",
+    )
+
+
+# ---- the cases ------------------------------------------------------------------------------------------------------
+
+
+def _application(
+    today: date, application_id: str, product: str, zone: str, *,
+    company: Mapping[str, Any], score: Mapping[str, Any], request: Mapping[str, Any],
+    financials: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """An application of a sound company; the case adds what it is about."""
+
+    def ago(days: int) -> str:
+        return (today - timedelta(days=days)).isoformat()
+
+    found = {"established": True, "reference": "DEMO", "on": ago(41)}
+    return {
+        "application_id": application_id,
+        "product": product,
+        "company": {
+            "zone": zone, "founded_on": ago(2_000), "in_zone_since": ago(2_000), "industry_code": "3463",
+            "size": "SMALL", "employees": 45, "group_id": None,
+            "qualifications": [{"code": "high-tech", "valid_until": ago(-400)}], **company,
+        },
+        "innovation_score": {
+            "scheme": zone, "state": "SCORED", "vetoed": False, "as_of": ago(51),
+            "source": {"kind": "PLATFORM_QUERY", "reference": "DEMO", "obtained_at": f"{ago(1)}T02:10:00Z"}, **score,
+        },
+        "financials": {
+            "year": today.year - 1, "basis": "AUDITED", "revenue": "12000000.00", "previous_revenue": "9000000.00",
+            "rd_expense": "4000000.00", "net_profit": "500000.00", "net_assets": "20000000.00", **(financials or {}),
+        },
+        "evidence": {"technology_level": found, "equity_financing_plan": found},
+        "credit_history": {
+            "first_loan": False, "past_due_days": 0, "credit_elsewhere": "0.00",
+            "listings": {"judgment_defaulter": False, "abnormal_operation": False, "serious_illegal": False},
+        },
+        "authorisation": {"reference": "DEMO", "granted_on": ago(2), "valid_until": ago(-362)},
+        "request": {"tenor_months": 12, "purpose": "raw-materials", **request},
+    }  # fmt: skip
+
+
+def _case(product: str, zone: str, **parts: Mapping[str, Any]) -> Callable[[date, str], dict[str, Any]]:
+    return lambda today, application_id: _application(today, application_id, product, zone, **parts)
+
+
+def _company(uscc: str, name: str, area: str, **more: Any) -> dict[str, Any]:
+    return {"uscc": uscc, "name": name, "registered_area": area, **more}
+
+
+_GOLDEN: Mapping[str, Callable[[date, str], dict[str, Any]]] = {
+    "G1": _case(
+        "icbc/suzhou-innovation-points-loan", "suzhou-snd",
+        company=_company("91999999MAD0000017", "示例清源科技有限公司", "320505"),
+        score={"scheme_version": "2025", "value": "68.55", "stage": "startup", "field": "resources-environment",
+               "rank": {"position": 8, "within": "STAGE_AND_FIELD"}},
+        request={"amount": "10000000.00"},
+    ),
+    "G2": _case(
+        "icbc/suzhou-innovation-points-loan", "suzhou-snd",
+        company=_company("91999999MAD000002A", "示例康护医疗器械有限公司", "320505"),
+        score={"value": "55.20"}, financials={"revenue": "0.00", "previous_revenue": "0.00"},
+        request={"amount": "5000000.00", "purpose": "research"},
+    ),
+    "G3": _case(
+        "undisclosed/suzhou-technology-upgrade-loan", "suzhou-snd",
+        company=_company("91999999MAD000003D", "示例晶能装备有限公司", "320505", size="LARGE", employees=1_800,
+                         qualifications=[{"code": "national-manufacturing-champion"}]),
+        score={"value": "79.16"}, financials={"revenue": "900000000.00", "previous_revenue": "800000000.00"},
+        request={"amount": "100000000.00", "tenor_months": 60, "purpose": "technology-upgrade"},
+    ),
+    "G4": _case(
+        "icbc/kunshan-innovation-points-finance", "kunshan",
+        company=_company("91999999MAD000004G", "示例柏联电子科技有限公司", "320583"),
+        score={"value": "72.00", "rank": {"position": 120, "within": "ZONE"}},
+        request={"amount": "7000000.00"},
+    ),
+    "G5": _case(
+        "boc/zhongkai-innovation-points-loan", "zhongkai",
+        company=_company("91999999MAD000005K", "示例纳光科技有限公司", "441300"),
+        score={"value": "82.00", "stage": "growth"}, financials={"revenue": "25000000.00"},
+        request={"amount": "10000000.00"},
+    ),
+    "G6": _case(
+        "undisclosed/zhongkai-innovation-points-loan", "zhongkai",
+        company=_company("91999999MAD000006N", "示例聚力机械有限公司", "441300"),
+        score={"value": "74.00", "stage": "growth"},
+        request={"amount": "8000000.00"},
+    ),
+    "G7": _case(
+        "shengjing/fuxin-points-loan", "fuxin",
+        company=_company("91999999MAD000007R", "示例轻合金材料有限公司", "210900"),
+        score={"value": "70", "grade": "B"},
+        request={"amount": "7000000.00"},
+    ),
+    "G8": _case(
+        "boc/donghu-technology-credit-loan", "donghu",
+        company=_company("91999999MAD000008W", "示例灵犀医疗科技有限公司", "420100"),
+        score={"value": "88.00", "stage": "maturity", "rank": {"position": 1, "within": "STAGE"}},
+        financials={"revenue": "4000000.00", "previous_revenue": "15000000.00", "net_profit": "-6000000.00"},
+        request={"amount": "6000000.00", "purpose": "research"},
+    ),
+    "G9": _case(
+        "icbc/nanchang-technology-loan", "nanchang",
+        company=_company("91999999MAD0000090", "示例众禾高科技有限公司", "360100"),
+        score={"value": "92.00", "stage": "maturity"}, financials={"revenue": "300000000.00"},
+        request={"amount": "20000000.00"},
+    ),
+}  # fmt: skip
+
+_declined = _case(
+    "icbc/suzhou-innovation-points-loan", "suzhou-snd",
+    company=_company("91999999MAD0000105", "示例低分制造有限公司", "320505"),
+    score={"value": "39.99", "stage": "startup"},
+    request={"amount": "3000000.00"},
+)  # fmt: skip

@@ -1,0 +1,94 @@
+"""The installation's signing key: one Ed25519 private key in a file, under which every log of the installation is
+signed.
+
+Neighbours may rely on this: a key file is made once, whole, readable by its owner alone, and never written over; the
+key signs each log under that log's own name (its origin), so that no signature of one log fits another. Only signing is
+done here: a PKCS #11 module or a KMS would be another adapter of the same port.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+from typing import Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from app.audit.checkpoint import Signer, sign_checkpoint
+
+# A group may read the file, as secrets mounted into a container are often owned by root and read through a group; it
+# may not write it, and the rest of the world may do nothing.
+_NOBODY_ELSE = stat.S_IWGRP | stat.S_IRWXO
+
+
+class SigningKeyError(Exception):
+    """The signing key is missing, open to others or no Ed25519 key; the message says what to do."""
+
+
+class KeyFileSigner:
+    """Signs the heads of all logs with one private key."""
+
+    def __init__(self, private_key: Ed25519PrivateKey) -> None:
+        self._private_key = private_key
+        self._signers: dict[str, Signer] = {}
+
+    @classmethod
+    def from_file(cls, path: Path) -> Self:
+        """This function will read the key file. Raises SigningKeyError."""
+        try:
+            mode = path.stat().st_mode
+            pem = path.read_bytes()
+        except FileNotFoundError:
+            raise SigningKeyError(
+                f"There is no signing key at {path}: make one with `jifendai keys create`. 没有签名密钥，请先创建"
+            ) from None
+        except OSError as error:
+            raise SigningKeyError(f"The signing key at {path} cannot be read: {error.strerror}. 无法读取签名密钥") from None
+        if mode & _NOBODY_ELSE and sys.platform != "win32":
+            raise SigningKeyError(
+                f"The signing key at {path} is open to others (mode {stat.S_IMODE(mode):04o}): "
+                f"run `chmod 600 {path}`. 签名密钥的文件权限过宽"
+            )
+        try:
+            key = load_pem_private_key(pem, None)
+        except (ValueError, TypeError):
+            key = None
+        if not isinstance(key, Ed25519PrivateKey):
+            raise SigningKeyError(
+                f"{path} holds no unencrypted Ed25519 private key in PEM: make one with `jifendai keys create` in "
+                "another place, and keep this file. 文件中没有可用的 Ed25519 私钥"
+            )
+        return cls(key)
+
+    def sign(self, origin: str, size: int, root: bytes) -> bytes:
+        """This function will return the C2SP signed note over the head of the log of that name."""
+        return sign_checkpoint(origin, size, root, self._signer(origin))
+
+    def verifier_key(self, origin: str) -> str:
+        """This function will return what anyone needs to verify that log's checkpoints."""
+        return self._signer(origin).verifier_key
+
+    def _signer(self, origin: str) -> Signer:
+        # Reading an id from the public key costs as much as a signature, so each log's signer is made once.
+        signer = self._signers.get(origin)
+        return signer or self._signers.setdefault(origin, Signer(origin, self._private_key))
+
+
+def create_key_file(path: Path) -> None:
+    """This function will make a new key in a file of mode 0600. Raises FileExistsError: a key is never written over."""
+    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Written beside its place and linked into it: nobody ever sees half a key, and of two makers one is told.
+    handle, beside = tempfile.mkstemp(prefix=".signing-key-", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(pem)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(beside, path)
+    finally:
+        os.unlink(beside)
