@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from app.audit.checkpoint import Signer, sign_checkpoint
@@ -29,7 +31,7 @@ class SigningKeyError(Exception):
     """The signing key is missing, open to others or no Ed25519 key; the message says what to do."""
 
 
-class KeyFileSigner:
+class LogSigner:
     """Signs the heads of all logs with one private key."""
 
     def __init__(self, private_key: Ed25519PrivateKey) -> None:
@@ -72,13 +74,18 @@ class KeyFileSigner:
         """This function will return what anyone needs to verify that log's checkpoints."""
         return self._signer(origin).verifier_key
 
+    def derived(self, purpose: str) -> bytes:
+        """This function will return 32 secret bytes for another purpose, the same on every replica that has this key."""
+        seed = self._private_key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        return HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(seed)
+
     def _signer(self, origin: str) -> Signer:
         # Reading an id from the public key costs as much as a signature, so each log's signer is made once.
         signer = self._signers.get(origin)
         return signer or self._signers.setdefault(origin, Signer(origin, self._private_key))
 
 
-def create_key_file(path: Path) -> None:
+def make_key_file(path: Path) -> None:
     """This function will make a new key in a file of mode 0600. Raises FileExistsError: a key is never written over."""
     pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
