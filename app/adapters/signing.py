@@ -49,7 +49,9 @@ class LogSigner:
                 f"There is no signing key at {path}: make one with `jifendai keys create`. 没有签名密钥，请先创建"
             ) from None
         except OSError as error:
-            raise SigningKeyError(f"The signing key at {path} cannot be read: {error.strerror}. 无法读取签名密钥") from None
+            raise SigningKeyError(
+                f"The signing key at {path} cannot be read: {error.strerror}. 无法读取签名密钥"
+            ) from None
         if mode & _NOBODY_ELSE and sys.platform != "win32":
             raise SigningKeyError(
                 f"The signing key at {path} is open to others (mode {stat.S_IMODE(mode):04o}): "
@@ -75,7 +77,7 @@ class LogSigner:
         return self._signer(origin).verifier_key
 
     def derived(self, purpose: str) -> bytes:
-        """This function will return 32 secret bytes for another purpose, the same on every replica that has this key."""
+        """This function will return 32 secret bytes for another purpose, the same on every replica with this key."""
         seed = self._private_key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
         return HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(seed)
 
