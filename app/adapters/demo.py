@@ -24,10 +24,11 @@ from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.decide import Room, lender_of, seal, wanted
 from app.usecases.ports import ApiKey, Book, CheckpointSigner, DecisionLog, KeyRing, Submission
 
-DECISION_IDS = {f"G{n}": f"01990000-0000-7000-8000-00000000000{n}" for n in range(1, 10)}
-"""The seeded decisions by case; G1 and its kin are pre-approved, G8 is referred."""
-DECLINED_DECISION_ID = "01990000-0000-7000-8000-000000000010"
-OFFER_IDS = {f"G{n}": f"01990000-0000-7000-9000-00000000000{n}" for n in range(1, 10)}
+FIRST_DECISION_ID = "01990000-0000-7000-8000-000000000010"
+"""Case G1, pre-approved: the one that the documentation's examples name."""
+GOLDEN_DECISION_IDS = {f"G{n}": f"{FIRST_DECISION_ID[:-2]}{n}0" for n in range(1, 10)}
+"""The seeded decisions by case; G8 is referred, the others are pre-approved. An offer's id ends in f instead of 0."""
+DECLINED_DECISION_ID = f"{FIRST_DECISION_ID[:-3]}100"
 
 DEMO_KEYS = {
     "loan_system": "loan_system",
@@ -51,31 +52,16 @@ class SeededCase:
     """One decision of the demonstration."""
 
     decision_id: str
-    offer_id: str
     idempotency_key: str
     document: Mapping[str, Any]
-
-
-def example_application(today: date) -> dict[str, Any]:
-    """This function will return the application that a newcomer sends first, modelled on case G1.
-
-    Its company is none of the seeded ones: what is seeded leaves its cap untouched.
-    """
-    return _application(
-        today, "LOS-2026-000123", "icbc/suzhou-innovation-points-loan", "suzhou-snd",
-        company={"uscc": "91999999MAT000018E", "name": "示例净水科技有限公司", "registered_area": "320505"},
-        score={"scheme_version": "2025", "value": "68.55", "stage": "startup", "field": "resources-environment",
-               "rank": {"position": 8, "within": "STAGE_AND_FIELD"}},
-        request={"amount": "10000000.00"},
-    )  # fmt: skip
 
 
 def seeded_cases(today: date) -> tuple[SeededCase, ...]:
     """This function will return the golden cases and one decline, as they would be sent today."""
     return tuple(
-        SeededCase(decision_id, OFFER_IDS.get(case, decision_id), f"demo-{case}", document(today, f"DEMO-{case}"))
+        SeededCase(decision_id, f"demo-{case}", document(today, f"DEMO-{case}"))
         for case, decision_id, document in (
-            *((case, DECISION_IDS[case], document) for case, document in _GOLDEN.items()),
+            *((case, GOLDEN_DECISION_IDS[case], document) for case, document in _GOLDEN.items()),
             ("DECLINED", DECLINED_DECISION_ID, _declined),
         )
     )
@@ -101,7 +87,7 @@ async def seed(
             return 0
         break
     for case in cases:
-        ids = iter((case.decision_id, case.offer_id))
+        ids = iter((case.decision_id, case.decision_id[:-1] + "f"))
         room = Room(catalogue, partial(next, ids), signer, log_name)
         desk = Desk(book, wanted=wanted, seal=partial(seal, room=room))
         await desk.submit(_submission(case))
