@@ -95,7 +95,7 @@ class DecisionLog:
         missing = tuple(digests)
         if missing:
             query = select(TERMS.c.digest, TERMS.c.canonical).where(TERMS.c.digest.in_(missing))
-            terms.update(await self._store.read(lambda connection: dict(connection.execute(query).tuples().all())))
+            terms.update(await self._store.read(lambda connection: dict(map(tuple, connection.execute(query)))))
 
 
 _STORED = (

@@ -87,7 +87,8 @@ def offer_columns(row: OfferRow, superseded_by: str | None) -> dict[str, Any]:
     return {
         "offer_id": c.offer_id, "decision_id": row.decision_id, "lender": row.lender,
         "application_id": c.application_id, "product": c.product, "uscc": c.uscc, "group_id": c.group_id,
-        "credit_limit": int(c.credit_limit), "counts_until": c.counts_until, "credit_approved": c.credit_approved, "superseded_by": superseded_by,
+        "credit_limit": int(c.credit_limit), "counts_until": c.counts_until,
+        "credit_approved": c.credit_approved, "superseded_by": superseded_by,
     }  # fmt: skip
 
 

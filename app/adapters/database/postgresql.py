@@ -19,7 +19,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
 
@@ -137,8 +137,10 @@ class PostgresqlBook:
         await self._make_heads(connection, wanted.lenders)
         lenders = ", ".join(f"'{lender}'" for lender in wanted.lenders)
         await connection.execute(LOCK_HEADS.format(lenders), timeout=_ANSWERS_WITHIN_S)
-        rows = await connection.fetch(READ_STATE, *_asked(wanted), timeout=_ANSWERS_WITHIN_S)
-        return _to_state(rows, self._now)
+        simulated = None if self._now is None else self._now()
+        since = None if simulated is None else (simulated - timedelta(days=1)).date().isoformat()
+        rows = await connection.fetch(READ_STATE, *_asked(wanted), since, timeout=_ANSWERS_WITHIN_S)
+        return _to_state(rows, simulated)
 
     async def _make_heads(self, connection: asyncpg.Connection, lenders: Sequence[str]) -> None:
         unknown = [lender for lender in lenders if lender not in self._known_lenders]
@@ -199,20 +201,19 @@ def _asked(wanted: Wanted) -> tuple[list[str | None], ...]:
     )  # fmt: skip
 
 
-def _to_state(rows: Sequence[asyncpg.Record], simulated: Callable[[], datetime] | None) -> BatchState:
+def _to_state(rows: Sequence[asyncpg.Record], simulated: datetime | None) -> BatchState:
     """Each row says what it is in its first column; see READ_STATE for what the others then hold."""
     now, edition = datetime.min.replace(tzinfo=UTC), None
     heads: dict[str, LogHead] = {}
     answered: dict[tuple[str, str], KeyedAnswer] = {}
     previous: dict[tuple[str, str], Previous] = {}
     commitments: dict[str, tuple[str, Commitment]] = {}
-    for kind, a, b, c, d, e, f, n, m, x, y in rows:
+    for kind, a, b, c, d, e, f, g, n, m, x, y in rows:
         if kind == "offer":
-            uscc, _, group_id = f.partition("|")
             commitments[b] = (
                 a,
                 Commitment(
-                    offer_id=b, application_id=c, product=d, uscc=uscc, group_id=group_id or None, credit_limit=Yuan(n),
+                    offer_id=b, application_id=c, product=d, uscc=f, group_id=g, credit_limit=Yuan(n),
                     counts_until=date.fromisoformat(e), credit_approved=bool(m),
                 ),
             )  # fmt: skip
@@ -225,7 +226,7 @@ def _to_state(rows: Sequence[asyncpg.Record], simulated: Callable[[], datetime] 
         elif kind == "now":
             now, edition = to_instant(n), a
     if simulated is not None:
-        now = simulated()
+        now = simulated
     # A clock that was set back never takes the log's time back with it.
     now = max([now, *(head.recorded_at for head in heads.values() if head.recorded_at is not None)])
     return BatchState(now, edition, heads, answered, previous, tuple(commitments.values()))

@@ -21,30 +21,33 @@ SELECT lender, 0, '' FROM unnest($1::text[]) AS given (lender) ORDER BY lender
 ON CONFLICT DO NOTHING
 """
 
-# A day in Shanghai begins before it does in UTC, so the day before is early enough for any decision.
+# A day in Shanghai begins before it does in UTC, so the day before is early enough for any decision. $10 is that day
+# where time is simulated.
 _OPEN = """
 SELECT 'offer', o.lender, o.offer_id, o.application_id, o.product, o.counts_until,
-       o.uscc || '|' || coalesce(o.group_id, ''), o.credit_limit, o.credit_approved::int::bigint, NULL, NULL
+       o.uscc, o.group_id, o.credit_limit, o.credit_approved::int::bigint, NULL, NULL
 FROM unnest({values}) AS given (lender, {column})
 JOIN offer o ON o.{column} = given.{column} AND o.lender || '' = given.lender
-WHERE o.superseded_by IS NULL AND o.counts_until >= to_char(clock_timestamp() - interval '1 day', 'YYYY-MM-DD')
+WHERE o.superseded_by IS NULL
+  AND o.counts_until >= coalesce($10::text, to_char(clock_timestamp() - interval '1 day', 'YYYY-MM-DD'))
 """
 
 # `lender || ''` keeps an index that begins with the lender out of the plan: the driver prepares these statements once,
 # perhaps while the tables are empty and every index looks as good as another.
 READ_STATE = f"""
 SELECT 'now' AS kind, (SELECT digest FROM catalogue_activation ORDER BY number DESC LIMIT 1) AS a, NULL AS b,
-       NULL AS c, NULL AS d, NULL AS e, NULL AS f, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS n,
-       NULL::bigint AS m, NULL::bytea AS x, NULL::bytea AS y
+       NULL AS c, NULL AS d, NULL AS e, NULL AS f, NULL AS g,
+       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS n, NULL::bigint AS m,
+       NULL::bytea AS x, NULL::bytea AS y
 UNION ALL
-SELECT 'head', h.lender, NULL, NULL, NULL, NULL, NULL, h.size, h.recorded_at, h.frontier, NULL
+SELECT 'head', h.lender, NULL, NULL, NULL, NULL, NULL, NULL, h.size, h.recorded_at, h.frontier, NULL
 FROM unnest($1::text[]) AS given (lender) JOIN log_head h ON h.lender = given.lender
 UNION ALL
-SELECT 'key', d.lender, d.idempotency_key, NULL, NULL, NULL, NULL, NULL, NULL, d.fingerprint, d.answer
+SELECT 'key', d.lender, d.idempotency_key, NULL, NULL, NULL, NULL, NULL, NULL, NULL, d.fingerprint, d.answer
 FROM unnest($2::text[], $3::text[]) AS given (lender, idempotency_key)
 JOIN decision d ON d.idempotency_key = given.idempotency_key AND d.lender || '' = given.lender
 UNION ALL
-SELECT 'previous', d.lender, d.application_id, d.decision_id, NULL, NULL, NULL, d.revision, NULL, NULL, NULL
+SELECT 'previous', d.lender, d.application_id, d.decision_id, NULL, NULL, NULL, NULL, d.revision, NULL, NULL, NULL
 FROM unnest($4::text[], $5::text[]) AS given (lender, application_id)
 CROSS JOIN LATERAL (
   SELECT lender, application_id, decision_id, revision FROM decision

@@ -11,7 +11,6 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -31,7 +30,6 @@ class Store:
     def __init__(self, url: str) -> None:
         self.url = database_url(url)
         if self.url.get_backend_name() == "sqlite":
-            Path(self.url.database or "").parent.mkdir(parents=True, exist_ok=True)
             self.reading, self.writing = sqlite_engine(self.url, reads_only=True), sqlite_engine(self.url)
             writers = 1
         else:

@@ -1,0 +1,281 @@
+"""A database that lives in memory: what tests and measurements use where a real one is not the point.
+
+Neighbours may rely on this: it passes the very tests that SQLite and PostgreSQL pass, apart from surviving a restart;
+and it can be told to fail where a real one may (`MemoryBook.next_failure`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+
+from app.adapters.clock import utc_now
+from app.domain.standing import Commitment
+from app.usecases.ports import (
+    Activation,
+    ApiKey,
+    BatchState,
+    DecisionFilter,
+    DecisionRow,
+    KeyedAnswer,
+    ListedDecision,
+    LogEntry,
+    LogHead,
+    OfferRow,
+    PreviewRow,
+    Previous,
+    Sealed,
+    SignedCheckpoint,
+    StoredDecision,
+    Wanted,
+)
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(slots=True)
+class _Tables:
+    heads: dict[str, LogHead] = field(default_factory=dict)
+    entries: dict[tuple[str, int], LogEntry] = field(default_factory=dict)
+    decisions: dict[str, DecisionRow] = field(default_factory=dict)
+    by_key: dict[tuple[str, str], DecisionRow] = field(default_factory=dict)
+    by_application: dict[tuple[str, str], DecisionRow] = field(default_factory=dict)
+    offers: dict[str, OfferRow] = field(default_factory=dict)
+    superseded: dict[str, str] = field(default_factory=dict)
+    terms: dict[str, bytes] = field(default_factory=dict)
+    checkpoints: list[SignedCheckpoint] = field(default_factory=list)
+    previews: list[PreviewRow] = field(default_factory=list)
+    activations: list[Activation] = field(default_factory=list)
+    keys: dict[str, ApiKey] = field(default_factory=dict)
+
+    def open_offers(self, since: date) -> list[OfferRow]:
+        return [
+            o for name, o in self.offers.items() if name not in self.superseded and o.commitment.counts_until >= since
+        ]
+
+
+class MemoryDatabase:
+    """One database in memory, port by port."""
+
+    def __init__(self, clock: Clock = utc_now) -> None:
+        tables = _Tables()
+        self.book = MemoryBook(tables, clock)
+        self.decisions = MemoryDecisionLog(tables)
+        self.previews = MemoryPreviewLog(tables)
+        self.catalogue = MemoryCatalogueBook(tables, clock)
+        self.keys = MemoryKeyRing(tables, clock)
+
+    async def start(self) -> None:
+        """This function will do nothing: there is nothing to start."""
+
+    async def close(self) -> None:
+        """This function will do nothing: there is nothing to give back."""
+
+    async def ready(self) -> list[str]:
+        """This function will return no problem."""
+        return []
+
+
+class MemoryBook:
+    """The book in memory; `next_failure` is raised once, by the next batch, at its commit, with nothing written."""
+
+    def __init__(self, tables: _Tables, clock: Clock) -> None:
+        self._tables = tables
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self.next_failure: Exception | None = None
+
+    async def transact(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed:
+        """This function will read, seal and write, one batch at a time."""
+        async with self._turn:
+            sealed = seal(self._read(wanted))
+            # Others run while a real database writes; so they do here.
+            await asyncio.sleep(0)
+            if self.next_failure is not None:
+                failure, self.next_failure = self.next_failure, None
+                raise failure
+            if sealed.entries:
+                self._write(sealed)
+            return sealed
+
+    def _read(self, wanted: Wanted) -> BatchState:
+        t = self._tables
+        heads = {lender: t.heads.get(lender, LogHead(lender, 0, b"", None)) for lender in wanted.lenders}
+        now = max([self._clock(), *(head.recorded_at for head in heads.values() if head.recorded_at is not None)])
+        edition = t.activations[-1].digest if t.activations else None
+        companies = {(lender, uscc) for lender, uscc, _ in wanted.companies}
+        groups = {(lender, group) for lender, _, group in wanted.companies if group is not None}
+        applications = set(wanted.applications)
+        return BatchState(
+            now=now,
+            edition=edition,
+            heads=heads,
+            answered={
+                key: KeyedAnswer(t.by_key[key].fingerprint, t.by_key[key].answer)
+                for key in wanted.keys
+                if key in t.by_key
+            },
+            previous={
+                key: Previous(t.by_application[key].decision_id, t.by_application[key].revision)
+                for key in wanted.applications
+                if key in t.by_application
+            },
+            commitments=tuple(
+                (o.lender, o.commitment)
+                for o in t.open_offers((now - timedelta(days=1)).date())
+                if (o.lender, o.commitment.uscc) in companies
+                or (o.lender, o.commitment.group_id) in groups
+                or (o.lender, o.commitment.application_id) in applications
+            ),
+        )
+
+    def _write(self, sealed: Sealed) -> None:
+        t = self._tables
+        taken = [row.idempotency_key for row in sealed.decisions if (row.lender, row.idempotency_key) in t.by_key]
+        taken += [str(entry.index) for entry in sealed.entries if (entry.lender, entry.index) in t.entries]
+        if taken:
+            raise ValueError(f"rows that are unique would be there twice: {taken}")
+        t.heads.update({head.lender: head for head in sealed.heads})
+        t.entries.update({(entry.lender, entry.index): entry for entry in sealed.entries})
+        for row in sealed.decisions:
+            t.decisions[row.decision_id] = t.by_key[row.lender, row.idempotency_key] = row
+            t.by_application[row.lender, row.application_id] = row
+        t.offers.update({offer.commitment.offer_id: offer for offer in sealed.offers})
+        t.superseded.update(sealed.superseded)
+        for digest, canonical in sealed.terms:
+            t.terms.setdefault(digest, canonical)
+        t.checkpoints.extend(sealed.checkpoints)
+
+
+class MemoryDecisionLog:
+    """Reads what the book in memory holds."""
+
+    def __init__(self, tables: _Tables) -> None:
+        self._tables = tables
+
+    async def find(self, decision_id: str, lenders: Sequence[str]) -> StoredDecision | None:
+        """This function will return the decision when it belongs to one of the lenders, else None."""
+        row = self._tables.decisions.get(decision_id)
+        return self._stored(row) if row is not None and row.lender in lenders else None
+
+    async def search(
+        self, asked: DecisionFilter, *, limit: int, after: tuple[datetime, str] | None
+    ) -> Sequence[ListedDecision]:
+        """This function will return up to `limit` rows, newest first, strictly after the given position."""
+        rows = [
+            ListedDecision(row.recorded_at, row.decision_id, row.answer)
+            for row in self._tables.decisions.values()
+            if _matches(row, asked) and (after is None or (row.recorded_at, row.decision_id) < after)
+        ]
+        return tuple(sorted(rows, key=lambda row: (row.recorded_at, row.decision_id), reverse=True)[:limit])
+
+    async def commitments(self, lender: str, uscc: str, group_id: str | None, since: date) -> Sequence[Commitment]:
+        """This function will return the open commitments that last to `since` or beyond."""
+        return tuple(
+            sorted(
+                (
+                    o.commitment
+                    for o in self._tables.open_offers(since)
+                    if o.lender == lender
+                    and (o.commitment.uscc == uscc or (group_id is not None and o.commitment.group_id == group_id))
+                ),
+                key=lambda commitment: commitment.offer_id,
+            )
+        )
+
+    async def answered(self, lender: str, idempotency_key: str) -> KeyedAnswer | None:
+        """This function will return what the key is bound to, if it is."""
+        row = self._tables.by_key.get((lender, idempotency_key))
+        return None if row is None else KeyedAnswer(row.fingerprint, row.answer)
+
+    async def every_decision(self, lenders: Sequence[str] | None = None) -> AsyncIterator[StoredDecision]:
+        """This function will give every stored decision in log order."""
+        for row in sorted(self._tables.decisions.values(), key=lambda row: (row.lender, row.index)):
+            if lenders is None or row.lender in lenders:
+                yield self._stored(row)
+
+    def _stored(self, row: DecisionRow) -> StoredDecision:
+        record = self._tables.entries[row.lender, row.index].record
+        terms = self._tables.terms[row.terms_digest]
+        return StoredDecision(row.decision_id, row.lender, row.index, row.answer, record, terms)
+
+
+def _matches(row: DecisionRow, asked: DecisionFilter) -> bool:
+    names = ("outcome", "zone", "product", "uscc", "application_id")
+    return (
+        row.lender in asked.lenders
+        and all(getattr(asked, name) in (None, getattr(row, name)) for name in names)
+        and (asked.reason is None or asked.reason in row.reasons)
+        and (asked.decided_from is None or row.decided_on >= asked.decided_from)
+        and (asked.decided_until is None or row.decided_on < asked.decided_until)
+    )
+
+
+class MemoryPreviewLog:
+    """Previews in memory."""
+
+    def __init__(self, tables: _Tables) -> None:
+        self._tables = tables
+
+    async def keep(self, rows: Sequence[PreviewRow]) -> None:
+        """This function will keep the rows."""
+        self._tables.previews.extend(rows)
+
+    async def search(
+        self, lenders: Sequence[str], *, uscc: str | None, previewed_by: str | None, limit: int
+    ) -> Sequence[PreviewRow]:
+        """This function will return the newest rows first."""
+        rows = [
+            row
+            for row in self._tables.previews
+            if row.lender in lenders and uscc in (None, row.uscc) and previewed_by in (None, row.previewed_by)
+        ]
+        return tuple(sorted(rows, key=lambda row: (row.previewed_at, row.preview_id), reverse=True)[:limit])
+
+
+class MemoryCatalogueBook:
+    """Activations in memory."""
+
+    def __init__(self, tables: _Tables, clock: Clock) -> None:
+        self._tables = tables
+        self._clock = clock
+
+    async def activate(self, digest: str, activated_by: str) -> Activation:
+        """This function will record the activation; activating what is active already returns the standing one."""
+        standing = await self.active()
+        if standing is not None and standing.digest == digest:
+            return standing
+        self._tables.activations.append(Activation(digest, self._clock(), activated_by))
+        return self._tables.activations[-1]
+
+    async def active(self) -> Activation | None:
+        """This function will return the newest activation."""
+        return self._tables.activations[-1] if self._tables.activations else None
+
+
+class MemoryKeyRing:
+    """API keys in memory."""
+
+    def __init__(self, tables: _Tables, clock: Clock) -> None:
+        self._tables = tables
+        self._clock = clock
+
+    async def add(self, key: ApiKey) -> None:
+        """This function will store a new key; ValueError where the id exists."""
+        if key.key_id in self._tables.keys:
+            raise ValueError(f"there is a key {key.key_id} already; choose another id")
+        self._tables.keys[key.key_id] = key
+
+    async def all_keys(self) -> Sequence[ApiKey]:
+        """This function will return every key, revoked ones included, the oldest first."""
+        return tuple(sorted(self._tables.keys.values(), key=lambda key: (key.created_at, key.key_id)))
+
+    async def revoke(self, key_id: str) -> bool:
+        """This function will revoke the key now; False where there is none. The first revocation's instant stays."""
+        key = self._tables.keys.get(key_id)
+        if key is None:
+            return False
+        self._tables.keys[key_id] = replace(key, revoked_at=key.revoked_at or self._clock())
+        return True

@@ -1,0 +1,48 @@
+"""What the adapters' tests ask for: one database of each kind behind the same ports, and a clock that tests set."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from app.adapters.database import Database, open_database
+from app.adapters.memory import MemoryDatabase
+
+
+class SetClock:
+    """A clock that stands until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 20, 2, 15, 0, 123456, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        """This function will return the instant that the test has set."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    """The clock of the test's database."""
+    return SetClock()
+
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+async def database(request: pytest.FixtureRequest, clock: SetClock) -> AsyncIterator[Database | MemoryDatabase]:
+    """A fresh, open database; the test runs once on each kind, and each is held to the same."""
+    if request.param == "memory":
+        yield MemoryDatabase(clock)
+        return
+    url = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    opened = open_database(url, clock=clock)
+    await opened.start()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def real_database(database_url: str) -> AsyncIterator[Database]:
+    """A fresh, open SQLite or PostgreSQL database under its own clock."""
+    opened = open_database(database_url)
+    await opened.start()
+    yield opened
+    await opened.close()
