@@ -7,8 +7,7 @@ commitment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -27,8 +26,7 @@ class Outcome(StrEnum):
     DECLINED = "DECLINED"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """Why: a code, what it does to the outcome, its words (a gate's own where it has some) and the clause or path
     it stands on.
     """
@@ -51,8 +49,11 @@ class Step(NamedTuple):
     decisive: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class GateAnswers:
+Line = tuple[str, Any, tuple[tuple[str, Any], ...], Reference | None, bool]
+"""A step as the rules write it: the same five places in a plain tuple, which costs nothing to make."""
+
+
+class GateAnswers(NamedTuple):
     """The gates' part of the trace, column by column: gate i found `actuals[i]` and answered `answers[i]` (True,
     False, or None for unknown).
     """
@@ -79,8 +80,7 @@ class RiskStatus(StrEnum):
     CONFIRMED = "CONFIRMED"
 
 
-@dataclass(frozen=True, slots=True)
-class RateBasis:
+class RateBasis(NamedTuple):
     """How the rate came about."""
 
     method: PriceMethod
@@ -90,8 +90,7 @@ class RateBasis:
     discount_share: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Subsidy:
+class Subsidy(NamedTuple):
     """One programme of the stack and the most that it pays on this offer."""
 
     id: str
@@ -102,8 +101,7 @@ class Subsidy:
     maximum_amount: Yuan
 
 
-@dataclass(frozen=True, slots=True)
-class InterestSubsidy:
+class InterestSubsidy(NamedTuple):
     """贴息: if fully drawn for the whole tenor and paid on time. The sum never exceeds the interest."""
 
     programmes: tuple[Subsidy, ...]
@@ -111,16 +109,14 @@ class InterestSubsidy:
     net_annual_rate_at_best: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class LossShare:
+class LossShare(NamedTuple):
     """Who bears which share of one loss on the covered amount."""
 
     bearer: str
     share: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class RiskCompensation:
+class RiskCompensation(NamedTuple):
     """风险补偿: the amount under cover; what exceeds it is the lender's own."""
 
     status: RiskStatus
@@ -130,8 +126,7 @@ class RiskCompensation:
     shares: tuple[LossShare, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PreApprovedOffer:
+class PreApprovedOffer(NamedTuple):
     """预授信: `expires_on` is inclusive, to the end of that day in Shanghai."""
 
     requested_amount: Yuan
@@ -150,8 +145,7 @@ class PreApprovedOffer:
     conditions: tuple[Condition, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """决策: what the rules concluded. `steps` are the figures' lines; `gates` expands to the eligibility lines
     before them.
     """
@@ -160,12 +154,12 @@ class Decision:
     decided_on: date
     offer: PreApprovedOffer | None
     reasons: tuple[Reason, ...]
-    checks: tuple[Step, ...]
+    checks: Sequence[Line]
     gates: GateAnswers
-    steps: tuple[Step, ...]
+    steps: Sequence[Line]
 
     def trace(self) -> Iterator[Step]:
         """This function will give every line in the order in which it was answered: checks, gates, figures."""
-        yield from self.checks
+        yield from map(Step._make, self.checks)
         yield from self.gates.steps()
-        yield from self.steps
+        yield from map(Step._make, self.steps)

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_FLOOR, Decimal
 from enum import Enum
+from functools import lru_cache
+from operator import attrgetter
 
-from app.domain.company import Application, CreditHistory, Financials, InnovationScore, RankScope
-from app.domain.reasons import ReasonCode
+from app.domain.company import Application, CreditHistory, Financials, FinancialsBasis, InnovationScore, RankScope
+from app.domain.company import ScoreState as _ScoreState
+from app.domain.reasons import ReasonCode as R
 
 
 class FactKind(Enum):
@@ -29,6 +32,33 @@ class FactKind(Enum):
     FLAG = "flag"
 
 
+# What is not told is a blank of its kind, so that every fact is read alike: an attribute that is None is unknown.
+_NO_SCORE = InnovationScore(scheme="", state=_ScoreState.NOT_FOUND)
+_NO_FIGURES = Financials(year=0, basis=FinancialsBasis.MANAGEMENT)
+_NO_HISTORY = CreditHistory()
+
+_SIX_PLACES = Decimal("0.000001")
+
+
+class Facts(dict[str, object]):
+    """An application's facts on a day, each read when it is first asked for; several products asking pay once."""
+
+    __slots__ = ("application", "company", "credit", "financials", "on", "request", "score")
+
+    def __init__(self, application: Application, on: date) -> None:
+        self.application = application
+        self.on = on
+        self.company = application.company
+        self.request = application.request
+        self.score = application.innovation_score or _NO_SCORE
+        self.financials = application.financials or _NO_FIGURES
+        self.credit = application.credit_history or _NO_HISTORY
+
+    def __missing__(self, name: str) -> object:
+        value = self[name] = _reader(name)(self)
+        return value
+
+
 @dataclass(frozen=True, slots=True)
 class Fact:
     """One fact a rule may ask for; `reason` is the code of a gate on it that fails, `path` where the request
@@ -39,9 +69,9 @@ class Fact:
     kind: FactKind
     zh: str
     en: str
-    reason: ReasonCode
+    reason: R
     path: str
-    read: Callable[[Application, date], object]
+    read: Callable[[Facts], object]
 
 
 def whole_months(since: date, on: date) -> int:
@@ -52,6 +82,7 @@ def whole_months(since: date, on: date) -> int:
     return months - (on < add_months(since, months))
 
 
+@lru_cache(maxsize=65_536)
 def add_months(day: date, months: int) -> date:
     """This function will return the same day number `months` later, or that month's last day where it has no such
     day.
@@ -61,408 +92,140 @@ def add_months(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, last))
 
 
-def _score(name: str) -> Callable[[Application, date], object]:
-    def read(application: Application, on: date) -> object:
-        score = application.innovation_score
-        return None if score is None else getattr(score, name)
+def _rank(scope: RankScope) -> Callable[[Facts], object]:
+    def read(facts: Facts) -> object:
+        rank = facts.score.rank
+        return None if rank is None or rank.within is not scope else rank.position
 
     return read
 
 
-def _rank(scope: RankScope) -> Callable[[Application, date], object]:
-    def read(application: Application, on: date) -> object:
-        score: InnovationScore | None = application.innovation_score
-        return (
-            score.rank.position if score is not None and score.rank is not None and score.rank.within is scope else None
-        )
+def _months_since(name: str) -> Callable[[Facts], object]:
+    day = attrgetter(name)
+
+    def read(facts: Facts) -> object:
+        since = day(facts)
+        return None if since is None else whole_months(since, facts.on)
 
     return read
 
 
-def _company(name: str) -> Callable[[Application, date], object]:
-    return lambda application, on: getattr(application.company, name)
-
-
-def _months_since(name: str) -> Callable[[Application, date], object]:
-    def read(application: Application, on: date) -> object:
-        since = getattr(application.company, name)
-        return None if since is None else whole_months(since, on)
-
-    return read
-
-
-def _qualifications(application: Application, on: date) -> object:
-    held = application.company.qualifications
+def _qualifications(facts: Facts) -> object:
+    held, on = facts.company.qualifications, facts.on
     return None if held is None else frozenset(q.code for q in held if q.valid_until is None or q.valid_until >= on)
 
 
-def _figure(name: str) -> Callable[[Application, date], object]:
-    def read(application: Application, on: date) -> object:
-        return None if application.financials is None else getattr(application.financials, name)
-
-    return read
+def _revenue_change(facts: Facts) -> object:
+    revenue, before = facts.financials.revenue, facts.financials.previous_revenue
+    return None if revenue is None or not before else _share(revenue - before, before)
 
 
-def _revenue_change(application: Application, on: date) -> object:
-    figures: Financials | None = application.financials
-    if figures is None or figures.revenue is None or not figures.previous_revenue:
-        return None
-    return (Decimal(figures.revenue - figures.previous_revenue) / figures.previous_revenue).quantize(
-        Decimal("0.000001"), ROUND_FLOOR
+def _rd_intensity(facts: Facts) -> object:
+    expense, revenue = facts.financials.rd_expense, facts.financials.revenue
+    return None if expense is None or not revenue else _share(expense, revenue)
+
+
+def _share(part: int, whole: int) -> Decimal:
+    """A share to six decimals, rounded down, so that a threshold just missed is missed."""
+    return (Decimal(part) / whole).quantize(_SIX_PLACES, ROUND_FLOOR)
+
+
+# Where the request carries what a fact's first word names.
+_SECTIONS = {"score": "innovation_score", "credit": "credit_history"}
+
+
+def _fact(
+    name: str,
+    kind: FactKind,
+    zh: str,
+    en: str,
+    reason: R,
+    read: Callable[[Facts], object] | None = None,
+    path: str | None = None,
+) -> Fact:
+    section, _, field = name.partition(".")
+    return Fact(
+        name, kind, zh, en, reason, path or f"{_SECTIONS.get(section, section)}.{field}", read or attrgetter(name)
     )
 
 
-def _rd_intensity(application: Application, on: date) -> object:
-    figures: Financials | None = application.financials
-    if figures is None or figures.rd_expense is None or not figures.revenue:
-        return None
-    return (Decimal(figures.rd_expense) / figures.revenue).quantize(Decimal("0.000001"), ROUND_FLOOR)
+_NUMBER, _MONEY, _COUNT, _SHARE = FactKind.NUMBER, FactKind.MONEY, FactKind.COUNT, FactKind.SHARE
+_CODE, _CODES, _FLAG = FactKind.CODE, FactKind.CODES, FactKind.FLAG
+_RANK, _LISTED = "innovation_score.rank", "credit_history.listings"
 
+# A line a fact: name, kind, words, the reason of a gate that fails; where it is no attribute, how it is read.
+# fmt: off
+_ALL = (
+    _fact("score.value", _NUMBER, "创新积分", "innovation score", R.SCORE_BELOW_MINIMUM),
+    _fact("score.grade", _CODE, "积分等级", "score grade", R.GRADE_NOT_ELIGIBLE),
+    _fact("score.stage", _CODE, "成长阶段", "company stage", R.STAGE_NOT_ELIGIBLE),
+    _fact("score.field", _CODE, "技术领域", "field of technology", R.FIELD_NOT_ELIGIBLE),
+    _fact("score.vetoed", _FLAG, "一票否决", "veto", R.SCORE_VETOED),
+    _fact("score.rank_in_zone", _COUNT, "全区排名", "rank in the zone", R.RANK_NOT_ELIGIBLE,
+          _rank(RankScope.ZONE), _RANK),
+    _fact("score.rank_in_stage", _COUNT, "同阶段排名", "rank within the stage", R.RANK_NOT_ELIGIBLE,
+          _rank(RankScope.STAGE), _RANK),
+    _fact("score.rank_in_stage_and_field", _COUNT, "同阶段同领域排名", "rank within stage and field",
+          R.RANK_NOT_ELIGIBLE, _rank(RankScope.STAGE_AND_FIELD), _RANK),
+    _fact("company.age_months", _COUNT, "成立月数", "months since founding", R.COMPANY_AGE_NOT_ELIGIBLE,
+          _months_since("company.founded_on"), "company.founded_on"),
+    _fact("company.months_in_zone", _COUNT, "入园月数", "months in the zone", R.TIME_IN_ZONE_NOT_ELIGIBLE,
+          _months_since("company.in_zone_since"), "company.in_zone_since"),
+    _fact("company.registered_area", _CODE, "注册地", "place of registration", R.AREA_NOT_ELIGIBLE),
+    _fact("company.industry_code", _CODE, "所属行业", "industry", R.SECTOR_NOT_ELIGIBLE),
+    _fact("company.size", _CODE, "企业规模", "company size", R.SIZE_NOT_ELIGIBLE),
+    _fact("company.employees", _COUNT, "员工人数", "employees", R.EMPLOYEES_NOT_ELIGIBLE),
+    _fact("company.qualifications", _CODES, "资质", "qualifications", R.QUALIFICATION_MISSING, _qualifications),
+    _fact("financials.revenue", _MONEY, "营业收入", "revenue", R.REVENUE_NOT_ELIGIBLE),
+    _fact("financials.revenue_change_share", _SHARE, "营业收入较上年变动", "change in revenue on the year before",
+          R.REVENUE_CHANGE_NOT_ELIGIBLE, _revenue_change, "financials.previous_revenue"),
+    _fact("financials.rd_expense", _MONEY, "研发费用", "R&D expense", R.RD_EXPENSE_NOT_ELIGIBLE),
+    _fact("financials.rd_intensity", _SHARE, "研发强度", "R&D intensity", R.RD_INTENSITY_NOT_ELIGIBLE, _rd_intensity,
+          "financials.rd_expense"),
+    _fact("financials.net_profit", _MONEY, "净利润", "net profit", R.PROFIT_NOT_ELIGIBLE),
+    _fact("financials.net_assets", _MONEY, "净资产", "net assets", R.NET_ASSETS_NOT_ELIGIBLE),
+    _fact("financials.total_assets", _MONEY, "总资产", "total assets", R.BALANCE_NOT_ELIGIBLE),
+    _fact("financials.latest_valuation", _MONEY, "最近估值", "latest valuation", R.BALANCE_NOT_ELIGIBLE),
+    _fact("financials.working_capital", _MONEY, "营运资金需求", "working-capital need", R.BALANCE_NOT_ELIGIBLE),
+    _fact("credit.first_loan", _FLAG, "首贷", "first loan", R.FIRST_LOAN_NOT_ELIGIBLE),
+    _fact("credit.past_due_days", _COUNT, "逾期天数", "days past due", R.PAST_DUE),
+    _fact("credit.credit_elsewhere", _MONEY, "他行授信", "credit elsewhere", R.CREDIT_ELSEWHERE_NOT_ELIGIBLE),
+    _fact("credit.judgment_defaulter", _FLAG, "失信被执行人", "judgment defaulter", R.DISHONESTY_LISTED,
+          path=f"{_LISTED}.judgment_defaulter"),
+    _fact("credit.abnormal_operation", _FLAG, "经营异常名录", "abnormal operation list", R.DISHONESTY_LISTED,
+          path=f"{_LISTED}.abnormal_operation"),
+    _fact("credit.serious_illegal", _FLAG, "严重违法失信名单", "serious illegality list", R.DISHONESTY_LISTED,
+          path=f"{_LISTED}.serious_illegal"),
+    _fact("request.amount", _MONEY, "申请金额", "amount asked for", R.AMOUNT_NOT_ELIGIBLE),
+    _fact("request.tenor_months", _COUNT, "申请期限(月)", "tenor asked for, in months", R.TENOR_NOT_ELIGIBLE),
+    _fact("request.purpose", _CODE, "贷款用途", "purpose", R.PURPOSE_NOT_ALLOWED),
+)
+# fmt: on
 
-def _history(name: str) -> Callable[[Application, date], object]:
-    def read(application: Application, on: date) -> object:
-        history: CreditHistory | None = application.credit_history
-        return None if history is None else getattr(history, name)
-
-    return read
-
-
-def _request(name: str) -> Callable[[Application, date], object]:
-    return lambda application, on: getattr(application.request, name)
-
-
-_R = ReasonCode
-_K = FactKind
-
-FACTS: dict[str, Fact] = {
-    fact.name: fact
-    for fact in (
-        Fact(
-            "score.value",
-            _K.NUMBER,
-            "创新积分",
-            "innovation score",
-            _R.SCORE_BELOW_MINIMUM,
-            "innovation_score.value",
-            _score("value"),
-        ),
-        Fact(
-            "score.grade",
-            _K.CODE,
-            "积分等级",
-            "score grade",
-            _R.GRADE_NOT_ELIGIBLE,
-            "innovation_score.grade",
-            _score("grade"),
-        ),
-        Fact(
-            "score.stage",
-            _K.CODE,
-            "成长阶段",
-            "company stage",
-            _R.STAGE_NOT_ELIGIBLE,
-            "innovation_score.stage",
-            _score("stage"),
-        ),
-        Fact(
-            "score.field",
-            _K.CODE,
-            "技术领域",
-            "field of technology",
-            _R.FIELD_NOT_ELIGIBLE,
-            "innovation_score.field",
-            _score("field"),
-        ),
-        Fact("score.vetoed", _K.FLAG, "一票否决", "veto", _R.SCORE_VETOED, "innovation_score.vetoed", _score("vetoed")),
-        Fact(
-            "score.rank_in_zone",
-            _K.COUNT,
-            "全区排名",
-            "rank in the zone",
-            _R.RANK_NOT_ELIGIBLE,
-            "innovation_score.rank",
-            _rank(RankScope.ZONE),
-        ),
-        Fact(
-            "score.rank_in_stage",
-            _K.COUNT,
-            "同阶段排名",
-            "rank within the stage",
-            _R.RANK_NOT_ELIGIBLE,
-            "innovation_score.rank",
-            _rank(RankScope.STAGE),
-        ),
-        Fact(
-            "score.rank_in_stage_and_field",
-            _K.COUNT,
-            "同阶段同领域排名",
-            "rank within stage and field",
-            _R.RANK_NOT_ELIGIBLE,
-            "innovation_score.rank",
-            _rank(RankScope.STAGE_AND_FIELD),
-        ),
-        Fact(
-            "company.age_months",
-            _K.COUNT,
-            "成立月数",
-            "months since founding",
-            _R.COMPANY_AGE_NOT_ELIGIBLE,
-            "company.founded_on",
-            _months_since("founded_on"),
-        ),
-        Fact(
-            "company.months_in_zone",
-            _K.COUNT,
-            "入园月数",
-            "months in the zone",
-            _R.TIME_IN_ZONE_NOT_ELIGIBLE,
-            "company.in_zone_since",
-            _months_since("in_zone_since"),
-        ),
-        Fact(
-            "company.registered_area",
-            _K.CODE,
-            "注册地",
-            "place of registration",
-            _R.AREA_NOT_ELIGIBLE,
-            "company.registered_area",
-            _company("registered_area"),
-        ),
-        Fact(
-            "company.industry_code",
-            _K.CODE,
-            "所属行业",
-            "industry",
-            _R.SECTOR_NOT_ELIGIBLE,
-            "company.industry_code",
-            _company("industry_code"),
-        ),
-        Fact(
-            "company.size", _K.CODE, "企业规模", "company size", _R.SIZE_NOT_ELIGIBLE, "company.size", _company("size")
-        ),
-        Fact(
-            "company.employees",
-            _K.COUNT,
-            "员工人数",
-            "employees",
-            _R.EMPLOYEES_NOT_ELIGIBLE,
-            "company.employees",
-            _company("employees"),
-        ),
-        Fact(
-            "company.qualifications",
-            _K.CODES,
-            "资质",
-            "qualifications",
-            _R.QUALIFICATION_MISSING,
-            "company.qualifications",
-            _qualifications,
-        ),
-        Fact(
-            "financials.revenue",
-            _K.MONEY,
-            "营业收入",
-            "revenue",
-            _R.REVENUE_NOT_ELIGIBLE,
-            "financials.revenue",
-            _figure("revenue"),
-        ),
-        Fact(
-            "financials.revenue_change_share",
-            _K.SHARE,
-            "营业收入较上年变动",
-            "change in revenue on the year before",
-            _R.REVENUE_CHANGE_NOT_ELIGIBLE,
-            "financials.previous_revenue",
-            _revenue_change,
-        ),
-        Fact(
-            "financials.rd_expense",
-            _K.MONEY,
-            "研发费用",
-            "R&D expense",
-            _R.RD_EXPENSE_NOT_ELIGIBLE,
-            "financials.rd_expense",
-            _figure("rd_expense"),
-        ),
-        Fact(
-            "financials.rd_intensity",
-            _K.SHARE,
-            "研发强度",
-            "R&D intensity",
-            _R.RD_INTENSITY_NOT_ELIGIBLE,
-            "financials.rd_expense",
-            _rd_intensity,
-        ),
-        Fact(
-            "financials.net_profit",
-            _K.MONEY,
-            "净利润",
-            "net profit",
-            _R.PROFIT_NOT_ELIGIBLE,
-            "financials.net_profit",
-            _figure("net_profit"),
-        ),
-        Fact(
-            "financials.net_assets",
-            _K.MONEY,
-            "净资产",
-            "net assets",
-            _R.NET_ASSETS_NOT_ELIGIBLE,
-            "financials.net_assets",
-            _figure("net_assets"),
-        ),
-        Fact(
-            "financials.total_assets",
-            _K.MONEY,
-            "总资产",
-            "total assets",
-            _R.BALANCE_NOT_ELIGIBLE,
-            "financials.total_assets",
-            _figure("total_assets"),
-        ),
-        Fact(
-            "financials.latest_valuation",
-            _K.MONEY,
-            "最近估值",
-            "latest valuation",
-            _R.BALANCE_NOT_ELIGIBLE,
-            "financials.latest_valuation",
-            _figure("latest_valuation"),
-        ),
-        Fact(
-            "financials.working_capital",
-            _K.MONEY,
-            "营运资金需求",
-            "working-capital need",
-            _R.BALANCE_NOT_ELIGIBLE,
-            "financials.working_capital",
-            _figure("working_capital"),
-        ),
-        Fact(
-            "credit.first_loan",
-            _K.FLAG,
-            "首贷",
-            "first loan",
-            _R.FIRST_LOAN_NOT_ELIGIBLE,
-            "credit_history.first_loan",
-            _history("first_loan"),
-        ),
-        Fact(
-            "credit.past_due_days",
-            _K.COUNT,
-            "逾期天数",
-            "days past due",
-            _R.PAST_DUE,
-            "credit_history.past_due_days",
-            _history("past_due_days"),
-        ),
-        Fact(
-            "credit.credit_elsewhere",
-            _K.MONEY,
-            "他行授信",
-            "credit elsewhere",
-            _R.CREDIT_ELSEWHERE_NOT_ELIGIBLE,
-            "credit_history.credit_elsewhere",
-            _history("credit_elsewhere"),
-        ),
-        Fact(
-            "credit.judgment_defaulter",
-            _K.FLAG,
-            "失信被执行人",
-            "judgment defaulter",
-            _R.DISHONESTY_LISTED,
-            "credit_history.listings.judgment_defaulter",
-            _history("judgment_defaulter"),
-        ),
-        Fact(
-            "credit.abnormal_operation",
-            _K.FLAG,
-            "经营异常名录",
-            "abnormal operation list",
-            _R.DISHONESTY_LISTED,
-            "credit_history.listings.abnormal_operation",
-            _history("abnormal_operation"),
-        ),
-        Fact(
-            "credit.serious_illegal",
-            _K.FLAG,
-            "严重违法失信名单",
-            "serious illegality list",
-            _R.DISHONESTY_LISTED,
-            "credit_history.listings.serious_illegal",
-            _history("serious_illegal"),
-        ),
-        Fact(
-            "request.amount",
-            _K.MONEY,
-            "申请金额",
-            "amount asked for",
-            _R.AMOUNT_NOT_ELIGIBLE,
-            "request.amount",
-            _request("amount"),
-        ),
-        Fact(
-            "request.tenor_months",
-            _K.COUNT,
-            "申请期限(月)",
-            "tenor asked for, in months",
-            _R.TENOR_NOT_ELIGIBLE,
-            "request.tenor_months",
-            _request("tenor_months"),
-        ),
-        Fact(
-            "request.purpose",
-            _K.CODE,
-            "贷款用途",
-            "purpose",
-            _R.PURPOSE_NOT_ALLOWED,
-            "request.purpose",
-            _request("purpose"),
-        ),
-    )
-}
+FACTS: dict[str, Fact] = {fact.name: fact for fact in _ALL}
 
 EVIDENCE = "evidence."
 
 
-def _evidence(code: str) -> Fact:
-    def read(application: Application, on: date) -> object:
-        finding = (application.evidence or {}).get(code)
-        return None if finding is None else finding.established
-
-    return Fact(
-        EVIDENCE + code,
-        FactKind.FLAG,
-        f"证明材料 {code}",
-        f"evidence {code}",
-        ReasonCode.EVIDENCE_NOT_ESTABLISHED,
-        EVIDENCE + code,
-        read,
-    )
-
-
+@lru_cache(maxsize=1_024)
 def fact_named(name: str) -> Fact | None:
     """This function will return the fact of that name, `evidence.<code>` included, or None where the vocabulary has
     no such fact.
     """
-    if name.startswith(EVIDENCE) and len(name) > len(EVIDENCE):
-        return _evidence(name.removeprefix(EVIDENCE))
-    return FACTS.get(name)
+    code = name.removeprefix(EVIDENCE)
+    if code in ("", name):
+        return FACTS.get(name)
+
+    def read(facts: Facts) -> object:
+        finding = (facts.application.evidence or {}).get(code)
+        return None if finding is None else finding.established
+
+    return Fact(name, _FLAG, f"证明材料 {code}", f"evidence {code}", R.EVIDENCE_NOT_ESTABLISHED, name, read)
 
 
-class Facts(dict[str, object]):
-    """An application's facts on a day, each read when it is first asked for; several products asking pay once."""
-
-    __slots__ = ("application", "on")
-
-    def __init__(self, application: Application, on: date) -> None:
-        super().__init__()
-        self.application = application
-        self.on = on
-
-    def __missing__(self, name: str) -> object:
-        fact = FACTS.get(name) or _evidence(name.removeprefix(EVIDENCE))
-        value = fact.read(self.application, self.on)
-        self[name] = value
-        return value
+@lru_cache(maxsize=1_024)
+def _reader(name: str) -> Callable[[Facts], object]:
+    fact = fact_named(name)
+    if fact is None:
+        raise KeyError(name)
+    return fact.read

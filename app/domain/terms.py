@@ -81,8 +81,14 @@ class Reference:
     note: str | None = None
 
 
+class Table:
+    """A parameter's value that depends on a fact: `by` names it, `find` reads it."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Bands:
+class Bands(Table):
     """A table over a number: band i holds from `floors[i]` (inclusive) to `floors[i+1]` (exclusive); below the
     first there is no value.
     """
@@ -98,7 +104,7 @@ class Bands:
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class Choices(Table):
     """A table over a code."""
 
     by: str
@@ -109,7 +115,7 @@ class Choices:
         return (actual, self.values[actual]) if actual in self.values else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Parameter:
     """One value of the terms: a plain value, or a table over a fact. `path` names it in traces and in the list of
     assumptions.
@@ -122,7 +128,7 @@ class Parameter:
     @property
     def by(self) -> str | None:
         """The fact that the table keys on, or None for a plain value."""
-        return self.value.by if isinstance(self.value, Bands | Choices) else None
+        return self.value.by if isinstance(self.value, Table) else None
 
 
 class GateTest(StrEnum):
@@ -149,7 +155,7 @@ class Waiver:
     at_most: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Gate:
     """准入条件: one condition on one fact. `passes` answers True for a value that meets the threshold; unknown
     never reaches it.
@@ -167,7 +173,7 @@ class Gate:
     waiver: Waiver | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class GateColumns:
     """Gates column by column, so that all are answered in one sweep: the facts they read, and their tests in the
     same order.
@@ -194,7 +200,7 @@ class LimitComponent:
     of: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CreditLimitTerms:
     """额度: cap (上限) and lender's cap count what is already promised; the components do not."""
 
@@ -215,7 +221,7 @@ class PriceMethod(StrEnum):
     CEILING = "CEILING"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PricingTerms:
     """利率: LPR ± `spread_bps`; a fixed `annual_rate`; `conventional_rate` × (1 − `discount_share`); or only a
     ceiling of LPR + `ceiling_bps`.
@@ -230,7 +236,7 @@ class PricingTerms:
     ceiling_bps: Parameter | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LprQuote:
     """LPR quote: the newest published before the day; `confirmed_through` is the last day on which the table was
     checked.
@@ -258,7 +264,7 @@ class ClaimKind(StrEnum):
     AUTOMATIC = "AUTOMATIC"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SubsidyProgramme:
     """贴息项目 of a zone. `share` None: the programme exists but its terms are not published, and it is never
     counted.
@@ -276,9 +282,13 @@ class SubsidyProgramme:
     maximum_months: Parameter | None = None
     exclusion_group: str | None = None
     lpr_term: str | None = None
+    gate_columns: GateColumns = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gate_columns", GateColumns.of(self.gates))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RiskCompensationTerms:
     """风险补偿: the pool, its cap for one company and the shares of one loss by bearer, which sum to 1."""
 
@@ -336,7 +346,7 @@ class Condition:
     words: Words
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ProductTerms:
     """产品条款 on one day. For a product that does not decide, everything from `score` on is None or empty."""
 

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
 
-from app.domain.decision import Step
+from app.domain.decision import Line
 from app.domain.terms import ProductTerms
 
 
-@dataclass(frozen=True, slots=True)
-class Security:
+class Security(NamedTuple):
     """Whether collateral or a guarantee is required, and the guarantor's fee a year where one is charged."""
 
     collateral_required: bool
     guarantee_required: bool
     guarantee_fee_rate: Decimal | None
-    steps: tuple[Step, ...]
+    lines: tuple[Line, ...]
 
 
+@lru_cache(maxsize=4_096)
 def security(terms: ProductTerms) -> Security:
     """This function will say what security the product asks for."""
-    asked = [
-        p for p in (terms.collateral_required, terms.guarantee_required, terms.guarantee_fee_rate) if p is not None
-    ]
+    asked = (terms.collateral_required, terms.guarantee_required, terms.guarantee_fee_rate)
     fee = terms.guarantee_fee_rate
     return Security(
         collateral_required=terms.collateral_required.value,
         guarantee_required=terms.guarantee_required is not None and terms.guarantee_required.value,
         guarantee_fee_rate=None if fee is None else fee.value,
-        steps=tuple(Step(p.path, p.value, (), p.reference) for p in asked),
+        lines=tuple((p.path, p.value, (), p.reference, False) for p in asked if p is not None),
     )

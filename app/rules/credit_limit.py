@@ -6,127 +6,92 @@ happens once, at the end, downwards; a table without a row for the company refer
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 from app.domain.company import Application
-from app.domain.decision import Reason, Step
-from app.domain.facts import Facts, fact_named
+from app.domain.decision import Line, Reason
+from app.domain.facts import Facts
 from app.domain.money import Yuan, floored_to, share_of_floored
 from app.domain.reasons import ReasonCode
 from app.domain.standing import Standing
-from app.domain.terms import Bands, Choices, CreditLimitTerms, LimitComponent, Parameter, Severity
-from app.rules.eligibility import reason
+from app.domain.terms import CreditLimitTerms, LimitComponent, ProductTerms, Severity
+from app.rules.eligibility import reason, unknown
+from app.rules.tables import LookUp, look_up
 
-
-@dataclass(frozen=True, slots=True)
-class LookUp:
-    """A parameter read for one company: its value, and what it was read by. `missing` says why there is no value."""
-
-    value: Any
-    facts: tuple[tuple[str, Any], ...] = ()
-    missing: Reason | None = None
-
-
-def look_up(parameter: Parameter, facts: Facts) -> LookUp:
-    """This function will read a parameter: a plain value as it is, a table by the company's fact."""
-    table = parameter.value
-    if not isinstance(table, Bands | Choices):
-        return LookUp(table)
-    actual = facts[table.by]
-    fact = fact_named(table.by)
-    if actual is None:
-        unknown = reason(ReasonCode.FACT_UNKNOWN, Severity.REFER, clause=parameter.path, fact=fact)
-        return LookUp(None, ((fact.name, None),), unknown)
-    row = table.find(actual)
-    if row is None:
-        absent = reason(ReasonCode.TABLE_HAS_NO_ROW, Severity.REFER, clause=parameter.path, fact=fact)
-        return LookUp(None, ((fact.name, actual),), absent)
-    key, value = row
-    return LookUp(value, ((fact.name, actual), ("from" if isinstance(table, Bands) else "row", key)))
-
-
-@dataclass(frozen=True, slots=True)
-class LimitAnswer:
-    """The limit, or None where there is none; its lines of the trace and the reasons."""
-
-    limit: Yuan | None
-    steps: tuple[Step, ...]
-    reasons: tuple[Reason, ...]
+_ZERO = Yuan(0)
 
 
 def credit_limit(
-    application: Application, product: str, terms: CreditLimitTerms, facts: Facts, standing: Standing
-) -> LimitAnswer:
-    """This function will find the limit for one company; `standing` is what counts against the caps."""
-    requested = application.request.amount
-    amounts, steps, reasons = _components(application, product, terms, facts, standing)
-    if terms.limited_to_request.value:
-        reference = terms.limited_to_request.reference
-        amounts["request"] = requested
-        steps["request"] = Step("credit_limit.request", requested, (("amount", requested),), reference)
-    if reasons:
-        return LimitAnswer(None, tuple(steps.values()), tuple(reasons))
-    # Where a component and a cap or the request come out alike, the component is what explains the limit.
-    binding = min(amounts, key=lambda name: (amounts[name], name in ("cap", "lender_cap", "request")))
-    steps[binding] = steps[binding]._replace(decisive=True)
-    limit = floored_to(Yuan(max(amounts[binding], 0)), terms.rounding_unit.value)
-    steps["rounding_unit"] = Step(
-        terms.rounding_unit.path, limit, (("unit", terms.rounding_unit.value),), terms.rounding_unit.reference
-    )
-    enough = limit >= terms.floor.value and limit > 0
-    steps["floor"] = Step(terms.floor.path, enough, (("floor", terms.floor.value),), terms.floor.reference, not enough)
+    application: Application, terms: ProductTerms, facts: Facts, standing: Standing, lines: list[Line]
+) -> tuple[Yuan | None, list[Reason]]:
+    """This function will find the limit for one company, or None with the reasons why there is none.
+
+    `standing` is what counts against the caps. Where two components are the least, the first one declared is decisive.
+    """
+    limits, requested = terms.credit_limit, application.request.amount
+    amounts, missing = _amounts(application, terms, facts, standing)
+    if limits.limited_to_request.value:
+        shown = (("amount", requested),)
+        amounts.append((requested, "credit_limit.request", shown, limits.limited_to_request.reference))
+    known = [row[0] for row in amounts if row[0] is not None]
+    binding = None if missing else known.index(min(known))
+    for i, (amount, step, shown, reference) in enumerate(amounts):
+        lines.append((step, amount, shown, reference, i == binding if amount is not None else True))
+    if missing:
+        return None, missing
+    least, decisive, shown, _ = amounts[binding]
+    unit, floor = limits.rounding_unit, limits.floor
+    limit = floored_to(least, unit.value) if least > 0 else _ZERO
+    enough = limit >= floor.value and limit > 0
+    lines.append((unit.path, limit, (("unit", unit.value),), unit.reference, False))
+    lines.append((floor.path, enough, (("floor", floor.value),), floor.reference, not enough))
     if enough:
-        below = reason(ReasonCode.LIMIT_BELOW_REQUEST, Severity.INFO, clause=f"credit_limit.{binding}")
-        return LimitAnswer(limit, tuple(steps.values()), (below,) if limit < requested else ())
-    used = dict(steps[binding].facts).get("used")
-    code = ReasonCode.CAP_USED if used else ReasonCode.LIMIT_BELOW_FLOOR
-    declined = reason(code, Severity.DECLINE, clause=f"credit_limit.{binding}")
-    return LimitAnswer(None, tuple(steps.values()), (declined,))
+        below = limit < requested
+        return limit, [reason(ReasonCode.LIMIT_BELOW_REQUEST, Severity.INFO, clause=decisive)] if below else []
+    code = ReasonCode.CAP_USED if dict(shown).get("used") else ReasonCode.LIMIT_BELOW_FLOOR
+    return None, [reason(code, Severity.DECLINE, clause=decisive)]
 
 
-def _components(
-    application: Application, product: str, terms: CreditLimitTerms, facts: Facts, standing: Standing
-) -> tuple[dict[str, Yuan], dict[str, Step], list[Reason]]:
-    """The amounts by name in declared order; a component that cannot be had leaves its reason instead."""
-    steps: dict[str, Step] = {}
-    reasons: list[Reason] = []
-    amounts: dict[str, Yuan] = {}
-    cap = look_up(terms.cap, facts)
-    if cap.missing is not None:
-        reasons.append(cap.missing)
-        steps["cap"] = Step(terms.cap.path, None, cap.facts, terms.cap.reference, True)
+def _amounts(
+    application: Application, terms: ProductTerms, facts: Facts, standing: Standing
+) -> tuple[list, list[Reason]]:
+    """(amount, step, facts, reference) of the two caps and each component; what cannot be had leaves None and a
+    reason.
+    """
+    limits: CreditLimitTerms = terms.credit_limit
+    missing: list[Reason] = []
+    cap, found, absent = look_up(limits.cap, facts)
+    available = None
+    if absent is not None:
+        missing.append(absent)
     else:
-        used = standing.used_on(product, application.company.uscc)
-        amounts["cap"] = cap.value - used
-        shown = (*cap.facts, ("cap", cap.value), ("used", used))
-        steps["cap"] = Step(terms.cap.path, amounts["cap"], shown, terms.cap.reference)
-    used = standing.used()
-    amounts["lender_cap"] = terms.lender_cap.value - used
-    shown = (("cap", terms.lender_cap.value), ("used", used))
-    steps["lender_cap"] = Step("credit_limit.lender_cap", amounts["lender_cap"], shown, terms.lender_cap.reference)
-    bases: dict[str, Yuan | None] = {"cap": cap.value}
-    for component in terms.components:
-        found = _component(component, facts, bases)
-        bases[component.name] = found.value
-        if found.missing is not None:
-            reasons.append(found.missing)
-        elif found.value is not None:
-            amounts[component.name] = found.value
+        used = standing.used_on(terms.id, application.company.uscc) if standing.commitments else _ZERO
+        available = cap - used if used else cap
+        found = (*found, ("cap", cap), ("used", used))
+    rows = [(available, limits.cap.path, found, limits.cap.reference)]
+    used, lender_cap = standing.used() if standing.commitments else _ZERO, limits.lender_cap
+    shown = (("cap", lender_cap.value), ("used", used))
+    rows.append((lender_cap.value - used, lender_cap.path, shown, lender_cap.reference))
+    bases = {"cap": cap}
+    for component in limits.components:
         parameter = component.parameter
-        steps[component.name] = Step(parameter.path, found.value, found.facts, parameter.reference, found.value is None)
-    return amounts, steps, reasons
+        amount, found, absent = _component(component, facts, bases)
+        bases[component.name] = amount
+        if absent is not None:
+            missing.append(absent)
+        rows.append((amount, parameter.path, found, parameter.reference))
+    return rows, missing
 
 
 def _component(component: LimitComponent, facts: Facts, bases: dict[str, Yuan | None]) -> LookUp:
     """An amount as it stands, or a share of a money fact, of the cap or of an earlier component."""
-    found = look_up(component.parameter, facts)
-    if component.of is None or found.missing is not None:
-        return found
-    base = bases[component.of] if component.of in bases else facts[component.of]
+    value, found, absent = look_up(component.parameter, facts)
+    of = component.of
+    if of is None or absent is not None:
+        return value, found, absent
+    if of in bases:
+        base, absent = bases[of], None
+    else:
+        base = facts[of]
+        absent = unknown(of, clause=component.parameter.path) if base is None else None
     if base is None:
-        fact = fact_named(component.of)
-        missing = fact and reason(ReasonCode.FACT_UNKNOWN, Severity.REFER, clause=component.parameter.path, fact=fact)
-        return LookUp(None, (*found.facts, (component.of, None)), missing)
-    shown = (*found.facts, ("share", found.value), (component.of, base))
-    return LookUp(share_of_floored(base, found.value), shown)
+        return None, (*found, (of, None)), absent
+    return share_of_floored(base, value), (*found, ("share", value), (of, base)), None

@@ -3,28 +3,31 @@
 Neighbours may rely on this: programmes stack in the product's stated order, each within its own caps; of an
 exclusion group the one that pays most counts; the sum never exceeds the interest; a programme whose terms are not
 published, whose gate fails or whose fact is unknown pays nothing here. Accrual is ACT/360, first day counted and
-last not (conventions.md).
+last not (conventions.md, "Interest subsidy").
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
+from typing import NamedTuple
 
-from app.domain.decision import InterestSubsidy, Reason, Step, Subsidy
+from app.domain.decision import InterestSubsidy, Line, Reason, Subsidy
 from app.domain.facts import Facts, add_months
 from app.domain.money import Yuan, rate_rounded
 from app.domain.reasons import ReasonCode
-from app.domain.terms import GateColumns, LprQuote, ProductStatus, ProductTerms, Severity, SubsidyBase, SubsidyProgramme
-from app.rules.credit_limit import look_up
+from app.domain.terms import ProductStatus, ProductTerms, Severity, SubsidyBase, SubsidyProgramme
 from app.rules.eligibility import answer_gates, reason
+from app.rules.tables import look_up
 
 DAYS_IN_YEAR = 360
 
+Paying = tuple[SubsidyProgramme, Decimal, Decimal]
+"""A programme, its share, and the rate a year on principal that the share comes to."""
 
-@dataclass(frozen=True, slots=True)
-class Loan:
+
+class Loan(NamedTuple):
     """What is subsidised: principal, rate, first day and tenor."""
 
     principal: Yuan
@@ -42,80 +45,78 @@ class Loan:
         return int(self.principal) * rate * days / DAYS_IN_YEAR
 
 
-def subsidise(
-    terms: ProductTerms, facts: Facts, loan: Loan
-) -> tuple[InterestSubsidy, tuple[Step, ...], tuple[Reason, ...]]:
+def subsidise(terms: ProductTerms, facts: Facts, loan: Loan, lines: list[Line]) -> tuple[InterestSubsidy, list[Reason]]:
     """This function will stack the programmes on one loan."""
-    steps: list[Step] = []
     reasons: list[Reason] = []
-    paying: list[tuple[SubsidyProgramme, Decimal, Decimal]] = []
+    paying: list[Paying] = []
     for programme in terms.subsidies:
-        if programme.status is ProductStatus.LISTED:
-            steps.append(Step(f"{programme.path}.status", programme.status.value))
-            reasons.append(reason(ReasonCode.SUBSIDY_TERMS_NOT_PUBLISHED, Severity.INFO, clause=programme.path))
-        elif programme.status is ProductStatus.ACTIVE:
-            share, amount, answered = _most(programme, terms.lpr, facts, loan)
-            steps.extend(answered)
-            if amount:
-                paying.append((programme, share, amount))
-    kept = _without_excluded(paying)
+        if programme.status is ProductStatus.ACTIVE:
+            share = _share(programme, facts, loan, lines)
+            if share is not None:
+                paying.append((programme, share, _rate(programme, share, terms, loan.annual_rate)))
+        elif programme.status is ProductStatus.LISTED:
+            lines.append((f"{programme.path}.status", programme.status, (), None, False))
+            listed = ReasonCode.SUBSIDY_TERMS_NOT_PUBLISHED
+            reasons.append(reason(listed, Severity.INFO, clause=programme.path))
+    return _stack(tuple(paying), loan), reasons
+
+
+def _share(programme: SubsidyProgramme, facts: Facts, loan: Loan, lines: list[Line]) -> Decimal | None:
+    """The programme's share for this company, or None where it does not pay."""
+    answered = answer_gates(programme.gate_columns, facts)
+    eligible = all(answered.answers)
+    lines.extend(step._replace(decisive=False) for step in answered.steps())
+    if not eligible:
+        return None
+    share, found, _ = look_up(programme.share, facts)
+    months, cap = programme.maximum_months, programme.cap_per_loan
+    shown = (*found, ("days", loan.days(None if months is None else months.value)))
+    lines.append((programme.share.path, share, shown, programme.share.reference, False))
+    lines.extend((p.path, p.value, (), p.reference, False) for p in (months, cap) if p is not None)
+    return share
+
+
+def _rate(programme: SubsidyProgramme, share: Decimal, terms: ProductTerms, annual_rate: Decimal) -> Decimal:
+    """What a share comes to as a rate a year on principal."""
+    if programme.base is SubsidyBase.INTEREST_SHARE:
+        return annual_rate * share
+    return share if programme.base is SubsidyBase.PRINCIPAL_RATE else terms.lpr[programme.lpr_term].rate * share
+
+
+@lru_cache(maxsize=65_536)
+def _stack(paying: tuple[Paying, ...], loan: Loan) -> InterestSubsidy:
+    """The programmes that count, what each pays, their sum and the best net rate: one answer for every such loan."""
+    amounts = [(programme, share, _most(programme, rate, loan)) for programme, share, rate in paying]
     left = loan.interest(loan.annual_rate, loan.days())
-    best = Decimal(0)
+    total = Decimal(0)
     programmes: list[Subsidy] = []
-    for programme, share, amount in kept:
-        amount = min(amount, left)
-        left -= amount
-        best += amount
-        paid = Yuan(int(amount.to_integral_value(ROUND_HALF_UP)))
-        programmes.append(Subsidy(programme.id, programme.name, programme.base, share, programme.claim, paid))
-    saved = best * DAYS_IN_YEAR / (int(loan.principal) * loan.days())
-    total = Yuan(int(best.to_integral_value(ROUND_HALF_UP)))
-    net = loan.annual_rate if not best else rate_rounded(loan.annual_rate - saved)
-    return InterestSubsidy(tuple(programmes), total, net), tuple(steps), tuple(reasons)
+    for programme, share, amount in _without_excluded(amounts):
+        paid = min(amount, left)
+        left -= paid
+        total += paid
+        programmes.append(Subsidy(programme.id, programme.name, programme.base, share, programme.claim, _fen(paid)))
+    net = loan.annual_rate
+    if total:
+        net = rate_rounded(net - total * DAYS_IN_YEAR / (int(loan.principal) * loan.days()))
+    return InterestSubsidy(tuple(programmes), _fen(total), net)
 
 
-def _most(
-    programme: SubsidyProgramme, lpr: dict[str, LprQuote], facts: Facts, loan: Loan
-) -> tuple[Decimal | None, Decimal, list[Step]]:
-    """The most that one programme pays: its share, the exact amount in fen, and its lines of the trace."""
-    answered = answer_gates(GateColumns.of(programme.gates), facts)
-    steps = list(answered.steps())
-    if not all(answered.answers):
-        return None, Decimal(0), [step._replace(decisive=False) for step in steps]
-    found = look_up(programme.share, facts)
-    if found.value is None:
-        return None, Decimal(0), [*steps, Step(programme.share.path, None, found.facts, programme.share.reference)]
-    months = None if programme.maximum_months is None else programme.maximum_months.value
-    days = loan.days(months)
-    rate = {
-        SubsidyBase.INTEREST_SHARE: lambda: loan.annual_rate * found.value,
-        SubsidyBase.PRINCIPAL_RATE: lambda: found.value,
-        SubsidyBase.LPR_SHARE: lambda: lpr[programme.lpr_term].rate * found.value,
-    }[programme.base]()
-    amount = loan.interest(rate, days)
-    shown = [*found.facts, ("days", days)]
-    if programme.cap_per_loan is not None:
-        amount = min(amount, Decimal(int(programme.cap_per_loan.value)))
-    steps.append(Step(programme.share.path, found.value, tuple(shown), programme.share.reference))
-    for limit in (programme.maximum_months, programme.cap_per_loan):
-        if limit is not None:
-            steps.append(Step(limit.path, limit.value, (), limit.reference))
-    return found.value, amount, steps
+def _fen(exact: Decimal) -> Yuan:
+    return Yuan(int(exact.to_integral_value(ROUND_HALF_UP)))
 
 
-def _without_excluded(
-    paying: list[tuple[SubsidyProgramme, Decimal, Decimal]],
-) -> list[tuple[SubsidyProgramme, Decimal, Decimal]]:
+def _most(programme: SubsidyProgramme, rate: Decimal, loan: Loan) -> Decimal:
+    """The most that one programme pays on the loan, in exact fen, within its own caps."""
+    months, cap = programme.maximum_months, programme.cap_per_loan
+    amount = loan.interest(rate, loan.days(None if months is None else months.value))
+    return amount if cap is None else min(amount, Decimal(int(cap.value)))
+
+
+def _without_excluded(amounts: list[Paying]) -> list[Paying]:
     """Of each exclusion group only the one that pays most stays, the earlier one where two pay alike."""
-    best: dict[str, Decimal] = {}
-    for programme, _, amount in paying:
-        if programme.exclusion_group is not None:
-            best[programme.exclusion_group] = max(best.get(programme.exclusion_group, Decimal(0)), amount)
-    kept = []
-    for row in paying:
+    best: dict[str, Paying] = {}
+    for row in amounts:
         group = row[0].exclusion_group
-        if group is None or best.get(group) == row[2]:
-            kept.append(row)
-            if group is not None:
-                best[group] = Decimal(-1)
-    return kept
+        if group is not None and (group not in best or row[2] > best[group][2]):
+            best[group] = row
+    return [row for row in amounts if row[0].exclusion_group is None or best[row[0].exclusion_group] is row]

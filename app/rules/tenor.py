@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from app.domain.company import Application
-from app.domain.decision import Reason, Step
+from app.domain.decision import Line, Reason
 from app.domain.facts import Facts
 from app.domain.reasons import ReasonCode
-from app.domain.terms import ProductTerms, Severity
-from app.rules.credit_limit import look_up
+from app.domain.terms import Parameter, ProductTerms, Severity
 from app.rules.eligibility import reason
+from app.rules.tables import look_up
 
 
-def check_tenor(
-    application: Application, terms: ProductTerms, facts: Facts
-) -> tuple[tuple[Step, ...], tuple[Reason, ...]]:
+def check_tenor(terms: ProductTerms, facts: Facts, lines: list[Line], reasons: list[Reason]) -> None:
     """This function will answer the shortest and the longest tenor."""
-    asked = application.request.tenor_months
-    steps: list[Step] = []
-    reasons: list[Reason] = []
-    for parameter, shortest in ((terms.minimum_tenor_months, True), (terms.maximum_tenor_months, False)):
-        if parameter is None:
-            continue
-        found = look_up(parameter, facts)
-        within = None if found.missing else (asked >= found.value if shortest else asked <= found.value)
-        shown = (*found.facts, ("tenor_months", asked), ("required", found.value))
-        steps.append(Step(parameter.path, within, shown, parameter.reference, not within))
-        if found.missing is not None:
-            reasons.append(found.missing)
-        elif not within:
-            reasons.append(reason(ReasonCode.TENOR_NOT_ELIGIBLE, Severity.DECLINE, clause=parameter.path))
-    return tuple(steps), tuple(reasons)
+    asked = facts.request.tenor_months
+    if terms.minimum_tenor_months is not None:
+        _bound(terms.minimum_tenor_months, asked, facts, lines, reasons, shortest=True)
+    if terms.maximum_tenor_months is not None:
+        _bound(terms.maximum_tenor_months, asked, facts, lines, reasons, shortest=False)
+
+
+def _bound(
+    parameter: Parameter, asked: int, facts: Facts, lines: list[Line], reasons: list[Reason], *, shortest: bool
+) -> None:
+    bound, found, absent = look_up(parameter, facts)
+    within = None if absent is not None else asked >= bound if shortest else asked <= bound
+    shown = (*found, ("tenor_months", asked), ("required", bound))
+    lines.append((parameter.path, within, shown, parameter.reference, not within))
+    if absent is not None:
+        reasons.append(absent)
+    elif not within:
+        reasons.append(reason(ReasonCode.TENOR_NOT_ELIGIBLE, Severity.DECLINE, clause=parameter.path))
