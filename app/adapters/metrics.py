@@ -1,0 +1,81 @@
+"""What the service counts, for Prometheus.
+
+Neighbours may rely on this: labels come from closed sets — operations, statuses, outcomes, the catalogue's products, the reason
+codes — so that no caller can fill the memory; nothing here names a company. One registry an application, so that tests do not share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from app.usecases.ports import DecisionRow
+
+_SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class Metrics:
+    """Counts requests, decisions and batches; it is the desk's observer, too."""
+
+    def __init__(self) -> None:
+        self._registry = registry = CollectorRegistry(auto_describe=True)
+        ProcessCollector(registry=registry)
+        named = {"namespace": "jifendai", "registry": registry}
+        self._decisions = Counter("decisions", "Decisions made", ("outcome", "product"), **named)
+        self._reasons = Counter("decision_reasons", "Reasons given in decisions", ("reason", "product"), **named)
+        self._requests = Counter("requests", "Answers sent", ("operation", "status"), **named)
+        self._seconds = Histogram("request_seconds", "Time to answer", ("operation",), buckets=_SECONDS, **named)
+        self._batch = Histogram("batch_size", "Applications in a batch that was written", buckets=_SIZES, **named)
+        self._batch_s = Histogram("batch_seconds", "Time from lock to commit", buckets=_SECONDS, **named)
+        self._failed = Counter("batches_failed", "Batches that were not written, or of which nobody knows", **named)
+        self._refused = Counter("submissions_refused", "Applications refused as too many were waiting", **named)
+        self._waiting = Gauge("queue_length", "Applications that no batch has taken yet", **named)
+        self._counters: dict[tuple[Counter, str, str], Counter] = {}
+        self._timers: dict[str, Histogram] = {}
+
+    def answered(self, operation: str, status: int, seconds: float) -> None:
+        """This function will count one answer and how long it took."""
+        self._count(self._requests, operation, str(status))
+        timer = self._timers.get(operation)
+        if timer is None:
+            timer = self._timers[operation] = self._seconds.labels(operation)
+        timer.observe(seconds)
+
+    def decided(self, decisions: Iterable[DecisionRow]) -> None:
+        """This function will count decisions that are durable."""
+        for row in decisions:
+            self._count(self._decisions, row.outcome, row.product)
+            for reason in row.reasons:
+                self._count(self._reasons, reason, row.product)
+
+    def watch_queue(self, length: Callable[[], int]) -> None:
+        """This function will report the queue's length as it is whenever somebody asks."""
+        self._waiting.set_function(length)
+
+    def batch_written(self, size: int, seconds: float, waiting: int) -> None:
+        """This function will count a batch."""
+        self._batch.observe(size)
+        self._batch_s.observe(seconds)
+
+    def batch_failed(self, size: int, error: Exception) -> None:
+        """This function will count a batch that was not written."""
+        self._failed.inc()
+
+    def submission_refused(self, waiting: int) -> None:
+        """This function will count a refusal."""
+        self._refused.inc()
+
+    def exposition(self) -> tuple[bytes, str]:
+        """This function will return everything counted, and its media type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+    def _count(self, counter: Counter, first: str, second: str) -> None:
+        # Finding a label's child takes a lock and a tuple; the children are few and stay.
+        child = self._counters.get((counter, first, second))
+        if child is None:
+            child = self._counters[counter, first, second] = counter.labels(first, second)
+        child.inc()

@@ -1,0 +1,183 @@
+"""Decisions and previews over HTTP.
+
+Neighbours may rely on this: a decision is answered only once it is durable, and always 201, whatever its outcome; its
+bytes are those that were recorded; the same key and body get the same bytes again. A product of somebody else's lender
+is answered as one that does not exist.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from hashlib import sha256
+from typing import Annotated, Any, Final
+
+import orjson
+from fastapi import APIRouter, Header, Path, Query
+from starlette.responses import Response
+
+from app.api.answers import DecisionAnswer, DecisionPage, PreviewAnswer, PreviewPage
+from app.api.calls import Call, LeanRoute, ThisCall
+from app.api.cursor import read_cursor, write_cursor
+from app.api.fields import DecisionId
+from app.api.problems import Problem
+from app.api.schemas import DecisionRequest, DecisionsQuery, PreviewRequest, PreviewsQuery
+from app.audit.application import application_from_document, instant_text
+from app.audit.canonical import canonical_bytes
+from app.domain.money import Yuan
+from app.usecases.decide import Answer, lender_of
+from app.usecases.obstacles import NoSuchProduct
+from app.usecases.ports import DecisionFilter, PreviewRow, Submission
+from app.usecases.preview import Preview, preview
+
+JSON: Final = "application/json"
+router = APIRouter(route_class=LeanRoute, tags=["decisions"])
+
+_KEY: Final = re.compile(rb'"([!#-\[\]-~]{1,255})"|([!#-~][!-~]{0,254})')
+_ID_MARK: Final = b'"decision_id":"'
+_REPLAYED: Final = "Idempotent-Replayed"
+
+IdempotencyKey = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key", min_length=1, max_length=257, pattern=r'^("[!#-\[\]-~]{1,255}"|[!#-~][!-~]{0,254})$',
+        description="贵方的唯一键，1 至 255 个可见 ASCII 字符，可加双引号；重试用同一键，得到同一结果。"
+        "A key of your own, 1 to 255 visible ASCII characters, bare or quoted; a retry with it gets the same answer.",
+    ),
+]  # fmt: skip
+
+
+@router.post("/v1/decisions", status_code=201, response_model=DecisionAnswer)
+async def decide(call: ThisCall, application: DecisionRequest, idempotency_key: IdempotencyKey) -> Response:
+    """申请授信决策 Ask for a decision"""
+    key = sent_key(call)
+    fingerprint = _fingerprint(call)
+    lender = _permitted_lender(call, application.product)
+    call.document["company"]["uscc"] = application.company.uscc
+    asked = Submission(lender, key, fingerprint, application_from_document(call.document), call.caller.subject)
+    answer: Answer = await call.services.desk.submit(asked)
+    headers = {"Location": f"/v1/decisions/{_id_in(answer.body)}"}
+    if answer.replayed:
+        headers[_REPLAYED] = "true"
+    return Response(answer.body, 201, headers, JSON)
+
+
+@router.post("/v1/decisions/preview", response_model=PreviewAnswer, name="preview")
+async def preview_decision(call: ThisCall, application: PreviewRequest) -> Response:
+    """试算，不作决策 Preview: what would be decided, without deciding"""
+    services, caller, document = call.services, call.caller, call.document
+    fingerprint = _fingerprint(call)
+    if application.product is not None:
+        _permitted_lender(call, application.product)
+    day = document.pop("on", None)
+    document["company"]["uscc"] = application.company.uscc
+    document["product"] = application.product or ""
+    asked = Preview(
+        application=application_from_document(document),
+        fingerprint=fingerprint,
+        previewed_by=caller.subject,
+        lenders=caller.lenders,
+        at=services.now(),
+        on=None if day is None else date.fromisoformat(day),
+    )
+    found = await preview(
+        asked,
+        catalogue=services.catalogue,
+        decisions=services.decisions,
+        previews=services.previews,
+        new_id=services.new_id,
+    )
+    return _json({"on": day or services.today().isoformat(), "items": found})
+
+
+@router.get("/v1/decisions", response_model=DecisionPage)
+async def list_decisions(call: ThisCall, query: Annotated[DecisionsQuery, Query()]) -> Response:
+    """查询决策 Search decisions"""
+    services = call.services
+    scope = call.caller.scope(services.lenders)
+    if query.lender is not None:
+        scope = tuple(lender for lender in scope if lender == query.lender)
+    filters = query.model_dump(exclude={"limit", "cursor", "lender"}, exclude_none=True)
+    after = None if query.cursor is None else read_cursor(services.cursor_key, query.cursor, scope, filters)
+    days = {name: date.fromisoformat(filters[name]) for name in ("decided_from", "decided_until") if name in filters}
+    asked = DecisionFilter(lenders=scope, **(filters | days))
+    rows = await services.decisions.search(asked, limit=query.limit + 1, after=after) if scope else ()
+    shown = rows[: query.limit]
+    following = None
+    if len(rows) > query.limit:
+        last = (shown[-1].recorded_at, shown[-1].decision_id)
+        following = write_cursor(services.cursor_key, last, scope, filters)
+    body = b'{"items":[%b],"next_cursor":%b}' % (b",".join(row.answer for row in shown), orjson.dumps(following))
+    return Response(body, media_type=JSON)
+
+
+@router.get("/v1/decisions/{decision_id}", response_model=DecisionAnswer)
+async def get_decision(call: ThisCall, decision_id: Annotated[DecisionId, Path()]) -> Response:
+    """读取一项决策 Read one decision"""
+    found = await call.services.decisions.find(decision_id, call.caller.scope(call.services.lenders))
+    if found is None:
+        raise Problem("not-found")
+    return Response(found.answer, media_type=JSON)
+
+
+@router.get("/v1/previews", response_model=PreviewPage)
+async def list_previews(call: ThisCall, query: Annotated[PreviewsQuery, Query()]) -> Response:
+    """查询试算记录 Who previewed what"""
+    scope = call.caller.scope(call.services.lenders)
+    if query.lender is not None:
+        scope = tuple(lender for lender in scope if lender == query.lender)
+    rows = await call.services.previews.search(
+        scope, uscc=query.uscc, previewed_by=query.previewed_by, limit=query.limit
+    )
+    return _json({"items": [_preview_row(row) for row in rows]})
+
+
+# ---- the parts -------------------------------------------------------------------------------------------------------
+
+
+def sent_key(call: Call) -> str:
+    """This function will return the Idempotency-Key without its quotes. Raises Problem (400)."""
+    sent = call.header_values(b"idempotency-key")
+    if not sent:
+        raise Problem("idempotency-key-missing")
+    found = _KEY.fullmatch(sent[0]) if len(sent) == 1 else None
+    if found is None:
+        raise Problem("idempotency-key-malformed")
+    return (found[1] or found[2]).decode("ascii")
+
+
+def _fingerprint(call: Call) -> bytes:
+    """The body as it was sent, before anything in it is normalised."""
+    return sha256(canonical_bytes(call.document)).digest()
+
+
+def _permitted_lender(call: Call, product: str) -> str:
+    lender = lender_of(product)
+    if not call.caller.sees(lender):
+        raise NoSuchProduct("/product")
+    return lender
+
+
+def _id_in(answer: bytes) -> str:
+    # The mark's quotes are escaped inside any string, so its first occurrence is the key itself.
+    start = answer.index(_ID_MARK) + len(_ID_MARK)
+    return answer[start : start + 36].decode("ascii")
+
+
+def _json(document: Any) -> Response:
+    return Response(orjson.dumps(document), media_type=JSON)
+
+
+def _preview_row(row: PreviewRow) -> dict[str, Any]:
+    return {
+        "preview_id": row.preview_id,
+        "previewed_at": instant_text(row.previewed_at),
+        "previewed_by": row.previewed_by,
+        "lender": row.lender,
+        "product": row.product,
+        "zone": row.zone,
+        "uscc": row.uscc,
+        "on": row.on.isoformat(),
+        "outcome": row.outcome,
+        "credit_limit": None if row.credit_limit is None else Yuan(row.credit_limit).text(),
+    }

@@ -1,0 +1,92 @@
+"""The documentation over HTTP: Swagger UI from our own files, and the contract in JSON and YAML.
+
+Neighbours may rely on this: nothing here loads anything from another host, and nothing needs a key. The examples in the served
+contract are of today, so that each of them succeeds as it stands; `openapi.yaml` at the top level is the same of a fixed day.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Final
+
+import orjson
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from app.api import catalogue, decisions, operations
+from app.api.calls import LeanRoute, ThisCall
+from app.api.openapi import PUBLISHED_ON, openapi_document, written_as_yaml
+from app.api.problems import Problem
+from app.usecases.catalogue import ActiveCatalogue
+
+STATIC: Final = Path(__file__).parent / "static"
+_FILES: Final = {
+    "docs.html": "text/html; charset=utf-8",
+    "docs.css": "text/css; charset=utf-8",
+    "docs.js": "text/javascript; charset=utf-8",
+    "swagger-ui.css": "text/css; charset=utf-8",
+    "swagger-ui-bundle.js": "text/javascript; charset=utf-8",
+    "favicon-32x32.png": "image/png",
+}
+_PAGE_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+router = APIRouter(route_class=LeanRoute)
+ROUTES: Final = (*decisions.router.routes, *catalogue.router.routes, *operations.router.routes)
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(call: ThisCall) -> Response:
+    """Swagger UI."""
+    return _page("docs.html")
+
+
+@router.get("/docs/{name}", include_in_schema=False, name="docs")
+async def docs_file(call: ThisCall, name: str) -> Response:
+    """What the page of Swagger UI loads; all of it lies in this folder."""
+    if name not in _FILES:
+        raise Problem("not-found")
+    return _page(name)
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi_json(call: ThisCall) -> Response:
+    """The contract, with examples of today."""
+    return Response(_json_of(call.services.today(), call.services.catalogue), media_type="application/json")
+
+
+@router.get("/openapi.yaml", include_in_schema=False)
+async def openapi_yaml(call: ThisCall) -> Response:
+    """The same in YAML."""
+    return Response(_yaml_of(call.services.today(), call.services.catalogue), media_type="application/yaml")
+
+
+def _page(name: str) -> Response:
+    headers = {"Content-Type": _FILES[name], "Content-Security-Policy": _PAGE_POLICY}
+    if name.startswith("swagger-ui"):
+        headers["Cache-Control"] = "public, max-age=86400"
+    return Response(_file(name), headers=headers)
+
+
+@cache
+def _file(name: str) -> bytes:
+    return (STATIC / name).read_bytes()
+
+
+@lru_cache(2)
+def _json_of(on: date, edition: ActiveCatalogue) -> bytes:
+    return orjson.dumps(openapi_document(ROUTES, on=on, catalogue=edition))
+
+
+@lru_cache(2)
+def _yaml_of(on: date, edition: ActiveCatalogue) -> str:
+    return contract_as_yaml(edition, on=on)
+
+
+def contract_as_yaml(edition: ActiveCatalogue | None, *, on: date = PUBLISHED_ON) -> str:
+    """This function will write the contract of every route as YAML, with answers of that catalogue."""
+    return written_as_yaml(openapi_document(ROUTES, on=on, catalogue=edition))

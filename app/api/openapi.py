@@ -1,0 +1,277 @@
+"""The contract: what FastAPI reads from the signatures, completed with problems, headers, security and worked examples.
+
+Neighbours may rely on this: the document is a function of the routes, the catalogue and a day, so that the published file (of
+`PUBLISHED_ON`) and what is served differ in the examples' dates alone; every operation names every status it can answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any, Final
+
+import orjson
+import yaml
+from fastapi.openapi.utils import get_openapi
+from starlette.routing import BaseRoute
+
+from app.api.access import OPEN, PERMITTED, Role
+from app.api.answers import ProblemAnswer
+from app.api.examples import DECISION_ID, Example, decision_examples, preview_examples
+from app.api.problems import KINDS, MEDIA_TYPE, Problem, error
+from app.audit.application import application_from_document
+from app.audit.merkle import leaf_hash
+from app.audit.record import Identity, Sources, answer_bytes, decision_bytes, record_bytes
+from app.domain.standing import NOTHING_PROMISED
+from app.rules.decide import EDITION, decide
+from app.usecases.catalogue import ActiveCatalogue
+
+PUBLISHED_ON: Final = date(2026, 11, 20)
+VERSION: Final = "1.0.0"
+
+_DESCRIPTION: Final = """\
+银行侧的创新积分贷决策服务：提交企业的创新积分、成长阶段与财务数据，按产品的条款（逐项附日期与依据）给出预授信、转人工或拒绝，
+并附全部原因、完整过程及审计日志中的位置。预授信仅供参考，不是银行承诺。
+
+Decides innovation-points loans on the bank's side: send a company's innovation score, stage and figures; one product's dated
+terms answer with a pre-approved offer, a referral or a decline, all reasons, the full trace, and the decision's place in the audit log.
+A pre-approval is indicative, not the bank's commitment.
+
+金额与比率为十进制字符串；日期为 ISO 8601；时刻为 UTC。缺省与 null 同义，表示未知。未知的键与参数一律拒绝。
+Amounts and rates are decimal strings, dates ISO 8601, instants UTC. Absent and null are the same: unknown. Unknown keys and
+parameters are refused.
+"""
+
+_TAGS: Final = (
+    ("catalogue", "高新区、产品与原因代码。Zones, products and reason codes."),
+    ("decisions", "授信决策与试算。Decisions and previews."),
+    ("operations", "运行状况。Health and metrics."),
+)
+
+_KEYED: Final = ("unauthenticated", "forbidden", "store-unavailable", "internal-error")
+_BODY: Final = ("malformed-json", "body-too-large", "unsupported-media-type", "invalid-request")
+_CODES: Final = ("unknown-product", "unknown-code", "fact-from-the-future")
+_PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
+    "decide": (
+        "idempotency-key-missing", "idempotency-key-malformed", *_BODY, "idempotency-key-reused", *_CODES,
+        "record-too-large", "offer-already-approved", "commit-unknown", "desk-full", "catalogue-not-active", *_KEYED,
+    ),
+    "preview": (*_BODY, *_CODES, *_KEYED),
+    "list_decisions": ("cursor-not-valid", "invalid-request", *_KEYED),
+    "get_decision": ("not-found", "invalid-request", *_KEYED),
+    "list_previews": ("invalid-request", *_KEYED),
+    "list_zones": ("invalid-request", *_KEYED),
+    "list_products": ("invalid-request", *_KEYED),
+    "get_product": ("not-found", "invalid-request", *_KEYED),
+    "list_reasons": ("invalid-request", *_KEYED),
+    "livez": ("invalid-request", "internal-error"),
+    "readyz": ("invalid-request", "not-ready", "catalogue-not-active", "store-unavailable", "internal-error"),
+    "metrics": ("invalid-request", *_KEYED),
+}  # fmt: skip
+
+_DONE: Final = {
+    "decide": "已作出决策并持久保存：三种结果同为 201。Decided and durable; 201 for every outcome.",
+    "preview": "试算结果，按优劣排列。What would be decided, best first.",
+}
+
+
+def openapi_document(
+    routes: Iterable[BaseRoute], *, on: date = PUBLISHED_ON, catalogue: ActiveCatalogue | None = None
+) -> dict[str, Any]:
+    """This function will return the contract of the routes with examples of that day; with a catalogue, answers are shown too."""
+    document = get_openapi(
+        title="Jifendai 积分贷",
+        version=VERSION,
+        description=_DESCRIPTION,
+        contact={"name": "Jifendai 积分贷"},
+        servers=[{"url": "/", "description": "本服务。This service."}],
+        tags=[{"name": name, "description": words} for name, words in _TAGS],
+        routes=list(routes),
+    )
+    components = document["components"]
+    components["securitySchemes"] = {
+        "ApiKey": {"type": "http", "scheme": "bearer", "description": "API 密钥。An API key, such as jfd_…"}
+    }
+    schemas = components["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas["Problem"] = _problem_schema()
+    answers = {} if catalogue is None else _answers(on, catalogue)
+    components["examples"] = {name: {"summary": name, "value": value} for name, value in answers.items()}
+    for path in document["paths"].values():
+        for operation in path.values():
+            _complete(operation, on, answers)
+    return _tidied(document)
+
+
+def written_as_yaml(document: Mapping[str, Any]) -> str:
+    """This function will write the contract as YAML, each thing written out where it stands."""
+    return yaml.dump(document, Dumper=_Plain, allow_unicode=True, sort_keys=False, width=120)
+
+
+class _Plain(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+# ---- one operation ---------------------------------------------------------------------------------------------------
+
+
+def _complete(operation: dict[str, Any], on: date, answers: Mapping[str, Any]) -> None:
+    name = operation["operationId"]
+    operation["security"] = [] if name in OPEN else [{"ApiKey": []}]
+    if name not in OPEN:
+        roles = ", ".join(role for role in Role if role in PERMITTED[name])
+        operation["description"] = f"{operation['description']}\n\n角色 Roles: {roles}"
+    responses = {code: shown for code, shown in operation["responses"].items() if code.startswith("2")}
+    for code, shown in responses.items():
+        shown["description"] = _DONE.get(name, "成功。Done.")
+        shown["headers"] = _headers(name, code)
+        _show(shown, _ANSWERED_BY.get(name, {}), answers)
+    operation["responses"] = responses | _problem_responses(_PROBLEMS[name])
+    for parameter in operation.get("parameters", ()):
+        _complete_parameter(parameter)
+    if name in _REQUESTS:
+        body = operation["requestBody"]["content"]["application/json"]
+        body["examples"] = {e.name: {"summary": e.summary, "value": e.document} for e in _REQUESTS[name](on)}
+
+
+_REQUESTS: Final = {"decide": decision_examples, "preview": preview_examples}
+# operation -> name of the example in its drop-down -> name in components.examples
+_ANSWERED_BY: Final[Mapping[str, Mapping[str, str]]] = {
+    "decide": {"pre-approved": "PreApproved", "referred": "Referred", "declined": "Declined"},
+    "get_decision": {"pre-approved": "PreApproved"},
+    "list_decisions": {"page": "DecisionPage"},
+    "preview": {"every-product": "Preview"},
+}
+
+
+def _show(shown: dict[str, Any], named: Mapping[str, str], answers: Mapping[str, Any]) -> None:
+    found = {name: {"$ref": f"#/components/examples/{of}"} for name, of in named.items() if of in answers}
+    if found:
+        shown["content"]["application/json"]["examples"] = found
+
+
+def _headers(name: str, code: str) -> dict[str, Any]:
+    text = {"type": "string", "maxLength": 128}
+    headers = {"X-Request-Id": {"description": "请求编号。Id of the request.", "schema": text}}
+    if name == "decide" and code == "201":
+        headers["Location"] = {"description": "决策地址。Where the decision is found.", "schema": text}
+        headers["Idempotent-Replayed"] = {
+            "description": "true：重放此前的结果。true when an earlier answer is given again.",
+            "schema": {"type": "string", "enum": ["true"]},
+        }
+    return headers
+
+
+def _problem_responses(slugs: Iterable[str]) -> dict[str, Any]:
+    by_status: dict[int, list[str]] = {}
+    for slug in (*slugs, "uri-too-long"):
+        by_status.setdefault(KINDS[slug].status, []).append(slug)
+    return {str(status): _problem_response(status, found) for status, found in sorted(by_status.items())}
+
+
+def _problem_response(status: int, slugs: Sequence[str]) -> dict[str, Any]:
+    headers = {"X-Request-Id": {"description": "请求编号。Id of the request.", "schema": {"type": "string", "maxLength": 128}}}
+    if status == 401:
+        headers["WWW-Authenticate"] = {"description": "Bearer。", "schema": {"type": "string", "maxLength": 128}}
+    if status == 503:
+        wait = {"type": "integer", "format": "int32", "minimum": 0, "maximum": 3600}
+        headers["Retry-After"] = {"description": "几秒后重试。Seconds to wait.", "schema": wait}
+    places = [error("须为字符串", "must be a string", pointer="/request/amount")]
+    examples = {
+        slug: {"summary": KINDS[slug].title, "value": Problem(slug, errors=places if slug == "invalid-request" else ()).body()}
+        for slug in slugs
+    }
+    return {
+        "description": "；".join(KINDS[slug].title_zh for slug in slugs) + "。"
+        + "; ".join(KINDS[slug].title_en for slug in slugs) + ".",
+        "headers": headers,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}},
+    }  # fmt: skip
+
+
+_PARAMETER_EXAMPLES: Final = {
+    "Idempotency-Key": "01990000-0000-7000-8000-0000000000aa", "decision_id": DECISION_ID, "lender": "icbc",
+    "slug": "suzhou-innovation-points-loan",
+}  # fmt: skip
+_PARAMETER_WORDS: Final = {"decision_id": "决策编号。Id of the decision."}
+
+
+def _complete_parameter(parameter: dict[str, Any]) -> None:
+    schema = parameter["schema"]
+    # A query cannot say null; it leaves the parameter out.
+    if "anyOf" in schema:
+        (kept,) = (branch for branch in schema.pop("anyOf") if branch != {"type": "null"})
+        schema.update(kept)
+    parameter.setdefault("description", _PARAMETER_WORDS.get(parameter["name"], ""))
+    if parameter.get("required") and parameter["name"] in _PARAMETER_EXAMPLES:
+        parameter["example"] = _PARAMETER_EXAMPLES[parameter["name"]]
+
+
+# ---- schemas ---------------------------------------------------------------------------------------------------------
+
+
+def _problem_schema() -> dict[str, Any]:
+    text = {"type": "string", "maxLength": 2000}
+    place = {
+        "type": "object",
+        "required": ["message"],
+        "properties": {
+            "pointer": text | {"description": "JSON Pointer（RFC 6901）：请求体中的位置。A place in the body."},
+            "parameter": text | {"description": "查询参数。A query parameter."},
+            "message": {"$ref": "#/components/schemas/BothLanguages"},
+        },
+        "description": "问题所在与更正方法。A place and how to mend it.",
+    }
+    schema = ProblemAnswer.model_json_schema()
+    schema["properties"]["errors"] = {"type": "array", "maxItems": 20, "items": place}
+    return schema
+
+
+def _tidied(part: Any, *, names: bool = False) -> Any:
+    """This function will drop the titles that Pydantic makes of field names and the defaults that say nothing."""
+    if isinstance(part, list):
+        return [_tidied(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if names:
+        return {key: _tidied(value) for key, value in part.items()}
+    return {
+        key: value if key in ("example", "examples", "info") else _tidied(value, names=key in ("properties", "schemas"))
+        for key, value in part.items()
+        if not (key == "title" and "openapi" not in part) and not (key == "default" and value is None)
+    }
+
+
+# ---- answers, made by the rules themselves -----------------------------------------------------------------------------
+
+
+def _answers(on: date, catalogue: ActiveCatalogue) -> dict[str, Any]:
+    at = datetime.combine(on, time(2, 15), UTC)
+    made: dict[str, Any] = {}
+    for index, (name, example) in enumerate(zip(("PreApproved", "Referred", "Declined"), decision_examples(on), strict=False)):
+        if catalogue.catalog.knows_product(example.document["product"]):
+            made[name] = _answer(example, index, at, catalogue)
+    if "PreApproved" in made:
+        made["DecisionPage"] = {"items": [made["PreApproved"]], "next_cursor": None}
+        previewed = {key: value for key, value in made["PreApproved"].items() if key not in _NOT_PREVIEWED}
+        offer = {key: value for key, value in previewed["offer"].items() if key != "offer_id"}
+        made["Preview"] = {"on": on.isoformat(), "items": [previewed | {"offer": offer}]}
+    return made
+
+
+_NOT_PREVIEWED: Final = {"decision_id", "revision", "supersedes", "recorded_at", "audit_record"}
+
+
+def _answer(example: Example, index: int, at: datetime, catalogue: ActiveCatalogue) -> Any:
+    application = application_from_document(example.document)
+    resolved = catalogue.terms(application.product, on=at.date())
+    decision = decide(application, resolved.terms, NOTHING_PROMISED, at.date())
+    decision_id = f"{DECISION_ID[:-2]}{index + 1}0"
+    identity = Identity(decision_id, f"{decision_id[:-1]}f", 1, None, at, EDITION)
+    sources = Sources(resolved.terms, resolved.digest, NOTHING_PROMISED, "los")
+    decided = decision_bytes(decision, application, sources, identity)
+    leaf = leaf_hash(record_bytes(decided, application, sources))
+    origin = f"bank.example/jifendai/{resolved.terms.lender.id}"
+    return orjson.loads(answer_bytes(decided, decision_id=decision_id, origin=origin, index=index, leaf_hash=leaf))

@@ -1,0 +1,292 @@
+"""Problems (RFC 9457): every answer that is not the one asked for, in one table.
+
+Neighbours may rely on this: a problem's `type` is stable and documented in docs/problems.md; its texts are Chinese and English; it never
+repeats what was sent, except the name of an unknown key that is harmless; and it says what to do next. Whoever cannot answer raises a
+`Problem`, or an obstacle of the use cases that `OBSTACLES` maps to one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from app.api.fields import PATTERN_WORDS
+
+MEDIA_TYPE: Final = "application/problem+json"
+MOST_ERRORS: Final = 20
+_HARMLESS: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One row of the table: `detail` says what happened and what to do."""
+
+    slug: str
+    status: int
+    title_zh: str
+    title_en: str
+    detail_zh: str
+    detail_en: str
+
+    @property
+    def type(self) -> str:
+        """The problem's stable name, a path below the service."""
+        return f"/problems/{self.slug}"
+
+    @property
+    def title(self) -> str:
+        """The problem's name in both languages."""
+        return f"{self.title_zh} {self.title_en}"
+
+
+_TABLE: Final = (
+    Kind("malformed-json", 400, "请求体不是有效的 JSON", "The body is not valid JSON",
+         "请求体须为 UTF-8 编码的一个 JSON 对象，键不得重复，不得含 NaN 或 Infinity。请更正后重发。",
+         "The body must be one JSON object in UTF-8, without duplicate keys, NaN or Infinity. Correct it and send it again."),
+    Kind("idempotency-key-missing", 400, "缺少 Idempotency-Key", "Idempotency-Key is missing",
+         "请在请求头 Idempotency-Key 中给出贵方的唯一键；重试时使用同一键。",
+         "Send a key of your own in the header Idempotency-Key, and the same one when you try again."),
+    Kind("idempotency-key-malformed", 400, "Idempotency-Key 格式有误", "Idempotency-Key is malformed",
+         "键为 1 至 255 个可见 ASCII 字符，可加双引号；该请求头只能出现一次。",
+         "A key is 1 to 255 visible ASCII characters, bare or in double quotes; the header is sent once."),
+    Kind("cursor-not-valid", 400, "游标无效", "The cursor is not valid",
+         "游标须原样取自同一调用者、同一组筛选条件的上一页。请从第一页重新开始。",
+         "A cursor is taken as it is from the page before, of the same caller and the same filters. Start again from the first page."),
+    Kind("unauthenticated", 401, "需要 API 密钥", "An API key is needed",
+         "请在请求头 Authorization 中以“Bearer 密钥”给出有效的 API 密钥；密钥由运维人员发放。",
+         "Send a valid API key as `Bearer <key>` in the header Authorization; the operator issues keys."),
+    Kind("forbidden", 403, "该角色无此权限", "Your role may not do this",
+         "请使用具有所需角色的密钥。", "Use a key of a role that may."),
+    Kind("not-found", 404, "未找到", "Not found",
+         "没有此资源，或它不属于贵机构。请核对路径与编号。",
+         "There is no such thing, or it is not your institution's. Check the path and the id."),
+    Kind("method-not-allowed", 405, "不支持该方法", "The method is not allowed here",
+         "请改用响应头 Allow 所列的方法。", "Use one of the methods that the header Allow names."),
+    Kind("offer-already-approved", 409, "原预授信已经银行批准", "The offer is already credit-approved",
+         "同一申请的预授信已由银行最终审批，不能再被取代；如需增额，请以 request.replaces 提交新申请。",
+         "The bank has credit-approved the offer of this application, so it cannot be superseded; "
+         "for an increase send a new application with request.replaces."),
+    Kind("body-too-large", 413, "请求体过大", "The body is too large",
+         "请求体至多 65536 字节。请精简后重发。", "A body has at most 65,536 bytes. Shorten it and send it again."),
+    Kind("uri-too-long", 414, "请求地址过长", "The address is too long",
+         "路径与查询合计至多 4096 字节。", "Path and query together have at most 4,096 bytes."),
+    Kind("unsupported-media-type", 415, "不支持的内容类型", "The media type is not supported",
+         "请以 Content-Type: application/json 发送，不压缩。", "Send it as Content-Type: application/json, uncompressed."),
+    Kind("invalid-request", 422, "请求内容有误", "The request does not fit the contract",
+         "errors 逐条列出位置与更正方法。更正后可用同一 Idempotency-Key 重发。",
+         "`errors` lists each place and how to mend it. The same Idempotency-Key may be used again."),
+    Kind("idempotency-key-reused", 422, "Idempotency-Key 已用于另一请求", "The Idempotency-Key was used for another body",
+         "该键已绑定于内容不同的请求。新请求请使用新键；重试须与首次请求内容一致。",
+         "This key is bound to a different body. Use a new key for a new request; a retry sends the first body again."),
+    Kind("unknown-product", 422, "未知产品", "The product is not known",
+         "没有此产品，或它不属于贵机构。可用产品见 /v1/products。",
+         "There is no such product, or it is not your institution's. See /v1/products."),
+    Kind("unknown-code", 422, "未知代码", "A code is not in the catalogue",
+         "errors 所指位置的代码不在目录中。可用代码见 /v1/zones。",
+         "The code at the place named in `errors` is not in the catalogue. See /v1/zones."),
+    Kind("fact-from-the-future", 422, "所述日期晚于决策日", "A fact is dated after the decision's day",
+         "errors 所指位置的日期不得晚于决策日（上海日期）。请更正该日期。",
+         "The day at the place named in `errors` is never after the decision's day in Shanghai. Correct it."),
+    Kind("record-too-large", 422, "记录过大", "The record would be too large",
+         "该申请形成的审计记录超过 65535 字节。请缩短文字或减少证明材料。",
+         "The audit record of this application would exceed 65,535 bytes. Shorten its texts or send fewer findings."),
+    Kind("internal-error", 500, "服务内部错误", "The service failed",
+         "未作出决策，或结果未知。请用同一 Idempotency-Key 重试；若再次发生，请把响应头 X-Request-Id 告知运维人员。",
+         "No decision was made, or its fate is unknown. Try again with the same Idempotency-Key; "
+         "should it happen again, tell the operator the header X-Request-Id."),
+    Kind("commit-unknown", 503, "提交结果未知", "It is not known whether the decision stands",
+         "写入时与数据库的连接中断。请用同一 Idempotency-Key 重试，将得到同一结果。",
+         "The connection to the database was lost while committing. Try again with the same Idempotency-Key: it will tell."),
+    Kind("store-unavailable", 503, "数据库不可用", "The database cannot be reached",
+         "未写入任何内容。请在 Retry-After 之后用同一 Idempotency-Key 重试。",
+         "Nothing was written. Try again after Retry-After, with the same Idempotency-Key."),
+    Kind("desk-full", 503, "请求过多", "Too many applications are waiting",
+         "未写入任何内容。请在 Retry-After 之后用同一 Idempotency-Key 重试。",
+         "Nothing was written. Try again after Retry-After, with the same Idempotency-Key."),
+    Kind("not-ready", 503, "尚未就绪", "Not ready",
+         "请按说明处理后重试。", "Do as the detail says and try again."),
+    Kind("catalogue-not-active", 503, "没有生效的产品目录", "No catalogue is active here",
+         "本实例没有现行生效的产品目录。请运维人员执行 `jifendai catalogue activate` 或更新目录文件。",
+         "This instance does not have the active catalogue. The operator runs `jifendai catalogue activate` or updates the files."),
+)  # fmt: skip
+
+KINDS: Final[Mapping[str, Kind]] = {kind.slug: kind for kind in _TABLE}
+RETRY_AFTER_S: Final = {"commit-unknown": "1", "store-unavailable": "2", "desk-full": "1", "not-ready": "5", "catalogue-not-active": "5"}
+# What the framework raises by itself, by status.
+BY_STATUS: Final = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large", 415: "unsupported-media-type"}
+
+
+class Problem(Exception):
+    """An answer that is not the one asked for; `errors` say where, and never repeat what was sent."""
+
+    def __init__(
+        self,
+        slug: str,
+        *,
+        detail: tuple[str, str] | None = None,
+        errors: Sequence[Mapping[str, Any]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(slug)
+        self.kind = KINDS[slug]
+        self.detail = detail or (self.kind.detail_zh, self.kind.detail_en)
+        self.errors = errors
+        self.headers = {"Retry-After": RETRY_AFTER_S[slug], **(headers or {})} if slug in RETRY_AFTER_S else headers
+
+    def body(self) -> dict[str, Any]:
+        """This function will return the problem's members."""
+        body: dict[str, Any] = {
+            "type": self.kind.type,
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": " ".join(self.detail),
+        }
+        if self.errors:
+            body["errors"] = list(self.errors)
+        return body
+
+    def response(self) -> Response:
+        """This function will return the answer to send."""
+        return Response(orjson.dumps(self.body()), self.kind.status, self.headers, MEDIA_TYPE)
+
+
+def error(zh: str, en: str, *, pointer: str | None = None, parameter: str | None = None) -> dict[str, Any]:
+    """This function will return one entry of `errors`: a place in the body (JSON Pointer) or a query parameter, and what is wrong."""
+    place = {"parameter": parameter} if parameter is not None else {"pointer": pointer or ""}
+    return {**place, "message": {"zh": zh, "en": en}}
+
+
+# ---- what Pydantic says, in our words --------------------------------------------------------------------------------
+
+_WORDS: Final[dict[str, tuple[str, str]]] = {
+    "missing": ("必填，请补上", "is required; add it"),
+    "extra_forbidden": ("契约中没有此项，请删去或更正名称", "is not part of the contract; remove it or correct its name"),
+    "string_type": ("须为字符串（金额、比率与积分也写作字符串）", "must be a string (amounts, rates and scores too)"),
+    "int_type": ("须为整数", "must be a whole number"),
+    "int_from_float": ("须为整数", "must be a whole number"),
+    "int_parsing": ("须为整数", "must be a whole number"),
+    "bool_type": ("须为 true 或 false", "must be true or false"),
+    "list_type": ("须为数组", "must be an array"),
+    "dict_type": ("须为对象", "must be an object"),
+    "model_type": ("须为对象", "must be an object"),
+    "model_attributes_type": ("须为对象", "must be an object"),
+    "no_such_day": ("没有这一天", "there is no such day"),
+    "uscc": (
+        "不是有效的统一社会信用代码：18 位，含校验位（GB 32100）；请核对",
+        "is not a unified social credit code: 18 characters with a check digit (GB 32100); check it",
+    ),
+    "repeated": ("该参数只能出现一次", "must be given once"),
+}
+_LIMITS: Final[dict[str, tuple[str, str, str]]] = {
+    "string_too_long": ("max_length", "至多 {} 个字符", "has at most {} characters"),
+    "string_too_short": ("min_length", "至少 {} 个字符", "has at least {} characters"),
+    "too_long": ("max_length", "至多 {} 项", "has at most {} entries"),
+    "greater_than_equal": ("ge", "至少为 {}", "is at least {}"),
+    "less_than_equal": ("le", "至多为 {}", "is at most {}"),
+    "literal_error": ("expected", "须为以下之一：{}", "is one of: {}"),
+    "enum": ("expected", "须为以下之一：{}", "is one of: {}"),
+}
+_OTHERWISE: Final = ("不符合契约，请对照 /docs", "does not fit the contract; see /docs")
+
+
+def _words(kind: str, context: Mapping[str, Any]) -> tuple[str, str]:
+    if kind == "string_pattern_mismatch":
+        return PATTERN_WORDS.get(context["pattern"], _OTHERWISE)
+    if kind in _LIMITS:
+        key, zh, en = _LIMITS[kind]
+        return zh.format(context[key]), en.format(context[key])
+    return _WORDS.get(kind, _OTHERWISE)
+
+
+def _place(location: Iterable[str | int], document: object) -> tuple[str, int | None]:
+    """This function will return the JSON Pointer, cut before the first key that may not be named, and that key's position from 1."""
+    pointer = ""
+    for part in location:
+        if part == "[key]":
+            continue
+        if isinstance(part, str) and _HARMLESS.fullmatch(part) is None:
+            keys = list(document) if isinstance(document, dict) else []
+            return pointer, keys.index(part) + 1 if part in keys else 0
+        pointer += f"/{part}"
+        if isinstance(document, dict):
+            document = document.get(part)
+        elif isinstance(document, list) and isinstance(part, int) and part < len(document):
+            document = document[part]
+    return pointer, None
+
+
+def invalid_body(refusal: ValidationError, document: object) -> Problem:
+    """This function will turn Pydantic's refusal of a body into a problem that names each place and repeats nothing that was sent."""
+    errors = []
+    for found in refusal.errors(include_url=False, include_input=False)[:MOST_ERRORS]:
+        zh, en = _words(found["type"], found.get("ctx") or {})
+        pointer, position = _place(found["loc"], document)
+        if position is not None:
+            zh, en = f"此对象的第 {position} 项：{zh}", f"member {position} of this object {en}"
+        errors.append(error(zh, en, pointer=pointer))
+    return Problem("invalid-request", errors=errors)
+
+
+def invalid_query(refusal: ValidationError, sent: Sequence[str]) -> Problem:
+    """This function will do the same for a query whose parameter names came in the order of `sent`."""
+    errors = []
+    for found in refusal.errors(include_url=False, include_input=False)[:MOST_ERRORS]:
+        zh, en = _words(found["type"], found.get("ctx") or {})
+        name = str(found["loc"][0]) if found["loc"] else ""
+        if _HARMLESS.fullmatch(name) is None:
+            position = sent.index(name) + 1 if name in sent else 0
+            zh, en, name = f"第 {position} 个参数：{zh}", f"parameter {position} {en}", ""
+        errors.append(error(zh, en, parameter=name))
+    return Problem("invalid-request", errors=errors)
+
+
+# ---- the obstacles of the use cases ----------------------------------------------------------------------------------
+
+
+def obstacle_problem(obstacle: Exception) -> Problem | None:
+    """This function will return the problem that an obstacle of the use cases is answered with, or None for what is no obstacle."""
+    for kind in type(obstacle).__mro__:
+        slug = OBSTACLES.get(kind.__name__)
+        if slug is not None:
+            pointer = getattr(obstacle, "pointer", None)
+            found = KINDS[slug]
+            errors = [error(found.title_zh, found.title_en, pointer=pointer)] if pointer else ()
+            wait = getattr(obstacle, "retry_after_s", None)
+            return Problem(slug, errors=errors, headers=None if wait is None else {"Retry-After": str(wait)})
+    return None
+
+
+# By name, so that the table reads as one; a test holds every name to a class of the use cases.
+OBSTACLES: Final[Mapping[str, str]] = {
+    "KeyReusedWithOtherBody": "idempotency-key-reused",
+    "NoSuchProduct": "unknown-product",
+    "UnknownCode": "unknown-code",
+    "FactFromTheFuture": "fact-from-the-future",
+    "OfferAlreadyApproved": "offer-already-approved",
+    "CatalogueNotActive": "catalogue-not-active",
+    "RecordTooLarge": "record-too-large",
+    "CommitUnknown": "commit-unknown",
+    "StoreUnavailable": "store-unavailable",
+    "DeskFull": "desk-full",
+}
+
+
+def documentation() -> str:
+    """This function will return docs/problems.md, made from the table."""
+    lines = [
+        "# Problems 问题类型", "",
+        "Every 4xx and 5xx is `application/problem+json` (RFC 9457). `type` never changes its meaning; `errors`, where present, names each",
+        "place by JSON Pointer (`pointer`) or query parameter (`parameter`). Nothing that was sent is repeated. This page is generated from",
+        "`app/api/problems.py`.", "",
+        "所有 4xx 与 5xx 均为 `application/problem+json`（RFC 9457）。`type` 含义永不改变；`errors` 以 JSON Pointer 或参数名指出位置；",
+        "不回显任何输入。", "",
+    ]  # fmt: skip
+    for kind in _TABLE:
+        lines += [f"## {kind.type}", "", f"**{kind.status}** {kind.title}", "", kind.detail_zh, "", kind.detail_en, ""]
+    return "\n".join(lines)

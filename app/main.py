@@ -1,0 +1,144 @@
+"""The composition root: wires adapters into use cases and serves them; nothing else.
+
+Neighbours may rely on this: `create_app` does no I/O; everything opens when the application starts and closes, with every accepted
+request answered, when it stops. Demo mode brings its own database tables, active catalogue, signing key and API keys; outside it nothing
+is seeded. `app.state.stopping = True` turns readiness to 503 ahead of a stop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from functools import partial
+
+from fastapi import FastAPI
+
+from app.adapters.catalogue_files import read_catalogue_files
+from app.adapters.clock import utc_now
+from app.adapters.database import Database, migrate, open_database
+from app.adapters.demo import demo_keys, seed, seeded_cases
+from app.adapters.desk import Desk
+from app.adapters.identifiers import new_uuid7
+from app.adapters.metrics import Metrics
+from app.adapters.signing import LogSigner, make_key_file
+from app.api.access import Keys, new_key
+from app.api.application import new_application
+from app.api.calls import Services
+from app.api.documentation import contract_as_yaml
+from app.products.parse import parse_catalogue
+from app.settings import BUILT_IN_CATALOGUE, Settings
+from app.usecases.catalogue import ActiveCatalogue
+from app.usecases.decide import Answer, Room, day_in_shanghai, wanted
+from app.usecases.decide import seal as seal_batch
+from app.usecases.obstacles import Obstacle
+from app.usecases.ports import BatchState, Book, Sealed, Wanted
+
+Clock = Callable[[], datetime]
+
+def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
+    """This function will return the service as an ASGI application. `clock` replaces every clock where time is simulated.
+
+    Raises SettingsRefused for the well-known mistakes.
+    """
+    settings.check()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = open_database(settings.database_url, clock=clock)
+        metrics = Metrics()
+        try:
+            if settings.demo:
+                await _prepare_demo(settings)
+            catalogue = load_catalogue(settings)
+            signer = LogSigner.from_file(settings.key_file)
+            await database.start()
+            room = Room(catalogue, new_uuid7, signer, settings.log_name)
+            if settings.demo:
+                await _seed_demo(settings, database, room, (clock or utc_now)())
+            desk = open_desk(database.book, room, metrics)
+            app.state.services = Services(
+                desk=desk,
+                decisions=database.decisions,
+                previews=database.previews,
+                catalogues=database.catalogue,
+                catalogue=catalogue,
+                keys=Keys(database.keys),
+                metrics=metrics,
+                cursor_key=signer.derived("jifendai cursor"),
+                now=clock or utc_now,
+                new_id=new_uuid7,
+                ready=database.ready,
+                stopping=lambda: app.state.stopping,
+            )
+            # What start-up made lives as long as the process: the collector need not look at it again (p99 33 to 4.8 ms).
+            gc.collect()
+            gc.freeze()
+            yield
+            app.state.stopping = True
+            await desk.drain()
+        finally:
+            gc.unfreeze()
+            await database.close()
+
+    return new_application(lifespan)
+
+
+def load_catalogue(settings: Settings) -> ActiveCatalogue:
+    """This function will read the catalogue's files. Raises CatalogueError, which names every fault with file and line."""
+    return ActiveCatalogue(parse_catalogue(read_catalogue_files(settings.catalogue_dir)))
+
+
+def openapi_yaml() -> str:
+    """This function will return the published contract, which openapi.yaml at the top level holds."""
+    files = read_catalogue_files(BUILT_IN_CATALOGUE)
+    return contract_as_yaml(ActiveCatalogue(parse_catalogue(files)))
+
+
+def open_desk(book: Book, room: Room, metrics: Metrics) -> Desk[Answer | Obstacle]:
+    """This function will return the desk that decides in `room` and writes into `book`, counted by `metrics`."""
+    desk = Desk(_Counted(book, metrics), wanted=wanted, seal=partial(seal_batch, room=room), observer=metrics)
+    metrics.watch_queue(lambda: desk.waiting)
+    return desk
+
+
+class _Counted:
+    """A book whose durable decisions are counted."""
+
+    def __init__(self, book: Book, metrics: Metrics) -> None:
+        self._book = book
+        self._metrics = metrics
+
+    async def transact(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed:
+        sealed = await self._book.transact(wanted, seal)
+        self._metrics.decided(sealed.decisions)
+        return sealed
+
+
+# ---- demo mode -------------------------------------------------------------------------------------------------------
+
+
+async def _prepare_demo(settings: Settings) -> None:
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    await asyncio.to_thread(migrate, settings.database_url)
+    # Of two processes that start at once one makes the key, and both use it.
+    with suppress(FileExistsError):
+        make_key_file(settings.key_file)
+
+
+async def _seed_demo(settings: Settings, database: Database, room: Room, now: datetime) -> None:
+    await database.catalogue.activate(room.catalogue.digest, "demo")
+    await demo_keys(database.keys, settings.demo_keys_file, partial(new_key, now=now))
+    # A bank's own catalogue need not have the products of the demonstration.
+    products = {case.document["product"] for case in seeded_cases(day_in_shanghai(now))}
+    if all(map(room.catalogue.catalog.knows_product, products)):
+        await seed(
+            database.book,
+            database.decisions,
+            catalogue=room.catalogue,
+            signer=room.signer,
+            log_name=room.log_name,
+            today=day_in_shanghai(now),
+        )

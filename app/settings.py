@@ -1,0 +1,145 @@
+"""Settings: read once from the environment, frozen, and refused by name where they are a known mistake.
+
+Neighbours may rely on this: only `main` and `cli` read settings; what is missing has a default in demo mode and a sentence that
+says how to mend it outside. Nothing here writes anything.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+DEMO_LOG_NAME: Final = "demo.jifendai.example"
+BUILT_IN_CATALOGUE: Final = Path(__file__).parent / "products"
+# A log's name begins every checkpoint (C2SP signed note): no spaces, no plus sign.
+_LOG_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+
+
+class SettingsRefused(Exception):
+    """The settings cannot be used; `faults` are sentences that say what is wrong and how to mend it."""
+
+    def __init__(self, faults: tuple[str, ...]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one process of the service runs. `signing_key_file` None: in demo mode a key is made in the data dir."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    data_dir: Path = Path("var")
+    database_url: str = "sqlite:///var/jifendai.db"
+    catalogue_dir: Path = BUILT_IN_CATALOGUE
+    log_name: str = ""
+    demo: bool = False
+    signing_key_file: Path | None = None
+    forwarded_allow_ips: str = ""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """This function will read the variables JIFENDAI_…; an empty one counts as absent. Raises SettingsRefused."""
+        faults: list[str] = []
+
+        def sent(name: str, otherwise: str) -> str:
+            return environment.get(f"JIFENDAI_{name}", "").strip() or otherwise
+
+        demo = _flag(sent("DEMO", "0"), faults)
+        port = _port(sent("PORT", "8000"), faults)
+        if faults:
+            raise SettingsRefused(tuple(faults))
+        data_dir = Path(sent("DATA_DIR", "var"))
+        key_file = sent("SIGNING_KEY_FILE", "")
+        return cls(
+            host=sent("HOST", "127.0.0.1"),
+            port=port,
+            data_dir=data_dir,
+            database_url=sent("DATABASE_URL", f"sqlite:///{data_dir}/jifendai.db"),
+            catalogue_dir=Path(sent("CATALOGUE_DIR", str(BUILT_IN_CATALOGUE))),
+            log_name=sent("LOG_NAME", DEMO_LOG_NAME if demo else ""),
+            demo=demo,
+            signing_key_file=Path(key_file) if key_file else None,
+            forwarded_allow_ips=sent("FORWARDED_ALLOW_IPS", ""),
+        )
+
+    @property
+    def key_file(self) -> Path:
+        """Where the signing key lies, or in demo mode will lie."""
+        return self.signing_key_file or self.data_dir / "demo-signing-key.pem"
+
+    @property
+    def demo_keys_file(self) -> Path:
+        """Where demo mode writes its API keys."""
+        return self.data_dir / "demo-keys.json"
+
+    def faults(self) -> tuple[str, ...]:
+        """This function will return the well-known mistakes, each with how to mend it; none in demo mode but for real faults."""
+        found = []
+        if not self.catalogue_dir.is_dir():
+            found.append(
+                f"JIFENDAI_CATALOGUE_DIR: there is no folder {self.catalogue_dir}; name the folder with codes.yaml in it. "
+                "产品目录文件夹不存在"
+            )
+        if self.log_name and _LOG_NAME.fullmatch(self.log_name) is None:
+            found.append(
+                "JIFENDAI_LOG_NAME: a name such as bank.example/jifendai, of letters, digits, dots, hyphens and slashes. 日志名称格式有误"
+            )
+        if not self.demo:
+            found += self._production_faults()
+        return tuple(found)
+
+    def _production_faults(self) -> list[str]:
+        found = []
+        if self.signing_key_file is None:
+            found.append(
+                "JIFENDAI_SIGNING_KEY_FILE: no signing key; make one with `jifendai keys create` and name its file. 缺少签名密钥"
+            )
+        elif not self.signing_key_file.is_file():
+            found.append(f"JIFENDAI_SIGNING_KEY_FILE: there is no file {self.signing_key_file}. 签名密钥文件不存在")
+        elif _open_to_others(self.signing_key_file):
+            found.append(
+                f"JIFENDAI_SIGNING_KEY_FILE: everybody on this machine may read {self.signing_key_file}; run "
+                f"`chmod o= {self.signing_key_file}`. 签名密钥文件对所有人可读"
+            )
+        if not self.log_name:
+            found.append(
+                "JIFENDAI_LOG_NAME: the audit log has no name; choose one that only this installation has, such as "
+                "bank.example/jifendai, and never change it. 未设置日志名称"
+            )
+        elif self.log_name == DEMO_LOG_NAME:
+            found.append(
+                f"JIFENDAI_LOG_NAME: {DEMO_LOG_NAME} is the demo's; choose one that only this installation has. 日志名称为演示专用"
+            )
+        if self.data_dir.is_dir() and _open_to_others(self.data_dir):
+            found.append(
+                f"JIFENDAI_DATA_DIR: everybody on this machine may read {self.data_dir}; run `chmod o= {self.data_dir}`. "
+                "数据目录对所有人可读"
+            )
+        return found
+
+    def check(self) -> None:
+        """This function will return if the settings can be used. Raises SettingsRefused with every fault."""
+        if faults := self.faults():
+            raise SettingsRefused(faults)
+
+
+def _open_to_others(path: Path) -> bool:
+    return bool(path.stat().st_mode & stat.S_IRWXO)
+
+
+def _flag(text: str, faults: list[str]) -> bool:
+    if text not in ("0", "1"):
+        faults.append("JIFENDAI_DEMO: 1 or 0. 取值为 1 或 0")
+    return text == "1"
+
+
+def _port(text: str, faults: list[str]) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 <= int(text) <= 65_535):
+        faults.append("JIFENDAI_PORT: a whole number from 0 to 65535. 端口须为 0 至 65535 的整数")
+        return 0
+    return int(text)
