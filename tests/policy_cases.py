@@ -1,7 +1,7 @@
 """Cases as policy people write them: a base application a file, a line or two a case, and what is expected.
 
-Neighbours may rely on this: a case's keys are paths into the wire form (`innovation_score.value: "59.99"`); null makes a
-fact unknown; whole yuan may be written as integers. `differences` answers what a case finds otherwise than expected,
+Neighbours may rely on this: a case's keys are paths into the wire form (`innovation_score.value: "59.99"`); null makes
+a fact unknown; whole yuan may be written as integers. `differences` answers what a case finds otherwise than expected,
 nothing where it holds; reasons that decline or refer, and notes (INFO), are compared whole and in order.
 """
 
@@ -104,7 +104,11 @@ def _put(document: dict[str, Any], path: list[str], value: Any) -> None:
         if document.get(key) is None:
             document[key] = {}
         document = document[key]
-    document[last] = value
+    if value is None and parents == ["evidence"]:
+        # A kind of evidence that nobody looked for is left out; the wire has no null there.
+        document.pop(last, None)
+    else:
+        document[last] = value
 
 
 MONEY = re.compile(
@@ -134,7 +138,7 @@ def _commitment(line: Mapping[str, Any], index: int, document: Mapping[str, Any]
     )
 
 
-# ---- running ----------------------------------------------------------------------------------------------------------
+# ---- running --------------------------------------------------------------------------------------------------------
 
 
 def answer(case: Case, catalog: Catalog) -> tuple[Decision, ProductTerms]:
@@ -169,7 +173,7 @@ RATES = {"annual_rate", "annual_rate_ceiling", "all_in_annual_cost", "net_annual
 
 def found_in(decision: Decision, terms: ProductTerms) -> dict[str, Any]:
     """This function will put a decision into the words that cases use."""
-    binding = [s.step for s in decision.steps if s.decisive and s.step.startswith("credit_limit.")]
+    binding = [s.step for s in decision.trace() if s.decisive and s.step.startswith("credit_limit.")]
     found: dict[str, Any] = {
         "outcome": decision.outcome.value,
         "reasons": [r.code.name for r in decision.reasons if r.severity is not Severity.INFO],
@@ -208,8 +212,8 @@ def found_in(decision: Decision, terms: ProductTerms) -> dict[str, Any]:
 
 OFFER = (
     "credit_limit", "tenor_months", "expires_on", "annual_rate", "annual_rate_ceiling", "all_in_annual_cost", "lpr",
-    "collateral_required", "guarantee_required", "guarantee_fee_rate", "subsidies", "subsidy_maximum", "net_annual_rate",
-    "cover", "covered_amount", "shares", "conditions",
+    "collateral_required", "guarantee_required", "guarantee_fee_rate", "subsidies", "subsidy_maximum",
+    "net_annual_rate", "cover", "covered_amount", "shares", "conditions",
 )  # fmt: skip
 
 
