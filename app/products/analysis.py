@@ -90,7 +90,8 @@ def _order(
     rows = _worst_first(sources, product, dated.by, entry.value)
     for worse, better in pairwise(rows):
         if (better.value < worse.value) if more else (better.value > worse.value):
-            what = f"{name} treats the better worse: {better.value} for {dated.by} {better.key}, {worse.value} for {worse.key}"
+            there = f"{better.value} for {better.key}, {worse.value} for {worse.key}"
+            what = f"{name} treats a better {dated.by} worse: {there}"
             found.add(better.place, what, "Look whether the two values were exchanged; keep them if this is meant.")
 
 

@@ -71,8 +71,8 @@ def _check_active(sources: Sources, product: Product, faults: Faults) -> None:
             lacking.setdefault(name, (place, day))
     for name, (place, day) in lacking.items():
         if name not in noted:
-            what = f"{product.id} is ACTIVE on {day}, but {name} is not in force"
-            faults.add(place, what, f"Add {name} with a value from that day or earlier, or let the status be LISTED.")
+            what = f"{product.id} is ACTIVE on {day}, but lacks {name}"
+            faults.add(place, what, f"Add {name}, in force from that day or earlier; or let the status be LISTED.")
 
 
 def _active_days(sources: Sources, product: Product) -> Iterator[date]:
@@ -93,6 +93,10 @@ def _lacking(sources: Sources, product: Product, day: date) -> Iterator[tuple[st
         yield "company_cap", lender.place
     yield from _lacking_components(product, day)
     yield from _lacking_price(sources, product, day)
+    cover = sections.get("risk_compensation", {})
+    pool = sources.pools.get(cover.get("pool"))
+    if pool is not None and status_on(pool["status"], day) is ProductStatus.ACTIVE:
+        yield from in_force("risk_compensation", "shares")
     for name in sections.get("interest_subsidies", ()):
         programme = sources.subsidies[name]
         if programme.get("base") is SubsidyBase.LPR_SHARE and "lpr_term" in programme:
@@ -103,7 +107,8 @@ def _in_force(product: Product, day: date) -> Callable[[str, str], Iterator[tupl
     def missing(section: str, key: str) -> Iterator[tuple[str, Place]]:
         dated = product.sections.get(section, {}).get(key)
         if not _holds(dated, day):
-            yield f"{section}.{key}", product.place if dated is None else dated.place
+            above = product.sections.places.get(section, product.place)
+            yield f"{section}.{key}", above if dated is None else dated.place
 
     return missing
 
@@ -139,7 +144,7 @@ def _lacking_price(sources: Sources, product: Product, day: date) -> Iterator[tu
 def _lacking_quote(sources: Sources, term: str, day: date) -> Iterator[tuple[str, Place]]:
     entries = sources.lpr["quotes"].get(term, ())
     if not any(entry.since < day for entry in entries):
-        yield f"an LPR quote of {term} published before that day", sources.lpr.place
+        yield f"an LPR quote of {term} published before", sources.lpr.place
 
 
 def _check_programme(name: str, programme: dict, faults: Faults) -> None:

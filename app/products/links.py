@@ -109,6 +109,7 @@ def _check_product(sources: Sources, product: Product, faults: Faults) -> None:
     if "framework" in own and own["framework"].partition("/")[0] not in product.zones:
         what = f"the framework {own['framework']} belongs to a zone that the product does not serve"
         faults.add(own.places["framework"], what, "Add the zone to zones, or name a framework of a zone that is there.")
+        return
     _check_sections(sources, product.sections, Vocabulary.of(sources, product.zones), faults)
     _check_served(product, faults)
     if "framework" not in own:
@@ -147,14 +148,14 @@ def _check_components(components: Section | None, faults: Faults) -> None:
     above: list[str] = []
     for name, dated in (components or {}).items():
         if name in RESERVED:
-            mend = f"Names taken: {', '.join(sorted(RESERVED))}."
+            mend = "Choose another name, one that no fact and no key beside components has."
             faults.add(dated.place, f"a component is called {name}, which has a meaning of its own", mend)
         base = dated.of
         if base is not None and base != "cap" and base not in above:
             fact = fact_named(base)
             if base in components:
-                mend = "Move that component above this one."
-                faults.add(dated.place, f"{name} is a share of {base}, which stands below it", mend)
+                mend = "Move that component above this one: each is worked out in the order written."
+                faults.add(dated.place, f"{name} is a share of {base}, which does not stand above it", mend)
             elif fact is None or fact.kind is not FactKind.MONEY:
                 what = f"{name} is a share of {base}, which is neither a component nor a money fact"
                 faults.add(

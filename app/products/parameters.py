@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from difflib import get_close_matches
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any
@@ -174,8 +175,11 @@ class FactName(Form):
         node = scalar(node, reading, "a fact", "Name a fact, such as score.value.")
         name = SHORT_NAMES.get(node.text, node.text)
         if fact_named(name) is None or Coded(r"[a-z_]+\.[a-z0-9_-]+").misfit(name):
-            known = ", ".join(FACTS)
-            reading.refuse(node.place, f"the fact {shown(node.text)} is not known", f"Known: {known}, evidence.<code>.")
+            near = get_close_matches(node.text, [*FACTS, *SHORT_NAMES], n=1)
+            mend = (
+                f"Did you mean {near[0]}?" if near else "docs/product-language.md lists the facts, such as score.value."
+            )
+            reading.refuse(node.place, f"the fact {shown(node.text)} is not known", mend)
         return name
 
     def schema(self, definitions: Schema) -> Schema:
@@ -308,7 +312,12 @@ class Table(Form):
                 part.place, f"the row has no {'from' if since is None else 'value'}", "Write {from: …, value: …}."
             )
         key = fact_form(self.fact).read(since, reading)
-        return Row(part.place, key, None if first and is_null(value) else self.value.read(value, reading))
+        if not is_null(value):
+            return Row(part.place, key, self.value.read(value, reading))
+        if not first:
+            mend = "Only the first row may give nothing; end the table with a gate, or give a value."
+            reading.refuse(part.place, "a row that is not the first is null", mend)
+        return Row(part.place, key, None)
 
     def _choices(self, node: Node, reading: Reading) -> tuple[Row, ...]:
         if not isinstance(node, Mapping):

@@ -75,8 +75,12 @@ def read_yaml(file: str, content: bytes, faults: Faults) -> Mapping | None:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be parsed"
-        place = Place(file, mark.line + 1) if mark is not None else _place_of(file, text, error)
-        faults.add(place, f"this is not YAML: {problem}", "Look at the indentation, colons and quotes of this line.")
+        # A file that ends too early is found wanting on a line that it does not have.
+        last = max(len(text.splitlines()), 1)
+        place = Place(file, min(mark.line + 1, last)) if mark is not None else _place_of(file, text, error)
+        faults.add(
+            place, f"this is not YAML: {problem}", "Look at indentation, colons and quotes on this line and above."
+        )
         return None
     except _Stop:
         return None
