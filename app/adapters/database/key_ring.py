@@ -52,4 +52,4 @@ class KeyRing:
 
 
 def _to_key(row: Row[Any]) -> ApiKey:
-    return ApiKey(**(row._mapping | {"lenders": from_codes(row.lenders)}))
+    return ApiKey(**(dict(row._mapping) | {"lenders": from_codes(row.lenders)}))
