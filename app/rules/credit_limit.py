@@ -24,7 +24,8 @@ def credit_limit(
 ) -> tuple[Yuan | None, list[Reason]]:
     """This function will find the limit for one company, or None with the reasons why there is none.
 
-    `standing` is what counts against the caps. Where two components are the least, the first one declared is decisive.
+    `standing` is what counts against the caps. Where two components are the least, the first one declared is decisive,
+    and any of them before a cap or the request that comes out alike.
     """
     limits, requested = terms.credit_limit, application.request.amount
     amounts, missing = _amounts(application, terms, facts, standing)
@@ -53,7 +54,7 @@ def credit_limit(
 def _amounts(
     application: Application, terms: ProductTerms, facts: Facts, standing: Standing
 ) -> tuple[list, list[Reason]]:
-    """(amount, step, facts, reference) of the two caps and each component; what cannot be had leaves None and a
+    """(amount, step, facts, reference) of each component and the two caps; what cannot be had leaves None and a
     reason.
     """
     limits: CreditLimitTerms = terms.credit_limit
@@ -66,10 +67,11 @@ def _amounts(
         used = standing.used_on(terms.id, application.company.uscc) if standing.commitments else _ZERO
         available = cap - used if used else cap
         found = (*found, ("cap", cap), ("used", used))
-    rows = [(available, limits.cap.path, found, limits.cap.reference)]
+    caps = [(available, limits.cap.path, found, limits.cap.reference)]
     used, lender_cap = standing.used() if standing.commitments else _ZERO, limits.lender_cap
     shown = (("cap", lender_cap.value), ("used", used))
-    rows.append((lender_cap.value - used, lender_cap.path, shown, lender_cap.reference))
+    caps.append((lender_cap.value - used, lender_cap.path, shown, lender_cap.reference))
+    rows = []
     bases = {"cap": cap}
     for component in limits.components:
         parameter = component.parameter
@@ -78,7 +80,7 @@ def _amounts(
         if absent is not None:
             missing.append(absent)
         rows.append((amount, parameter.path, found, parameter.reference))
-    return rows, missing
+    return [*rows, *caps], missing
 
 
 def _component(component: LimitComponent, facts: Facts, bases: dict[str, Yuan | None]) -> LookUp:
