@@ -1,0 +1,171 @@
+"""The command line: a second face over the same use cases. `jifendai COMMAND --help` says what each does.
+
+Neighbours may rely on this: what is asked for goes to standard output, everything else to standard error; the exit
+code is 0 when it was done (a decline is an answer), 1 when what was given has faults, 2 for a command that does not
+exist, 3 when the installation is not ready. What a command does not need is not imported, so that each starts quickly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from app.cli.installation import DONE, NOT_READY, Refused, say
+from app.settings import SettingsRefused
+
+CarryOut = Callable[[argparse.Namespace], int | None]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """This function will carry out one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.carry_out(options) or DONE
+    except Refused as refused:
+        say(*refused.lines)
+        return refused.code
+    except SettingsRefused as refused:
+        say(*refused.faults)
+        return NOT_READY
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:
+        lines = _not_ready(error)
+        if lines is None:
+            raise
+        say(*lines)
+        return NOT_READY
+
+
+def _not_ready(error: Exception) -> Sequence[str] | None:
+    """What keeps the installation from working, in words; None for a fault of ours."""
+    from sqlalchemy.exc import OperationalError
+
+    from app.adapters.signing import SigningKeyError
+    from app.products.faults import CatalogueError
+    from app.usecases.ports import StoreUnavailable
+
+    if isinstance(error, CatalogueError):
+        return ("The catalogue has faults 产品目录有误:", *map(str, error.faults))
+    if isinstance(error, SigningKeyError):
+        return (str(error),)
+    if isinstance(error, StoreUnavailable | OperationalError):
+        cause = str(getattr(error, "orig", error)).strip().partition("\n")[0]
+        return ("The database cannot be reached: check JIFENDAI_DATABASE_URL. 无法连接数据库", cause)
+    return None
+
+
+def _in(module: str, name: str) -> CarryOut:
+    """A command that is imported when it is carried out."""
+    return lambda options: getattr(import_module(f"app.cli.{module}"), name)(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="jifendai",
+        description="Jifendai 积分贷: decides innovation-points loans on the bank's side 银行侧的创新积分贷决策服务",
+        epilog="Settings are environment variables JIFENDAI_…, see docs/operations.md 设置均为环境变量",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _service_commands(commands)
+    _catalogue_commands(commands)
+    _key_commands(commands)
+    return parser
+
+
+def _command(commands: Any, name: str, carry_out: CarryOut, zh: str, en: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=f"{en} {zh}", description=f"{en[:1].upper()}{en[1:]}. {zh}。")
+    parser.set_defaults(carry_out=carry_out)
+    return parser
+
+
+def _group(commands: Any, name: str, zh: str, en: str) -> Any:
+    parser = commands.add_parser(name, help=f"{en} {zh}", description=f"{en[:1].upper()}{en[1:]}. {zh}。")
+    return parser.add_subparsers(metavar="COMMAND", required=True)
+
+
+def _service_commands(commands: Any) -> None:
+    _command(commands, "serve", _in("serving", "serve"), "启动服务", "run the service")
+    _command(
+        commands, "migrate", _in("serving", "bring_up_to_date"), "升级数据库表结构",
+        "bring the database to the newest tables; `serve` does it too",
+    )  # fmt: skip
+    decide = _command(
+        commands, "decide", _in("deciding", "decide"), "对申请作出决策并入账，无需启动服务",
+        "decide an application and record it as the API does; no server is needed",
+    )  # fmt: skip
+    decide.add_argument("application", metavar="FILE", help="the application as the API takes it, or - 申请 JSON 文件")
+    decide.add_argument("--preview", action="store_true", help="decide nothing, only show 只试算，不作决策")
+    decide.add_argument("--on", type=_day, metavar="DATE", help="with --preview: on that day's terms 按该日条款")
+    decide.add_argument("--key", type=_idempotency_key, help="Idempotency-Key: the same gets the same answer 幂等键")
+    openapi = _command(commands, "openapi", _in("catalogue", "openapi"), "输出接口契约", "write the contract in YAML")
+    openapi.add_argument("--output", type=Path, metavar="FILE", help="into this file 输出到文件")
+
+
+def _catalogue_commands(commands: Any) -> None:
+    products = _group(commands, "products", "产品文件", "product files")
+    check = _command(
+        products, "check", _in("catalogue", "check"), "检查产品目录并指出每处错误",
+        "name every fault of a catalogue with file, line, what and how to mend it",
+    )  # fmt: skip
+    check.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="JIFENDAI_CATALOGUE_DIR if absent 文件夹")
+    schema = _command(
+        products, "schema", _in("catalogue", "schema"), "输出供编辑器使用的 JSON Schema",
+        "write JSON Schemas by which editors complete product files",
+    )  # fmt: skip
+    schema.add_argument("kind", nargs="?", help="product, lender, zone, codes, lpr or holidays; all if absent 种类")
+    schema.add_argument("--output", type=Path, metavar="FILE", help="into this file 输出到文件")
+    catalogue = _group(commands, "catalogue", "目录版本", "the edition that decides")
+    _command(
+        catalogue, "activate", _in("catalogue", "activate"), "启用 JIFENDAI_CATALOGUE_DIR 中的目录",
+        "let the catalogue in JIFENDAI_CATALOGUE_DIR decide from now on",
+    )  # fmt: skip
+
+
+def _key_commands(commands: Any) -> None:
+    keys = _group(commands, "keys", "密钥", "the signing key and API keys")
+    create = _command(
+        keys, "create", _in("keys", "create"), "创建签名密钥；给出 --role 时创建 API 密钥",
+        "make the signing key, or with --role an API key, which is shown once",
+    )  # fmt: skip
+    create.add_argument("--role", help="loan_system, loan_officer, risk_analyst, auditor or operator 角色")
+    create.add_argument("--subject", help="the system or person who holds the key 持有者")
+    create.add_argument("--lender", action="append", default=[], help="only this, repeatable; all if absent 所属机构")
+    create.add_argument("--expires", type=_days, metavar="DAYS", help="valid for so many days 有效天数")
+    create.add_argument("--output", type=Path, metavar="FILE", help="where the signing key goes 签名密钥文件")
+    _command(keys, "list", _in("keys", "list_all"), "列出 API 密钥", "list the API keys")
+    revoke = _command(keys, "revoke", _in("keys", "revoke"), "吊销 API 密钥", "revoke an API key")
+    revoke.add_argument("id", metavar="ID", help="the first column of `jifendai keys list` 密钥编号")
+    _command(
+        keys, "verifiers", _in("keys", "verifiers"), "列出各日志的验证公钥",
+        "show the public keys by which anyone verifies the logs",
+    )  # fmt: skip
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("a date such as 2026-11-20 日期形如 2026-11-20") from None
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 36_500):
+        raise argparse.ArgumentTypeError("a whole number of days, 1 to 36500 天数须为 1 至 36500 的整数")
+    return int(text)
+
+
+def _idempotency_key(text: str) -> str:
+    if not (1 <= len(text) <= 255 and all("!" <= character <= "~" for character in text) and text[0] != '"'):
+        raise argparse.ArgumentTypeError("1 to 255 visible ASCII characters 1 至 255 个可见 ASCII 字符")
+    return text

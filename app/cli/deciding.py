@@ -1,0 +1,116 @@
+"""jifendai decide: an application from a file, through the same desk as the API's."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import jiter
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from app.adapters.desk import DeskFull
+from app.adapters.identifiers import new_uuid7
+from app.api.calls import LARGEST_BODY_BYTES, Services
+from app.api.problems import Problem, invalid_body, obstacle_problem
+from app.api.schemas import DecisionRequest, PreviewRequest
+from app.audit.application import application_from_document
+from app.audit.canonical import canonical_bytes
+from app.cli.installation import FAULTY, NOT_READY, Refused, its_settings, say, show, subject
+from app.main import create_app
+from app.usecases.decide import submission_of
+from app.usecases.preview import Preview, preview
+
+
+def decide(options: argparse.Namespace) -> None:
+    """This function will decide, or preview, the application in a file and show the answer."""
+    if options.on and not options.preview:
+        raise Refused(
+            FAULTY, "--on goes with --preview: a decision's day is the service's own. --on 只能与 --preview 同用"
+        )
+    body = sys.stdin.buffer.read() if options.application == "-" else _read(Path(options.application))
+    show(asyncio.run(_deciding(options, body)).decode())
+
+
+async def _deciding(options: argparse.Namespace, body: bytes) -> bytes:
+    settings = its_settings()
+    settings.check()
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        services = app.state.services
+        if faults := await services.ready():
+            raise Refused(NOT_READY, *faults)
+        try:
+            found = await (_previewed if options.preview else _decided)(services, options, body)
+        except Problem as problem:
+            raise Refused(FAULTY, *_problem_lines(problem)) from None
+        except Exception as reason:
+            problem = obstacle_problem(reason)
+            if problem is None or isinstance(reason, DeskFull):
+                raise
+            code = NOT_READY if problem.kind.status >= 500 else FAULTY
+            raise Refused(code, *_problem_lines(problem)) from None
+    return orjson.dumps(found, option=orjson.OPT_INDENT_2)
+
+
+async def _decided(services: Services, options: argparse.Namespace, body: bytes) -> Any:
+    document = _document(DecisionRequest, body)
+    key = options.key or f"cli-{new_uuid7()}"
+    asked = submission_of(document, idempotency_key=key, submitted_by=subject())
+    say(f"Idempotency-Key: {key}")
+    answer = await services.desk.submit(asked)
+    if answer.replayed:
+        say("This key had been answered before; this is that answer. 此键已有答复，原样给出")
+    return orjson.loads(answer.body)
+
+
+async def _previewed(services: Services, options: argparse.Namespace, body: bytes) -> Any:
+    document = _document(PreviewRequest, body)
+    fingerprint = sha256(canonical_bytes(document)).digest()
+    day = document.pop("on", None)
+    on = options.on or (date.fromisoformat(day) if day else services.today())
+    document["product"] = document.get("product") or ""
+    asked = Preview(
+        application_from_document(document), fingerprint, subject(), lenders=(), at=services.now(), on=on
+    )
+    found = await preview(
+        asked,
+        catalogue=services.catalogue,
+        decisions=services.decisions,
+        previews=services.previews,
+        new_id=services.new_id,
+    )
+    return {"on": on.isoformat(), "items": found}
+
+
+def _document(shape: type[BaseModel], body: bytes) -> dict[str, Any]:
+    """The document, held to the shapes of the API. Raises Problem."""
+    if len(body) > LARGEST_BODY_BYTES:
+        raise Problem("body-too-large")
+    try:
+        document = jiter.from_json(body, catch_duplicate_keys=True, allow_inf_nan=False)
+    except ValueError:
+        raise Problem("malformed-json") from None
+    try:
+        shape.model_validate(document)
+    except ValidationError as refusal:
+        raise invalid_body(refusal, document) from None
+    return document
+
+
+def _problem_lines(problem: Problem) -> list[str]:
+    body = problem.body()
+    places = [(e.get("pointer") or "/", e["message"]) for e in body.get("errors", ())]
+    return [body["title"], body["detail"], *(f"  {place}: {words['zh']}; {words['en']}" for place, words in places)]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Refused(FAULTY, f"{path} cannot be read: {error.strerror}. 无法读取文件") from None

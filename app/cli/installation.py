@@ -1,0 +1,110 @@
+"""The installation that a command works on: its settings, its database, its catalogue, and who works on it.
+
+Neighbours may rely on this: a command that cannot be carried out raises `Refused`, whose lines say why and what to do.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.settings import DEMO_LOG_NAME, Settings
+
+if TYPE_CHECKING:
+    from app.adapters.database import Database
+    from app.usecases.catalogue import ActiveCatalogue
+
+DONE, FAULTY, NOT_READY = 0, 1, 3
+
+
+class Refused(Exception):
+    """A command cannot be carried out; `code` is the exit code."""
+
+    def __init__(self, code: int, *lines: str) -> None:
+        super().__init__(*lines)
+        self.code = code
+        self.lines = lines
+
+
+def its_settings() -> Settings:
+    """This function will read the settings; where none name an installation and this folder holds a demonstration,
+    they are the demonstration's. Raises SettingsRefused.
+    """
+    settings = Settings.from_environment(os.environ)
+    named = ("JIFENDAI_DEMO", "JIFENDAI_SIGNING_KEY_FILE", "JIFENDAI_LOG_NAME", "JIFENDAI_DATABASE_URL")
+    if not any(os.environ.get(name) for name in named) and settings.demo_keys_file.exists():
+        say(f"The demonstration in {settings.data_dir}/ 使用演示环境")
+        return replace(settings, demo=True, log_name=DEMO_LOG_NAME)
+    return settings
+
+
+def make_data_dir(settings: Settings) -> None:
+    """This function will make the data dir, for its owner alone, where it is missing."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def its_catalogue(settings: Settings) -> ActiveCatalogue:
+    """This function will read the catalogue's files. Raises CatalogueError."""
+    from app.main import load_catalogue
+
+    return load_catalogue(settings)
+
+
+@asynccontextmanager
+async def its_database(settings: Settings) -> AsyncIterator[Database]:
+    """This function will open the database for as long as it is needed. Raises Refused where it is not ready."""
+    from app.adapters.database import open_database
+
+    make_data_dir(settings)
+    database = with_address(open_database, settings.database_url)
+    try:
+        if faults := await database.ready():
+            raise Refused(NOT_READY, *faults)
+        yield database
+    finally:
+        await database.close()
+
+
+def with_address(use: Callable[[str], Any], address: str) -> Any:
+    """This function will return what `use` makes of a database's address. Raises Refused for one that is none."""
+    try:
+        return use(address)
+    except ValueError as error:
+        raise Refused(NOT_READY, f"JIFENDAI_DATABASE_URL: {error}. 数据库地址有误") from None
+
+
+def subject() -> str:
+    """This function will say who gives the command, for the records."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        # A container's account need not have a name.
+        return f"cli:{os.getuid()}"
+
+
+def say(*lines: str) -> None:
+    """This function will tell whoever gives the command, on standard error."""
+    sys.stderr.write("".join(f"{line}\n" for line in lines))
+
+
+def show(*lines: str) -> None:
+    """This function will give what was asked for, on standard output."""
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
+
+
+def write(text: str, output: Path | None) -> None:
+    """This function will write what was asked for into the file, or to standard output. Raises Refused."""
+    if output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        output.write_text(text, "utf-8")
+    except OSError as error:
+        raise Refused(FAULTY, f"{output} cannot be written: {error.strerror}. 无法写入") from None
