@@ -18,10 +18,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.adapters.desk import Desk
-from app.audit.application import application_from_document
-from app.audit.canonical import canonical_bytes
 from app.usecases.catalogue import ActiveCatalogue
-from app.usecases.decide import Room, lender_of, seal, wanted
+from app.usecases.decide import Room, seal, submission_of, wanted
 from app.usecases.ports import ApiKey, Book, CheckpointSigner, DecisionLog, KeyRing, Submission
 
 FIRST_DECISION_ID = "01990000-0000-7000-8000-000000000010"
@@ -129,14 +127,7 @@ def _write_keys(path: Path, keys: Mapping[str, str]) -> None:
 
 
 def _submission(case: SeededCase) -> Submission:
-    document = case.document
-    return Submission(
-        lender=lender_of(document["product"]),
-        idempotency_key=case.idempotency_key,
-        fingerprint=sha256(canonical_bytes(document)).digest(),
-        application=application_from_document(document),
-        submitted_by="demo-loan-system",
-    )
+    return submission_of(case.document, idempotency_key=case.idempotency_key, submitted_by="demo-loan-system")
 
 
 # ---- the cases ------------------------------------------------------------------------------------------------------

@@ -23,11 +23,11 @@ from app.api.fields import DecisionId
 from app.api.problems import Problem
 from app.api.schemas import DecisionRequest, DecisionsQuery, PreviewRequest, PreviewsQuery
 from app.audit.application import application_from_document, instant_text
-from app.audit.canonical import canonical_bytes
+from app.audit.canonical import vouched_bytes
 from app.domain.money import Yuan
-from app.usecases.decide import Answer, lender_of
+from app.usecases.decide import Answer, lender_of, submission_of
 from app.usecases.obstacles import NoSuchProduct
-from app.usecases.ports import DecisionFilter, PreviewRow, Submission
+from app.usecases.ports import DecisionFilter, PreviewRow
 from app.usecases.preview import Preview, preview
 
 JSON: Final = "application/json"
@@ -51,10 +51,8 @@ IdempotencyKey = Annotated[
 async def decide(call: ThisCall, application: DecisionRequest, idempotency_key: IdempotencyKey) -> Response:
     """申请授信决策 Ask for a decision"""
     key = sent_key(call)
-    fingerprint = _fingerprint(call)
-    lender = _permitted_lender(call, application.product)
-    call.document["company"]["uscc"] = application.company.uscc
-    asked = Submission(lender, key, fingerprint, application_from_document(call.document), call.caller.subject)
+    _permitted_lender(call, application.product)
+    asked = submission_of(call.document, idempotency_key=key, submitted_by=call.caller.subject)
     answer: Answer = await call.services.desk.submit(asked)
     headers = {"Location": f"/v1/decisions/{_id_in(answer.body)}"}
     if answer.replayed:
@@ -70,7 +68,6 @@ async def preview_decision(call: ThisCall, application: PreviewRequest) -> Respo
     if application.product is not None:
         _permitted_lender(call, application.product)
     day = document.pop("on", None)
-    document["company"]["uscc"] = application.company.uscc
     document["product"] = application.product or ""
     asked = Preview(
         application=application_from_document(document),
@@ -147,8 +144,8 @@ def sent_key(call: Call) -> str:
 
 
 def _fingerprint(call: Call) -> bytes:
-    """The body as it was sent, before anything in it is normalised."""
-    return sha256(canonical_bytes(call.document)).digest()
+    """The body as it was sent."""
+    return sha256(vouched_bytes(call.document)).digest()
 
 
 def _permitted_lender(call: Call, product: str) -> str:

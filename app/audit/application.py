@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
+from unicodedata import normalize
 
 from app.domain.company import (
     Application,
@@ -66,6 +67,11 @@ def application_from_document(document: Document) -> Application:
     )
 
 
+def normal_uscc(text: str) -> str:
+    """This function will return a 统一社会信用代码 in its normal form: trimmed, half-width, upper case."""
+    return text if text.isascii() and text.isupper() and text.isalnum() else normalize("NFKC", text).strip().upper()
+
+
 def _day(text: str | None) -> date | None:
     return None if text is None else date.fromisoformat(text)
 
@@ -82,7 +88,7 @@ def _company(found: Document) -> Company:
     get = found.get
     size, held = get("size"), get("qualifications")
     return Company(
-        uscc=found["uscc"],
+        uscc=normal_uscc(found["uscc"]),
         name=found["name"],
         zone=found["zone"],
         founded_on=_day(get("founded_on")),

@@ -9,8 +9,9 @@ shares are decimal strings), and keys beyond ASCII, which RFC 8785 sorts by UTF-
 `orjson.Fragment` puts bytes that are canonical already into a document, unread: the caller vouches for them.
 """
 
+from collections.abc import Callable
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -22,6 +23,7 @@ DEEPEST_NESTING: Final = 254
 
 # orjson itself refuses surrogates, keys that are not str, integers beyond 53 bits, and loops.
 _OPTIONS: Final = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
+_WITH_WRITER: Final = _OPTIONS | orjson.OPT_PASSTHROUGH_SUBCLASS
 _dumps: Final = orjson.dumps
 
 
@@ -46,8 +48,11 @@ def canonical_bytes(document: Document) -> bytes:
     return encoded
 
 
-def vouched_bytes(document: Document) -> bytes:
+def vouched_bytes(document: Document, write: Callable[[Any], Document] | None = None) -> bytes:
     """This function will return the same bytes at a third of the cost, for a document whose maker vouches for it.
+
+    `write` gives the plain form of what the encoder does not know or what is a subclass of what it knows (an amount, an
+    exact decimal, a set); days and enumerations it writes by itself, as ISO text and as their values.
 
     It still refuses surrogates, integers beyond 53 bits and keys that are not str. It cannot see a fraction, a key
     beyond ASCII, an enumeration, a date or a dataclass, and writes something of its own for each: only for what is
@@ -56,7 +61,7 @@ def vouched_bytes(document: Document) -> bytes:
     Raises CanonicalError.
     """
     try:
-        return _dumps(document, option=_OPTIONS)
+        return _dumps(document, write, _OPTIONS if write is None else _WITH_WRITER)
     except TypeError as error:
         raise _refusal(document) from error
 

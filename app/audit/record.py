@@ -8,16 +8,16 @@ place in the log. docs/audit-record.md specifies the form, example first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from app.audit.application import application_document, application_from_document, instant_text
+from app.audit.application import application_from_document, instant_text
 from app.audit.canonical import vouched_bytes
 from app.domain.company import Application
 from app.domain.decision import Decision, PreApprovedOffer, RateBasis, Reason, Step
@@ -63,13 +63,11 @@ class Sources:
 
 def decision_bytes(decision: Decision, application: Application, sources: Sources, identity: Identity) -> bytes:
     """This function will write the decision as it is answered, in canonical form."""
-    return vouched_bytes(decision_document(decision, application, sources, identity))
+    return vouched_bytes(_document(decision, application, sources, identity), plain)
 
 
-def decision_document(
-    decision: Decision, application: Application, sources: Sources, identity: Identity
-) -> dict[str, Any]:
-    """This function will write the decision in the wire form of the contract, without its place in the log."""
+def _document(decision: Decision, application: Application, sources: Sources, identity: Identity) -> dict[str, Any]:
+    """The decision in the wire form of the contract, without its place in the log; the encoder writes the values."""
     trace = list(decision.trace())
     offer = decision.offer
     return {
@@ -77,8 +75,8 @@ def decision_document(
         "application_id": application.application_id,
         "revision": identity.revision,
         "supersedes": identity.supersedes,
-        "outcome": decision.outcome.value,
-        "decided_on": decision.decided_on.isoformat(),
+        "outcome": decision.outcome,
+        "decided_on": decision.decided_on,
         "recorded_at": instant_text(identity.recorded_at),
         "rules_edition": identity.rules_edition,
         "product": _product(sources.terms, sources.terms_digest),
@@ -91,12 +89,12 @@ def decision_document(
     }
 
 
-def record_bytes(decision: bytes, application: Application, sources: Sources) -> bytes:
-    """This function will write the record around a decision's canonical bytes."""
+def record_bytes(decision: bytes, application: bytes, sources: Sources) -> bytes:
+    """This function will write the record around the canonical bytes of a decision and of the application as sent."""
     return vouched_bytes(
         {
             "format": FORMAT,
-            "application": application_document(application),
+            "application": orjson.Fragment(application),
             "decision": orjson.Fragment(decision),
             "standing": [_commitment(c) for c in sources.standing.commitments],
             "submitted_by": sources.submitted_by,
@@ -186,48 +184,34 @@ def _commitment_from(found: Mapping[str, Any]) -> Commitment:
 
 
 def plain(value: Any) -> Any:
-    """This function will write a value of the trace in the wire form: amounts and decimals as strings, sets sorted."""
+    """This function will write what JSON does not know: amounts and exact decimals as strings, sets as sorted lists."""
     write = _PLAIN.get(type(value))
-    if write is not None:
-        return write(value)
-    if isinstance(value, StrEnum):
-        return value.value
-    raise TypeError(f"a trace does not hold a {type(value).__name__}")
+    if write is None:
+        raise TypeError(f"a decision does not hold a {type(value).__name__}")
+    return write(value)
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
-_PLAIN = {
-    str: _same,
-    bool: _same,
-    type(None): _same,
-    int: _same,
-    Yuan: Yuan.text,
-    Decimal: decimal_text,
-    date: date.isoformat,
-    frozenset: sorted,
-    tuple: list,
-}
+_PLAIN: dict[type, Callable[[Any], Any]] = {Yuan: Yuan.text, Decimal: decimal_text, frozenset: sorted}
 
 
 def _words(words: Words) -> dict[str, str]:
     return {"zh": words.zh, "en": words.en}
 
 
-def _reference(reference: Reference | None) -> dict[str, str | None] | None:
+@lru_cache(maxsize=65_536)
+def _source(reference: Reference) -> orjson.Fragment:
     # The note that explains an assumed value stands in the terms, which the record names by digest.
-    return None if reference is None else {"basis": reference.basis.value, "title": reference.title}
+    return orjson.Fragment(vouched_bytes({"basis": reference.basis, "title": reference.title}))
 
 
 def _step(step: Step) -> dict[str, Any]:
+    name, answer, facts, reference, decisive = step
     return {
-        "step": step.step,
-        "answer": plain(step.answer),
-        "decisive": step.decisive,
-        "facts": {name: plain(value) for name, value in step.facts},
-        "reference": _reference(step.reference),
+        "step": name,
+        "answer": answer,
+        "decisive": decisive,
+        "facts": dict(facts),
+        "reference": None if reference is None else _source(reference),
     }
 
 

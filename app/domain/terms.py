@@ -72,7 +72,7 @@ class Words:
     en: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Reference:
     """Where a value comes from: a source's title, or a note that says why we chose it."""
 

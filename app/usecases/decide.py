@@ -7,10 +7,13 @@ batch is decided once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
+from typing import Any
 
+from app.audit.application import application_from_document
+from app.audit.canonical import vouched_bytes
 from app.audit.merkle import Frontier, leaf_hash
 from app.audit.record import LARGEST_RECORD, Identity, Sources, answer_bytes, decision_bytes, record_bytes
 from app.domain.decision import Decision
@@ -79,6 +82,13 @@ class SealedBatch:
 def lender_of(product: str) -> str:
     """This function will return the lender's part of a product id."""
     return product.partition("/")[0]
+
+
+def submission_of(document: Mapping[str, Any], *, idempotency_key: str, submitted_by: str) -> Submission:
+    """This function will make the submission of a request's document, whose shape has been checked."""
+    application = application_from_document(document)
+    lender = lender_of(application.product)
+    return Submission(lender, idempotency_key, vouched_bytes(document), application, submitted_by)
 
 
 def day_in_shanghai(at: datetime) -> date:
@@ -228,7 +238,7 @@ class _Work:
         )
         sources = Sources(resolved.terms, resolved.digest, standing, submission.submitted_by)
         decided = decision_bytes(decision, application, sources, identity)
-        record = record_bytes(decided, application, sources)
+        record = record_bytes(decided, submission.document, sources)
         if len(record) > LARGEST_RECORD:
             raise RecordTooLarge
         tail = self._tails[lender]

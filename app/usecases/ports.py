@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from hashlib import sha256
 from typing import Protocol
 
 from app.domain.company import Application
@@ -19,15 +20,20 @@ from app.domain.standing import Commitment
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One application on its way into a batch. `fingerprint` is SHA-256 over the canonical body as sent; `lender`
-    comes from the product id.
+    """One application on its way into a batch. `document` is the canonical form of the body as it was sent, which is
+    what the key is bound to and what the record keeps; `lender` comes from the product id.
     """
 
     lender: str
     idempotency_key: str
-    fingerprint: bytes
+    document: bytes
     application: Application
     submitted_by: str
+
+    @property
+    def fingerprint(self) -> bytes:
+        """What the idempotency key is bound to: SHA-256 over the document."""
+        return sha256(self.document).digest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from app.audit.record import Identity, Sources, decision_document
+import orjson
+
+from app.audit.record import Identity, Sources, decision_bytes
 from app.domain.company import Application
 from app.domain.decision import Decision, Outcome
 from app.domain.standing import Standing
@@ -99,7 +101,8 @@ def _best_first(row: tuple[Application, Decision, Sources]) -> tuple[int, int, D
 
 
 def _document(application: Application, decision: Decision, sources: Sources, at: datetime) -> Mapping[str, Any]:
-    document = decision_document(decision, application, sources, Identity("", "", 0, None, at, EDITION))
+    unmade = Identity("", "", 0, None, at, EDITION)
+    document = orjson.loads(decision_bytes(decision, application, sources, unmade))
     for name in _MADE_BY_THE_LOG:
         del document[name]
     if document["offer"] is not None:
