@@ -11,12 +11,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, literal, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.adapters.clock import utc_now
 from app.adapters.database.store import Store
-from app.adapters.database.tables import API_KEY, from_codes, to_codes
+from app.adapters.database.tables import API_KEY, Instant, from_codes, to_codes
 from app.usecases.ports import ApiKey
 
 
@@ -44,7 +44,7 @@ class KeyRing:
         """This function will revoke the key now; False where there is none. The first revocation's instant stays."""
 
         def revoked(connection: Connection) -> bool:
-            ended = func.coalesce(API_KEY.c.revoked_at, self._clock())
+            ended = func.coalesce(API_KEY.c.revoked_at, literal(self._clock(), Instant))
             statement = update(API_KEY).where(API_KEY.c.key_id == key_id).values(revoked_at=ended)
             return connection.execute(statement).rowcount == 1
 
