@@ -21,6 +21,7 @@ from app.products.faults import Fault, Faults
 from app.products.forms import Section
 from app.products.gates import GateSource, gates_within
 from app.products.parameters import NUMERIC, Dated, Entry, Row
+from app.products.resolve import dates_of_change, status_on
 from app.products.sources import Product, Sources
 
 # Whether more is better for the company; what is named nowhere here is neither.
@@ -197,8 +198,11 @@ def _codes_of(sources: Sources, product: Product, by: str) -> set[str]:
 
 
 def _gates(sources: Sources, product: Product, gates: list[GateSource], found: Faults) -> None:
-    if not gates:
-        found.add(product.place, f"{product.id} has no gates", "Write at least one, unless every company is to pass.")
+    for day in dates_of_change(sources, product):
+        if status_on(product.status, day) is ProductStatus.ACTIVE and not any(g.dated.on(day) for g in gates):
+            what = f"{product.id} has no gates from {day}"
+            found.add(product.place, what, "Write at least one, unless every company is to pass.")
+            break
     for gate in gates:
         for entry in gate.dated.entries:
             maximum = _scale_maximum(sources, product, entry.since)

@@ -7,12 +7,13 @@ applies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
+from typing import Any
 
 from app.domain.terms import LOANS, PriceMethod, ProductStatus, SubsidyBase
 from app.products.faults import Faults, Place
-from app.products.parameters import Dated
+from app.products.parameters import Dated, Entry
 from app.products.resolve import dates_of_change, status_on
 from app.products.sources import Product, Sources
 
@@ -64,15 +65,14 @@ def _check_method(product: Product, faults: Faults) -> None:
 
 
 def _check_active(sources: Sources, product: Product, faults: Faults) -> None:
-    noted: set[str] = set()
     lacking: dict[str, tuple[Place, date]] = {}
     for day in _active_days(sources, product):
         for name, place in _lacking(sources, product, day):
             lacking.setdefault(name, (place, day))
+    _check_rates(sources, product, _active_days(sources, product), faults)
     for name, (place, day) in lacking.items():
-        if name not in noted:
-            what = f"{product.id} is ACTIVE on {day}, but lacks {name}"
-            faults.add(place, what, f"Add {name}, in force from that day or earlier; or let the status be LISTED.")
+        what = f"{product.id} is ACTIVE on {day}, but lacks {name}"
+        faults.add(place, what, f"Add {name}, in force from that day or earlier; or let the status be LISTED.")
 
 
 def _active_days(sources: Sources, product: Product) -> Iterator[date]:
@@ -139,6 +139,26 @@ def _lacking_price(sources: Sources, product: Product, day: date) -> Iterator[tu
             yield "pricing.lpr_term", product.place
         else:
             yield from _lacking_quote(sources, pricing["lpr_term"], day)
+
+
+def _check_rates(sources: Sources, product: Product, days: Iterable[date], faults: Faults) -> None:
+    """No spread or ceiling of the file brings a quote below zero; the first day on which one does is noted."""
+    pricing = product.sections.get("pricing", {})
+    quotes = sources.lpr["quotes"].get(pricing.get("lpr_term"), ())
+    noted: set[str] = set()
+    for day in days:
+        quote = next((entry for entry in reversed(quotes) if entry.since < day), None)
+        for key in {"spread_bps", "ceiling_bps"} - noted if quote is not None else ():
+            entry = pricing[key].on(day) if key in pricing else None
+            lowest = None if entry is None else min(_plain_values(pricing[key], entry))
+            if lowest is not None and quote.value * 10_000 + lowest < 0:
+                noted.add(key)
+                what = f"on {day} {key} of {lowest} brings the LPR of {quote.value} below zero"
+                faults.add(entry.place, what, "Basis points are hundredths of a per cent: look at sign and figure.")
+
+
+def _plain_values(dated: Dated, entry: Entry) -> list[Any]:
+    return [entry.value] if dated.by is None else [row.value for row in entry.value if row.value is not None]
 
 
 def _lacking_quote(sources: Sources, term: str, day: date) -> Iterator[tuple[str, Place]]:

@@ -102,6 +102,10 @@ class Form:
         """This function will return the JSON Schema, putting named parts into `definitions`."""
         raise NotImplementedError
 
+    def key_schema(self, definitions: Schema) -> Schema:
+        """This function will return the JSON Schema of the value as a key, which is always a string."""
+        return self.schema(definitions)
+
 
 def scalar(node: Node, reading: Reading, wanted: str, mend: str) -> Scalar:
     """This function will return the node if it is a scalar. Raises Unreadable if it is a list or a mapping."""
@@ -211,7 +215,12 @@ class Whole(Form):
         return value
 
     def schema(self, definitions: Schema) -> Schema:
-        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+        # To YAML 1.2 and the editors that follow it, 3_000_000 is a string.
+        bounds = {"minimum": self.least, "maximum": self.most}
+        return {"type": ["integer", "string"], **bounds, "pattern": "^-?[1-9][0-9]{0,2}(_[0-9]{3})+$"}
+
+    def key_schema(self, definitions: Schema) -> Schema:
+        return {"type": "string", "pattern": "^(0|[1-9][0-9]*)$"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,6 +382,8 @@ class MapOf(Form):
         for key, value in node.entries:
             try:
                 name = self.key.read(key, reading)
+                if name in section:
+                    reading.refuse(key.place, f"{key.text} is written twice, in two spellings", "Keep one of them.")
                 section[name] = self.value.read(value, reading)
                 section.places[name] = key.place
             except Unreadable:
@@ -380,7 +391,7 @@ class MapOf(Form):
         return section if self.finish is None or not whole else self.finish(section, reading)
 
     def schema(self, definitions: Schema) -> Schema:
-        names = self.key.schema(definitions)
+        names = self.key.key_schema(definitions)
         return {
             "type": "object",
             "minProperties": 1,

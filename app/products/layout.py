@@ -71,7 +71,7 @@ SECTIONS: dict[str, Form] = {
             "components": MapOf(CODED, Parameter("CNY", tables=True, shares_of=True)),
             "limited_to_request": Parameter("flag"),
             "floor": Parameter("CNY"),
-            "rounding_unit": Parameter("CNY"),
+            "rounding_unit": Parameter("CNY", positive=True),
         },
     ),
     "tenor": Record({}, {"minimum_months": Parameter("months"), "maximum_months": Parameter("months", tables=True)}),

@@ -116,7 +116,7 @@ UNITS: dict[str, Form] = {
     "multiple": Number(Decimal(0), Decimal(1000)),
     "rate": SHARE,
     "number": Number(Decimal(0)),
-    "bps": Whole(-10_000, 10_000, "45"),
+    "bps": Whole(-1000, 3000, "45"),
     "months": Whole(1, 600),
     "days": Whole(1, 3660),
     "flag": Flag(),
@@ -342,6 +342,7 @@ class Parameter(Form):
     unit: str
     tables: bool = False
     shares_of: bool = False
+    positive: bool = False
 
     def read(self, node: Node, reading: Reading) -> Dated:
         if not isinstance(node, Mapping):
@@ -368,6 +369,11 @@ class Parameter(Form):
                 reading.refuse(parts.places["by"], what, "Key tables on a number or on a code.")
             value = Table(fact, value)
         entries = read_entries(node.get("values"), node.place, value, reading)
+        for entry in entries if self.positive else ():
+            if entry.value == 0:
+                reading.faults.add(
+                    entry.place, "the value is 0, but nothing can be rounded to it", "Write more than 0."
+                )
         base = parts.get("of")
         return Dated(node.place, unit, by, SHORT_NAMES.get(base, base), entries)
 
@@ -386,6 +392,9 @@ class Parameter(Form):
     def _units(self, parts: Section) -> tuple[str, ...]:
         if "of" in parts:
             return ("share", "multiple")
+        return self._plain_units()
+
+    def _plain_units(self) -> tuple[str, ...]:
         return ("shares", "share") if self.unit == "shares" else (self.unit,)
 
     def _unit(self, parts: Section, written: Node | None) -> str:
@@ -401,8 +410,10 @@ class Parameter(Form):
         return {"$ref": f"#/$defs/{name}"}
 
     def _schema(self, definitions: Schema) -> Schema:
-        units = ("CNY", "share", "multiple") if self.shares_of else (self.unit,)
-        plain = [UNITS[unit].schema(definitions) for unit in units if unit != "share" or not self.shares_of]
+        units = (*self._plain_units(), "share", "multiple") if self.shares_of else self._plain_units()
+        plain = [
+            UNITS[unit].schema(definitions) for unit in ((self.unit, "multiple") if self.shares_of else (self.unit,))
+        ]
         value: Schema = plain[0] if len(plain) == 1 else {"anyOf": plain}
         if self.tables:
             row = {

@@ -7,12 +7,18 @@ to 1 are its business alone. Schemas see YAML 1.2 values: whole numbers as integ
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from app.products.forms import Record, Schema
 from app.products.layout import CODES, HOLIDAYS, LENDER, LPR, PRODUCT, ZONE
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema_text(schema: Schema) -> str:
+    """This function will return a schema as the text that docs/ keeps and editors read."""
+    return json.dumps(schema, ensure_ascii=False, indent=2) + "\n"
 
 
 def product_schema() -> Schema:

@@ -62,9 +62,7 @@ class TestAParameter:
         [(date(2024, 12, 31), None), (date(2025, 1, 1), Decimal("0.01")), (date(2026, 1, 1), None)],
     )
     def test_is_absent_before_its_first_date_and_from_its_null_on(self, on: date, rate: Decimal | None):
-        sections = (
-            "guarantee: {fee_rate: {values: {2025-01-01: {value: '0.01', reference: chosen}, 2026-01-01: null}}}"
-        )
+        sections = "guarantee: {fee_rate: {values: {2025-01-01: {value: '0.01', reference: chosen}, 2026-01-01: null}}}"
         found = catalogue_with({LOAN: loan(sections)}).terms("demo/loan", on=on).guarantee_fee_rate
 
         assert (found and found.value) == rate
@@ -167,7 +165,9 @@ gates:
             ZONE,
             "risk_compensation_pools:",
             "  another:\n"
-            "    {name: {zh: 贴息, en: subsidy}, claim: AUTOMATIC, status: {values: {2022-01-01: {value: LISTED, reference: chosen}}}}\n"
+            "    name: {zh: 贴息, en: subsidy}\n"
+            "    claim: AUTOMATIC\n"
+            "    status: {values: {2022-01-01: {value: LISTED, reference: chosen}}}\n"
             "risk_compensation_pools:",
         )
         replaced = catalogue_with({ZONE: another, LOAN: loan("interest_subsidies: [testing/another]")})
@@ -258,7 +258,9 @@ class TestAZone:
     def test_tells_its_measures_with_their_status(self, sound: Catalog):
         zone = sound.zone("testing", on=DAY)
 
-        assert [(m.id, m.status) for m in zone.interest_subsidies] == [("testing/startup-subsidy", ProductStatus.ACTIVE)]
+        assert [(m.id, m.status) for m in zone.interest_subsidies] == [
+            ("testing/startup-subsidy", ProductStatus.ACTIVE)
+        ]
         assert [m.id for m in zone.risk_compensation_pools] == ["testing/pool"]
         assert sound.zone("testing", on=date(2021, 12, 31)).interest_subsidies[0].status is None
 
