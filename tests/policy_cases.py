@@ -197,6 +197,7 @@ def found_in(decision: Decision, terms: ProductTerms) -> dict[str, Any]:
         "annual_rate_ceiling": _text(offer.annual_rate_ceiling),
         "all_in_annual_cost": _text(offer.all_in_annual_cost),
         "lpr": f"{offer.rate_basis.lpr.term} {_text(offer.rate_basis.lpr.rate)}" if offer.rate_basis.lpr else None,
+        "lpr_published_on": offer.rate_basis.lpr.published_on.isoformat() if offer.rate_basis.lpr else None,
         "collateral_required": offer.collateral_required,
         "guarantee_required": offer.guarantee_required,
         "guarantee_fee_rate": _text(offer.guarantee_fee_rate),
@@ -212,6 +213,7 @@ def found_in(decision: Decision, terms: ProductTerms) -> dict[str, Any]:
 
 OFFER = (
     "credit_limit", "tenor_months", "expires_on", "annual_rate", "annual_rate_ceiling", "all_in_annual_cost", "lpr",
+    "lpr_published_on",
     "collateral_required", "guarantee_required", "guarantee_fee_rate", "subsidies", "subsidy_maximum",
     "net_annual_rate", "cover", "covered_amount", "shares", "conditions",
 )  # fmt: skip

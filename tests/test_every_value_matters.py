@@ -294,6 +294,31 @@ class TestChangingAValue:
         assert prohibited and not survivors, "no case notices\n" + "\n".join(survivors)
 
 
+    def test_of_an_lpr_quote_makes_a_case_fail(self):
+        products = ("icbc/kunshan-innovation-points-finance", "undisclosed/suzhou-technology-upgrade-loan")
+        cases = tuple(case for case in all_cases() if case.file == "lpr")
+        quotes = _written("lpr.yaml")["quotes"]
+        rates = [
+            Change("lpr.yaml", ("quotes", term, day, "value"), rate, format(Decimal(rate) + by, "f"))
+            for term, dated in quotes.items()
+            for day, rate in ((day, quote["value"]) for day, quote in dated.items())
+            for by in (Decimal("0.0001"), Decimal("-0.0001"))
+        ]
+        days = [
+            Change("lpr.yaml", ("quotes", term), day, {d + by if d == day else d: q for d, q in dated.items()})
+            for term, dated in quotes.items()
+            for day in dated
+            # The first quote is older than any product, so that an even older one changes nothing.
+            for by in ([timedelta(1), timedelta(-1)] if day != min(dated) else [timedelta(30)])
+        ]
+        confirmed = _written("lpr.yaml")["confirmed_through"]
+        days.append(Change("lpr.yaml", ("confirmed_through",), confirmed, confirmed + timedelta(1)))
+
+        survivors = _survivors(iter(rates + days), products, cases)
+
+        assert not survivors, "no case notices\n" + "\n".join(survivors)
+
+
 class TestTheChanges:
     def test_are_noticed_by_cases_and_not_by_the_files_being_read_again(self):
         product = _deciding()[0]
