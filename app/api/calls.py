@@ -16,21 +16,21 @@ from typing import Annotated, Any, Final, Protocol, get_args, get_origin, get_ty
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
-import jiter
 from fastapi import Depends, params
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from app.api.access import OPEN, Caller, Keys, permit
-from app.api.problems import BY_STATUS, Problem, invalid_body, invalid_query, obstacle_problem
+from app.api.bodies import read_body
+from app.api.problems import BY_STATUS, Problem, invalid_query, obstacle_problem
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.decide import Answer
 from app.usecases.ports import CatalogueBook, DecisionLog, Identifiers, PreviewLog, Submission
 
-LARGEST_BODY_BYTES: Final = 65_536
 LONGEST_TARGET_BYTES: Final = 4_096
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 _log = logging.getLogger("jifendai.api")
@@ -122,7 +122,7 @@ class LeanRoute(APIRoute):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Without this line TRACE and the like would run the operation.
         if scope["method"] not in self.methods:
-            await super().handle(scope, receive, send)
+            await _not_allowed(self.path, scope)(scope, receive, send)
             return
         try:
             services: Services = scope["app"].state.services
@@ -138,10 +138,19 @@ class LeanRoute(APIRoute):
         await response(scope, receive, send)
 
 
+def _not_allowed(path: str, scope: Scope) -> Response:
+    same = (route for route in scope["app"].router.routes if getattr(route, "path", None) == path)
+    methods = sorted({method for route in same for method in route.methods})
+    return Problem("method-not-allowed", headers={"Allow": ", ".join(methods)}).response()
+
+
 def problem_response(reason: Exception) -> Response:
     """This function will answer anything raised: a problem as it is, an obstacle by the table, the rest as 500 and a line in the log."""
     if isinstance(reason, Problem):
         return reason.response()
+    if isinstance(reason, ClientDisconnect):
+        # Nobody is there to read it, and nothing was decided.
+        return Problem("malformed-json").response()
     if isinstance(reason, HTTPException):
         slug = BY_STATUS.get(reason.status_code, "internal-error" if reason.status_code >= 500 else "not-found")
         return Problem(slug, headers=reason.headers).response()
@@ -192,11 +201,11 @@ def _reader(name: str, hint: Any) -> tuple[str, Callable[..., Any]]:
         return "header", lambda call: None
     if isinstance(kind, type) and issubclass(kind, BaseModel):
 
-        async def read_body(call: Call, receive: Receive) -> Any:
-            call.document, model = await _read_body(kind, call, receive)
+        async def bind_body(call: Call, receive: Receive) -> Any:
+            call.document, model = await read_body(kind, call.scope["headers"], receive)
             return model
 
-        return "body", read_body
+        return "body", bind_body
     adapter = TypeAdapter(hint)
 
     def read_path(call: Call) -> Any:
@@ -235,47 +244,3 @@ class _Repeated(Exception):
 
     def errors(self, **_: Any) -> list[Mapping[str, Any]]:
         return [{"type": "repeated", "loc": (self._name,)}]
-
-
-async def _read_body(model: type[BaseModel], call: Call, receive: Receive) -> tuple[Any, Any]:
-    """This function will return the body parsed, and validated: one parser, which refuses duplicate keys, NaN and lone surrogates."""
-    for name, value in call.scope["headers"]:
-        if name == b"content-length" and len(value) < 20 and value.isdigit() and int(value) > LARGEST_BODY_BYTES:
-            raise Problem("body-too-large")
-        if name == b"content-encoding" and value.strip().lower() != b"identity":
-            raise Problem("unsupported-media-type")
-    if not _is_json(call.header_values(b"content-type")):
-        raise Problem("unsupported-media-type")
-    body = await _received(receive)
-    try:
-        document = jiter.from_json(body, catch_duplicate_keys=True, allow_inf_nan=False, cache_mode="keys")
-    except ValueError:
-        raise Problem("malformed-json") from None
-    try:
-        return document, model.model_validate(document)
-    except ValidationError as refusal:
-        raise invalid_body(refusal, document) from None
-
-
-async def _received(receive: Receive) -> bytes:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if message.get("more_body", False):
-        chunks, size = [body], len(body)
-        while message.get("more_body", False) and size <= LARGEST_BODY_BYTES:
-            message = await receive()
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
-        body = b"".join(chunks)
-    if len(body) > LARGEST_BODY_BYTES:
-        raise Problem("body-too-large")
-    return body
-
-
-def _is_json(sent: list[bytes]) -> bool:
-    if len(sent) != 1:
-        return False
-    if sent[0] == b"application/json":
-        return True
-    kind, *options = (part.strip().lower() for part in sent[0].split(b";"))
-    return kind == b"application/json" and all(option in (b"charset=utf-8", b'charset="utf-8"', b"") for option in options)

@@ -23,7 +23,7 @@ from app.api.fields import DecisionId
 from app.api.problems import Problem
 from app.api.schemas import DecisionRequest, DecisionsQuery, PreviewRequest, PreviewsQuery
 from app.audit.application import application_from_document, instant_text
-from app.audit.canonical import vouched_bytes
+from app.audit.canonical import canonical_bytes
 from app.domain.money import Yuan
 from app.usecases.decide import Answer, lender_of, submission_of
 from app.usecases.obstacles import NoSuchProduct
@@ -51,7 +51,7 @@ IdempotencyKey = Annotated[
 async def decide(call: ThisCall, application: DecisionRequest, idempotency_key: IdempotencyKey) -> Response:
     """申请授信决策 Ask for a decision"""
     key = sent_key(call)
-    _permitted_lender(call, application.product)
+    _permit_product(call, application.product)
     asked = submission_of(call.document, idempotency_key=key, submitted_by=call.caller.subject)
     answer: Answer = await call.services.desk.submit(asked)
     headers = {"Location": f"/v1/decisions/{_id_in(answer.body)}"}
@@ -64,9 +64,9 @@ async def decide(call: ThisCall, application: DecisionRequest, idempotency_key: 
 async def preview_decision(call: ThisCall, application: PreviewRequest) -> Response:
     """试算，不作决策 Preview: what would be decided, without deciding"""
     services, caller, document = call.services, call.caller, call.document
-    fingerprint = _fingerprint(call)
+    fingerprint = sha256(canonical_bytes(document)).digest()
     if application.product is not None:
-        _permitted_lender(call, application.product)
+        _permit_product(call, application.product)
     day = document.pop("on", None)
     document["product"] = application.product or ""
     asked = Preview(
@@ -143,16 +143,9 @@ def sent_key(call: Call) -> str:
     return (found[1] or found[2]).decode("ascii")
 
 
-def _fingerprint(call: Call) -> bytes:
-    """The body as it was sent."""
-    return sha256(vouched_bytes(call.document)).digest()
-
-
-def _permitted_lender(call: Call, product: str) -> str:
-    lender = lender_of(product)
-    if not call.caller.sees(lender):
+def _permit_product(call: Call, product: str) -> None:
+    if not call.caller.sees(lender_of(product)):
         raise NoSuchProduct("/product")
-    return lender
 
 
 def _id_in(answer: bytes) -> str:

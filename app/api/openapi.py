@@ -20,6 +20,7 @@ from app.api.answers import ProblemAnswer
 from app.api.examples import DECISION_ID, Example, decision_examples, preview_examples
 from app.api.problems import KINDS, MEDIA_TYPE, Problem, error
 from app.audit.application import application_from_document
+from app.audit.canonical import vouched_bytes
 from app.audit.merkle import leaf_hash
 from app.audit.record import Identity, Sources, answer_bytes, decision_bytes, record_bytes
 from app.domain.standing import NOTHING_PROMISED
@@ -272,6 +273,6 @@ def _answer(example: Example, index: int, at: datetime, catalogue: ActiveCatalog
     identity = Identity(decision_id, f"{decision_id[:-1]}f", 1, None, at, EDITION)
     sources = Sources(resolved.terms, resolved.digest, NOTHING_PROMISED, "los")
     decided = decision_bytes(decision, application, sources, identity)
-    leaf = leaf_hash(record_bytes(decided, application, sources))
+    leaf = leaf_hash(record_bytes(decided, vouched_bytes(example.document), sources))
     origin = f"bank.example/jifendai/{resolved.terms.lender.id}"
     return orjson.loads(answer_bytes(decided, decision_id=decision_id, origin=origin, index=index, leaf_hash=leaf))

@@ -10,14 +10,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import jiter
 import orjson
-from pydantic import BaseModel, ValidationError
 
 from app.adapters.desk import DeskFull
 from app.adapters.identifiers import new_uuid7
-from app.api.calls import LARGEST_BODY_BYTES, Services
-from app.api.problems import Problem, invalid_body, obstacle_problem
+from app.api.bodies import checked_document
+from app.api.calls import Services
+from app.api.problems import Problem, obstacle_problem
 from app.api.schemas import DecisionRequest, PreviewRequest
 from app.audit.application import application_from_document
 from app.audit.canonical import canonical_bytes
@@ -59,7 +58,7 @@ async def _deciding(options: argparse.Namespace, body: bytes) -> bytes:
 
 
 async def _decided(services: Services, options: argparse.Namespace, body: bytes) -> Any:
-    document = _document(DecisionRequest, body)
+    document, _ = checked_document(DecisionRequest, body)
     key = options.key or f"cli-{new_uuid7()}"
     asked = submission_of(document, idempotency_key=key, submitted_by=subject())
     say(f"Idempotency-Key: {key}")
@@ -70,7 +69,7 @@ async def _decided(services: Services, options: argparse.Namespace, body: bytes)
 
 
 async def _previewed(services: Services, options: argparse.Namespace, body: bytes) -> Any:
-    document = _document(PreviewRequest, body)
+    document, _ = checked_document(PreviewRequest, body)
     fingerprint = sha256(canonical_bytes(document)).digest()
     day = document.pop("on", None)
     on = options.on or (date.fromisoformat(day) if day else services.today())
@@ -86,21 +85,6 @@ async def _previewed(services: Services, options: argparse.Namespace, body: byte
         new_id=services.new_id,
     )
     return {"on": on.isoformat(), "items": found}
-
-
-def _document(shape: type[BaseModel], body: bytes) -> dict[str, Any]:
-    """The document, held to the shapes of the API. Raises Problem."""
-    if len(body) > LARGEST_BODY_BYTES:
-        raise Problem("body-too-large")
-    try:
-        document = jiter.from_json(body, catch_duplicate_keys=True, allow_inf_nan=False)
-    except ValueError:
-        raise Problem("malformed-json") from None
-    try:
-        shape.model_validate(document)
-    except ValidationError as refusal:
-        raise invalid_body(refusal, document) from None
-    return document
 
 
 def _problem_lines(problem: Problem) -> list[str]:

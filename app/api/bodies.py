@@ -1,0 +1,78 @@
+"""Bodies: from bytes to a document whose shape has been checked, by one parser.
+
+Neighbours may rely on this: duplicate keys, NaN, Infinity, lone surrogates and whatever is not UTF-8 are refused before a
+shape is looked at; the company's code in the document has been normalised, so that the record, and a replay of it, find
+the company that was meant. The command line reads its files by the same function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import jiter
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
+
+from app.api.problems import Problem, invalid_body
+
+LARGEST_BODY_BYTES: Final = 65_536
+_CHARSETS: Final = (b"charset=utf-8", b'charset="utf-8"', b"")
+
+
+def checked_document(model: type[BaseModel], body: bytes) -> tuple[dict[str, Any], Any]:
+    """This function will return the body as a document and as the model that it fits. Raises Problem."""
+    if len(body) > LARGEST_BODY_BYTES:
+        raise Problem("body-too-large")
+    try:
+        document = jiter.from_json(body, catch_duplicate_keys=True, allow_inf_nan=False, cache_mode="keys")
+    except ValueError:
+        raise Problem("malformed-json") from None
+    try:
+        checked = model.model_validate(document)
+    except ValidationError as refusal:
+        raise invalid_body(refusal, document) from None
+    document["company"]["uscc"] = checked.company.uscc
+    return document, checked
+
+
+async def read_body(model: type[BaseModel], headers: Sequence[tuple[bytes, bytes]], receive: Receive) -> tuple[Any, Any]:
+    """This function will receive a request's body and return it as `checked_document` does. Raises Problem."""
+    kinds = []
+    for name, value in headers:
+        if name == b"content-type":
+            kinds.append(value)
+        elif name == b"content-length":
+            if not (len(value) < 8 and value.isdigit() and int(value) <= LARGEST_BODY_BYTES):
+                raise Problem("body-too-large")
+        elif name == b"content-encoding" and value.strip().lower() != b"identity":
+            raise Problem("unsupported-media-type")
+    if not _is_json(kinds):
+        raise Problem("unsupported-media-type")
+    return checked_document(model, await _received(receive))
+
+
+async def _received(receive: Receive) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message.get("more_body", False):
+        chunks, size = [body], len(body)
+        while message.get("more_body", False) and size <= LARGEST_BODY_BYTES:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                # Half an application is none.
+                raise ClientDisconnect
+            chunks.append(message.get("body", b""))
+            size += len(chunks[-1])
+        body = b"".join(chunks)
+    return body
+
+
+def _is_json(sent: Sequence[bytes]) -> bool:
+    if len(sent) != 1:
+        return False
+    if sent[0] == b"application/json":
+        return True
+    kind, *options = (part.strip().lower() for part in sent[0].split(b";"))
+    return kind == b"application/json" and all(option in _CHARSETS for option in options)

@@ -1,0 +1,88 @@
+"""The documentation page in a real browser that can reach nothing but the service."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from tests.service import demo_settings, listening
+
+@dataclass
+class Visit:
+    """A page of the service, open in a browser; `elsewhere` are requests to any other host, `complaints` the console's."""
+
+    page: Page
+    address: str
+    keys: dict[str, str]
+    folder: Path
+    elsewhere: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def picture(self, name: str) -> Path:
+        """Keeps what the page looks like; `pytest --basetemp=DIR` says where, for whoever wants to look."""
+        path = self.folder / f"{name}.png"
+        self.page.screenshot(path=path, full_page=False)
+        return path
+
+
+@pytest.fixture
+def visit(tmp_path: Path, needs_chromium: str) -> Iterator[Visit]:
+    settings = demo_settings(tmp_path / "data")
+    with listening(settings) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=needs_chromium,
+            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"],
+        )
+        page = browser.new_page(viewport={"width": 1280, "height": 1400}, locale="zh-CN")
+        keys = json.loads(settings.demo_keys_file.read_text())
+        visit = Visit(page, address, keys, tmp_path)
+        page.on("request", lambda request: visit.elsewhere.append(request.url) if not _ours(request.url, address) else None)
+        page.on("console", lambda line: visit.complaints.append(line.text) if line.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        page.goto(f"{address}/docs")
+        page.wait_for_selector(".opblock")
+        yield visit
+        browser.close()
+
+
+def _ours(url: str, address: str) -> bool:
+    return url.startswith((address, "data:", "blob:"))
+
+
+class TestTheDocumentationPage:
+    def test_decides_twice_by_execute_untouched_and_loads_nothing_from_elsewhere(self, visit: Visit):
+        page = visit.page
+        assert page.get_by_role("heading", name="积分贷").first.is_visible()
+        visit.picture("docs")
+
+        page.click(".btn.authorize")
+        page.fill("#auth-bearer-value, .auth-container input", visit.keys["loan_officer"])
+        page.click(".auth-btn-wrapper .authorize")
+        page.click(".auth-btn-wrapper .btn-done")
+        page.click("#operations-decisions-decide .opblock-summary")
+        page.click("#operations-decisions-decide .try-out__btn")
+        bodies = []
+        for _ in range(2):
+            with page.expect_response(lambda r: r.url.endswith("/v1/decisions") and r.request.method == "POST") as caught:
+                page.click("#operations-decisions-decide .execute")
+            assert caught.value.status == 201
+            bodies.append(caught.value.json())
+        page.wait_for_selector("#operations-decisions-decide .live-responses-table")
+        page.locator("#operations-decisions-decide .live-responses-table").scroll_into_view_if_needed()
+        visit.picture("decided")
+
+        assert [body["outcome"] for body in bodies] == ["PRE_APPROVED", "PRE_APPROVED"]
+        assert bodies[0]["decision_id"] != bodies[1]["decision_id"]
+        assert bodies[1]["supersedes"] == bodies[0]["decision_id"]
+        assert visit.elsewhere == []
+        assert visit.complaints == []
+
+    def test_speaks_chinese_on_its_buttons(self, visit: Visit):
+        page = visit.page
+        page.click("#operations-decisions-decide .opblock-summary")
+
+        assert "试一试" in page.inner_text("#operations-decisions-decide .try-out__btn")
+        assert "申请授信决策" in page.inner_text("#operations-decisions-decide .opblock-summary")

@@ -1,0 +1,83 @@
+"""A running service for tests: in process with its lifespan, or on a port for a browser.
+
+Neighbours may rely on this: every service here has its own data folder and the keys of a demonstration; time can be
+simulated.
+"""
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from app.main import create_app
+from app.settings import Settings
+
+Clock = Callable[[], datetime]
+
+
+def demo_settings(data_dir: Path, database_url: str | None = None) -> Settings:
+    """This function will return the settings of a demonstration in that folder."""
+    given = {} if database_url is None else {"JIFENDAI_DATABASE_URL": database_url}
+    return Settings.from_environment({"JIFENDAI_DEMO": "1", "JIFENDAI_DATA_DIR": str(data_dir), **given})
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service in process: `client` speaks to it without a network, `keys` are its API keys by name."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    keys: dict[str, str]
+
+    def bearer(self, name: str = "loan_officer") -> dict[str, str]:
+        """This function will return the header that bears the key of that name."""
+        return {"Authorization": f"Bearer {self.keys[name]}"}
+
+    async def decide(self, document: object, key: str, *, caller: str = "loan_officer") -> httpx.Response:
+        """This function will ask for a decision."""
+        headers = self.bearer(caller) | {"Idempotency-Key": key}
+        return await self.client.post("/v1/decisions", json=document, headers=headers)
+
+    async def get(self, path: str, *, caller: str = "loan_officer") -> httpx.Response:
+        """This function will read."""
+        return await self.client.get(path, headers=self.bearer(caller))
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Service]:
+    """This function will start the service in process and stop it at the end."""
+    app = create_app(settings, clock=clock)
+    async with app.router.lifespan_context(app):
+        keys = json.loads(settings.demo_keys_file.read_text())
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            yield Service(app, client, keys)
+
+
+@contextlib.contextmanager
+def listening(settings: Settings) -> Iterator[str]:
+    """This function will start the service on a free port of 127.0.0.1 in a thread and yield its address."""
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_level="warning", access_log=False)
+    )
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+    thread.start()
+    try:
+        for _ in range(600):
+            if server.started:
+                break
+            thread.join(0.05)
+            assert thread.is_alive(), "the service did not start"
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(15)
