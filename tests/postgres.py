@@ -87,6 +87,9 @@ class PostgresServer:
         postmaster = psutil.Process(self._process.pid)
         # The postmaster is frozen first, or it would start new children while its old ones are being killed.
         postmaster.suspend()
+        # It stops a moment after it was told to, and a child it forked in that moment would outlive the kill.
+        while postmaster.status() != psutil.STATUS_STOPPED:
+            time.sleep(0.001)
         for process in [*postmaster.children(recursive=True), postmaster]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
