@@ -78,5 +78,5 @@ class TestASchema:
 
     def test_of_products_is_the_one_that_the_docs_keep(self):
         assert DOCUMENTED.read_text("utf-8") == schema_text(product_schema()), (
-            "docs/product.schema.json is old: write it anew with `jifendai products schema > docs/product.schema.json`"
+            "docs/product.schema.json is old: `jifendai products schema product --output docs/product.schema.json`"
         )
