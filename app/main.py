@@ -1,8 +1,8 @@
 """The composition root: wires adapters into use cases and serves them; nothing else.
 
-Neighbours may rely on this: `create_app` does no I/O; everything opens when the application starts and closes, with every accepted
-request answered, when it stops. Demo mode brings its own database tables, active catalogue, signing key and API keys; outside it nothing
-is seeded. `app.state.stopping = True` turns readiness to 503 ahead of a stop.
+Neighbours may rely on this: `create_app` does no I/O; everything opens when the application starts and closes, with
+every accepted request answered, when it stops. Demo mode brings its own database tables, active catalogue, signing
+key and API keys; outside it nothing is seeded. `app.state.stopping = True` turns readiness to 503 ahead of a stop.
 """
 
 from __future__ import annotations
@@ -38,8 +38,10 @@ from app.usecases.ports import BatchState, Book, Sealed, Wanted
 
 Clock = Callable[[], datetime]
 
+
 def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
-    """This function will return the service as an ASGI application. `clock` replaces every clock where time is simulated.
+    """This function will return the service as an ASGI application. `clock` replaces every clock where time is
+    simulated.
 
     Raises SettingsRefused for the well-known mistakes.
     """
@@ -73,7 +75,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 ready=database.ready,
                 stopping=lambda: app.state.stopping,
             )
-            # What start-up made lives as long as the process: the collector need not look at it again (p99 33 to 4.8 ms).
+            # What start-up made lives as long as the process: the collector need not look again (p99 33 to 4.8 ms).
             gc.collect()
             gc.freeze()
             yield
@@ -87,7 +89,9 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
 
 
 def load_catalogue(settings: Settings) -> ActiveCatalogue:
-    """This function will read the catalogue's files. Raises CatalogueError, which names every fault with file and line."""
+    """This function will read the catalogue's files. Raises CatalogueError, which names every fault with file and
+    line.
+    """
     return ActiveCatalogue(parse_catalogue(read_catalogue_files(settings.catalogue_dir)))
 
 

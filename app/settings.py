@@ -1,7 +1,7 @@
 """Settings: read once from the environment, frozen, and refused by name where they are a known mistake.
 
-Neighbours may rely on this: only `main` and `cli` read settings; what is missing has a default in demo mode and a sentence that
-says how to mend it outside. Nothing here writes anything.
+Neighbours may rely on this: only `main` and `cli` read settings; what is missing has a default in demo mode and a
+sentence that says how to mend it outside. Nothing here writes anything.
 """
 
 from __future__ import annotations
@@ -78,16 +78,19 @@ class Settings:
         return self.data_dir / "demo-keys.json"
 
     def faults(self) -> tuple[str, ...]:
-        """This function will return the well-known mistakes, each with how to mend it; none in demo mode but for real faults."""
+        """This function will return the well-known mistakes, each with how to mend it; none in demo mode but for real
+        faults.
+        """
         found = []
         if not self.catalogue_dir.is_dir():
             found.append(
-                f"JIFENDAI_CATALOGUE_DIR: there is no folder {self.catalogue_dir}; name the folder with codes.yaml in it. "
+                f"JIFENDAI_CATALOGUE_DIR: there is no folder {self.catalogue_dir}; name the one with codes.yaml. "
                 "产品目录文件夹不存在"
             )
         if self.log_name and _LOG_NAME.fullmatch(self.log_name) is None:
             found.append(
-                "JIFENDAI_LOG_NAME: a name such as bank.example/jifendai, of letters, digits, dots, hyphens and slashes. 日志名称格式有误"
+                "JIFENDAI_LOG_NAME: a name such as bank.example/jifendai, of letters, digits, dots, hyphens, slashes. "
+                "日志名称格式有误"
             )
         if not self.demo:
             found += self._production_faults()
@@ -97,7 +100,8 @@ class Settings:
         found = []
         if self.signing_key_file is None:
             found.append(
-                "JIFENDAI_SIGNING_KEY_FILE: no signing key; make one with `jifendai keys create` and name its file. 缺少签名密钥"
+                "JIFENDAI_SIGNING_KEY_FILE: no signing key; make one with `jifendai keys create` and name its file. "
+                "缺少签名密钥"
             )
         elif not self.signing_key_file.is_file():
             found.append(f"JIFENDAI_SIGNING_KEY_FILE: there is no file {self.signing_key_file}. 签名密钥文件不存在")
@@ -113,11 +117,13 @@ class Settings:
             )
         elif self.log_name == DEMO_LOG_NAME:
             found.append(
-                f"JIFENDAI_LOG_NAME: {DEMO_LOG_NAME} is the demo's; choose one that only this installation has. 日志名称为演示专用"
+                f"JIFENDAI_LOG_NAME: {DEMO_LOG_NAME} is the demo's; choose one that only this installation has. "
+                "日志名称为演示专用"
             )
         if self.data_dir.is_dir() and _open_to_others(self.data_dir):
             found.append(
-                f"JIFENDAI_DATA_DIR: everybody on this machine may read {self.data_dir}; run `chmod o= {self.data_dir}`. "
+                f"JIFENDAI_DATA_DIR: everybody on this machine may read {self.data_dir}; run "
+                f"`chmod o= {self.data_dir}`. "
                 "数据目录对所有人可读"
             )
         return found

@@ -1,7 +1,8 @@
 """What the service counts, for Prometheus.
 
-Neighbours may rely on this: labels come from closed sets — operations, statuses, outcomes, the catalogue's products, the reason
-codes — so that no caller can fill the memory; nothing here names a company. One registry an application, so that tests do not share.
+Neighbours may rely on this: labels come from closed sets — operations, statuses, outcomes, the catalogue's products,
+the reason codes — so that no caller can fill the memory; nothing here names a company. One registry an application,
+so that tests do not share.
 """
 
 from __future__ import annotations

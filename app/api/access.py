@@ -1,7 +1,8 @@
 """Who may do what: API keys, roles, and the one matrix of roles and operations.
 
-Neighbours may rely on this: an operation that has no row in `PERMITTED` cannot be reached; what belongs to another lender is answered
-exactly as what does not exist; a key that was revoked anywhere is refused everywhere within a second.
+Neighbours may rely on this: an operation that has no row in `PERMITTED` cannot be reached; what belongs to another
+lender is answered exactly as what does not exist; a key that was revoked anywhere is refused everywhere within a
+second.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ _EVERYONE: Final = frozenset(Role)
 _BUSINESS: Final = frozenset({Role.LOAN_SYSTEM, Role.LOAN_OFFICER, Role.RISK_ANALYST})
 _READERS: Final = _BUSINESS | {Role.AUDITOR}
 
-# operation -> roles. The operator runs the service and sees no company's data; the auditor sees all and changes nothing.
+# operation -> roles. The operator runs the service and sees no company's data; the auditor sees all, changes nothing.
 PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "decide": frozenset({Role.LOAN_SYSTEM, Role.LOAN_OFFICER}),
     "preview": _BUSINESS,
@@ -77,17 +78,24 @@ class Caller:
 
 
 def permit(caller: Caller, operation: str) -> None:
-    """This function will return if the caller's role may do the operation. Raises Problem (403) that names the roles which may."""
+    """This function will return if the caller's role may do the operation. Raises Problem (403) that names the roles
+    which may.
+    """
     permitted = PERMITTED[operation]
     if caller.role not in permitted:
         needed = ", ".join(role for role in Role if role in permitted)
-        raise Problem("forbidden", detail=(f"此操作需要以下角色之一：{needed}。", f"This needs a key of one of these roles: {needed}."))
+        raise Problem(
+            "forbidden",
+            detail=(f"此操作需要以下角色之一：{needed}。", f"This needs a key of one of these roles: {needed}."),
+        )
 
 
 def new_key(
     subject: str, role: str, lenders: Sequence[str] = (), *, now: datetime, valid_for: timedelta | None = None
 ) -> tuple[str, ApiKey]:
-    """This function will make a key: its text, which is shown once, and what is stored. Raises ValueError for an unknown role."""
+    """This function will make a key: its text, which is shown once, and what is stored. Raises ValueError for an
+    unknown role.
+    """
     key_id = secrets.token_hex(8)
     text = f"jfd_{key_id}_{secrets.token_urlsafe(32)}"
     expires_at = None if valid_for is None else now + valid_for

@@ -1,7 +1,7 @@
 """What the service answers, as models for the documentation alone: answers themselves are bytes that were recorded.
 
-Neighbours may rely on this: nothing here runs on the road of a request; contract tests hold every answer to these models. No field has a
-default, so that each is published as required.
+Neighbours may rely on this: nothing here runs on the road of a request; contract tests hold every answer to these
+models. No field has a default, so that each is published as required.
 """
 
 from __future__ import annotations
@@ -137,7 +137,9 @@ class OfferPreviewed(Answered):
     expires_on: Date = Field(description="有效期至（含当日，上海）。Last day of the offer, in Shanghai.")
     annual_rate: Rate | None
     annual_rate_ceiling: Rate | None
-    all_in_annual_cost: Rate | None = Field(description="综合年化成本，含担保费。All-in annual cost with guarantee fees.")
+    all_in_annual_cost: Rate | None = Field(
+        description="综合年化成本，含担保费。All-in annual cost with guarantee fees."
+    )
     rate_basis: RateBasisShown
     collateral_required: bool
     guarantee_required: bool
@@ -321,9 +323,7 @@ class LenderOnShelf(Answered):
 
     id: Name
     name: BothLanguages
-    kind: Literal[
-        "BANK", "VILLAGE_BANK", "RURAL_COMMERCIAL_BANK", "LESSOR", "GUARANTOR", "INSURER", "FUND_MANAGER"
-    ]
+    kind: Literal["BANK", "VILLAGE_BANK", "RURAL_COMMERCIAL_BANK", "LESSOR", "GUARANTOR", "INSURER", "FUND_MANAGER"]
 
 
 class BranchOnShelf(Answered):

@@ -1,8 +1,8 @@
 """Bodies: from bytes to a document whose shape has been checked, by one parser.
 
-Neighbours may rely on this: duplicate keys, NaN, Infinity, lone surrogates and whatever is not UTF-8 are refused before a
-shape is looked at; the company's code in the document has been normalised, so that the record, and a replay of it, find
-the company that was meant. The command line reads its files by the same function.
+Neighbours may rely on this: duplicate keys, NaN, Infinity, lone surrogates and whatever is not UTF-8 are refused
+before a shape is looked at; the company's code in the document has been normalised, so that the record, and a replay
+of it, find the company that was meant. The command line reads its files by the same function.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ def checked_document(model: type[BaseModel], body: bytes) -> tuple[dict[str, Any
     return document, checked
 
 
-async def read_body(model: type[BaseModel], headers: Sequence[tuple[bytes, bytes]], receive: Receive) -> tuple[Any, Any]:
+async def read_body(
+    model: type[BaseModel], headers: Sequence[tuple[bytes, bytes]], receive: Receive
+) -> tuple[Any, Any]:
     """This function will receive a request's body and return it as `checked_document` does. Raises Problem."""
     kinds = []
     for name, value in headers:

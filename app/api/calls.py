@@ -1,8 +1,8 @@
 """The road between a request and an operation: who calls, what was sent, and the answer or problem that goes back.
 
-Neighbours may rely on this: an operation is a typed function in `decisions`, `catalogue` or `operations`. FastAPI documents it by its
-signature; `LeanRoute` binds the same signature by itself (measured: 5 times the requests of FastAPI's own binding), so nothing is carried
-out twice. Whatever an operation raises is answered as a problem.
+Neighbours may rely on this: an operation is a typed function in `decisions`, `catalogue` or `operations`. FastAPI
+documents it by its signature; `LeanRoute` binds the same signature by itself (measured: 5 times the requests of
+FastAPI's own binding), so nothing is carried out twice. Whatever an operation raises is answered as a problem.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ Operation = Callable[..., Awaitable[Response]]
 
 
 class LeanRoute(APIRoute):
-    """A route that FastAPI documents and that binds its own arguments; its name is the operation's row in the matrix."""
+    """A route that FastAPI documents and that binds its own arguments; its name is its row in the matrix."""
 
     def __init__(self, path: str, endpoint: Operation, **options: Any) -> None:
         super().__init__(path, endpoint, **options)
@@ -145,7 +145,9 @@ def _not_allowed(path: str, scope: Scope) -> Response:
 
 
 def problem_response(reason: Exception) -> Response:
-    """This function will answer anything raised: a problem as it is, an obstacle by the table, the rest as 500 and a line in the log."""
+    """This function will answer anything raised: a problem as it is, an obstacle by the table, the rest as 500 and a
+    line in the log.
+    """
     if isinstance(reason, Problem):
         return reason.response()
     if isinstance(reason, ClientDisconnect):
@@ -167,7 +169,9 @@ Binder = Callable[[Call, Receive], Awaitable[tuple[Any, ...]]]
 
 
 def _binder(endpoint: Operation) -> Binder:
-    """This function will read the signature once and return what binds a request to it: path, query, body, in any order."""
+    """This function will read the signature once and return what binds a request to it: path, query, body, in any
+    order.
+    """
     hints = get_type_hints(endpoint, include_extras=True)
     names = list(inspect.signature(endpoint).parameters)[1:]
     readers = [_reader(name, hints[name]) for name in names]
@@ -220,10 +224,13 @@ def _reader(name: str, hint: Any) -> tuple[str, Callable[..., Any]]:
 def _read_query(model: type[BaseModel], scope: Scope) -> Any:
     raw: bytes = scope["query_string"]
     try:
-        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50) if raw else []
+        pairs = (
+            parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=50) if raw else []
+        )
     except ValueError:
         raise Problem("invalid-request", detail=(
-            "查询须为 UTF-8 百分号编码，至多 50 个参数。", "A query is percent-encoded UTF-8 with at most 50 parameters."
+            "查询须为 UTF-8 百分号编码，至多 50 个参数。",
+            "A query is percent-encoded UTF-8 with at most 50 parameters.",
         )) from None  # fmt: skip
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):

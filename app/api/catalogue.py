@@ -1,7 +1,7 @@
 """The catalogue over HTTP: zones, the shelf of products as of a day, a product's terms, and the reason codes.
 
-Neighbours may rely on this: what is shown on a day is what would decide on that day; products of lenders that are not the
-caller's are not shown, and asked for by name they do not exist.
+Neighbours may rely on this: what is shown on a day is what would decide on that day; products of lenders that are not
+the caller's are not shown, and asked for by name they do not exist.
 """
 
 from __future__ import annotations

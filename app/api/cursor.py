@@ -1,7 +1,7 @@
 """Cursors: where the next page of a list begins, sealed to whoever asked and to what was asked.
 
-Neighbours may rely on this: a cursor is opaque, holds nothing that its bearer has not seen, and is refused when it was altered, made for
-another scope of lenders or for other filters. All replicas of an installation share the key.
+Neighbours may rely on this: a cursor is opaque, holds nothing that its bearer has not seen, and is refused when it
+was altered, made for another scope of lenders or for other filters. All replicas of an installation share the key.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def write_cursor(key: bytes, position: Position, scope: Sequence[str], filters: 
 
 
 def read_cursor(key: bytes, cursor: str, scope: Sequence[str], filters: Mapping[str, Any]) -> Position:
-    """This function will return the position that the cursor holds. Raises Problem (400) unless it was written for just this question."""
+    """This function will return the position that the cursor holds. Raises Problem (400) unless it was written for
+    just this question.
+    """
     try:
         raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     except ValueError:

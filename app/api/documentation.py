@@ -1,7 +1,8 @@
 """The documentation over HTTP: Swagger UI from our own files, and the contract in JSON and YAML.
 
-Neighbours may rely on this: nothing here loads anything from another host, and nothing needs a key. The examples in the served
-contract are of today, so that each of them succeeds as it stands; `openapi.yaml` at the top level is the same of a fixed day.
+Neighbours may rely on this: nothing here loads anything from another host, and nothing needs a key. The examples in
+the served contract are of today, so that each of them succeeds as it stands; `openapi.yaml` at the top level is the
+same of a fixed day.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The edge: what every answer carries and every request is held to, whichever operation it meets.
 
-Neighbours may rely on this: no answer leaves without its security headers and a request id, nothing raised leaves as a stack
-trace, and every answer is counted with its latency. Pure ASGI: Starlette's own base class halves the throughput and loses
-disconnects.
+Neighbours may rely on this: no answer leaves without its security headers and a request id, nothing raised leaves as
+a stack trace, and every answer is counted with its latency. Pure ASGI: Starlette's own base class halves the
+throughput and loses disconnects.
 """
 
 from __future__ import annotations

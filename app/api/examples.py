@@ -1,7 +1,8 @@
 """Worked examples: invented companies, codes of no real region, days counted back from the day they are shown.
 
-Neighbours may rely on this: every example is answered 2xx on any day, and the first of each kind comes out as its name says under the
-catalogue that is built in. Fixed dates would be time bombs: a score would be stale within the year.
+Neighbours may rely on this: every example is answered 2xx on any day, and the first of each kind comes out as its
+name says under the catalogue that is built in. Fixed dates would be time bombs: a score would be stale within the
+year.
 """
 
 from __future__ import annotations
@@ -28,10 +29,16 @@ class Example:
 def decision_examples(on: date) -> tuple[Example, ...]:
     """This function will return applications for a decision on that day: what a loan officer tries first."""
     return (
-        Example("pre-approved", "预授信：苏州高新区创新积分贷 Pre-approved: score 68.55, start-up stage", pre_approved(on)),
+        Example(
+            "pre-approved", "预授信：苏州高新区创新积分贷 Pre-approved: score 68.55, start-up stage", pre_approved(on)
+        ),
         Example("referred", "转人工：缺少股权融资计划 Referred: no equity-financing plan was sent", _referred(on)),
-        Example("declined", "拒绝：存在逾期且被列入失信名单 Declined: past due, and a judgment defaulter", _declined(on)),
-        Example("guaranteed", "预授信：阜新绿色通道，利率下浮15% Pre-approved: 15 % below the usual rate", _guaranteed(on)),
+        Example(
+            "declined", "拒绝：存在逾期且被列入失信名单 Declined: past due, and a judgment defaulter", _declined(on)
+        ),
+        Example(
+            "guaranteed", "预授信：阜新绿色通道，利率下浮15% Pre-approved: 15 % below the usual rate", _guaranteed(on)
+        ),
         Example("listed", "转人工：产品条款未公布 A product whose terms are not published", _listed(on)),
         Example("minimal", "仅必填项：其余未知，转人工 Only what is required: the rest is unknown", _minimal()),
     )

@@ -1,8 +1,10 @@
-"""The types that fields on the wire are made of: each bounded, each with a pattern, each with its words in both languages.
+"""The types that fields on the wire are made of: each bounded, each with a pattern, each with its words in both
+languages.
 
-Neighbours may rely on this: a value that passes one of these types holds no control character, no surrogate and no direction override,
-names a day that exists between 1900 and 2199, and is no longer than its type says. Patterns avoid `\\d` (it takes Arabic digits) and
-look-ahead (neither Rust's engine nor every client has it), so that the published pattern is the one that is carried out.
+Neighbours may rely on this: a value that passes one of these types holds no control character, no surrogate and no
+direction override, names a day that exists between 1900 and 2199, and is no longer than its type says. Patterns avoid
+`\\d` (it takes Arabic digits) and look-ahead (neither Rust's engine nor every client has it), so that the published
+pattern is the one that is carried out.
 """
 
 from __future__ import annotations
@@ -77,14 +79,17 @@ Cursor = _text(
     "游标须原样取自上一页的 next_cursor", "a cursor is taken as it is from next_cursor of the page before",
 )  # fmt: skip
 ReasonName = _text(
-    r"^[A-Z][A-Z0-9_]*$", 64, "原因代码由大写字母、数字和下划线组成", "a reason code is upper-case letters, digits and underscores"
+    r"^[A-Z][A-Z0-9_]*$",
+    64,
+    "原因代码由大写字母、数字和下划线组成",
+    "a reason code is upper-case letters, digits and underscores",
 )
 
 # ---- amounts, rates, scores: decimal strings, never numbers ----------------------------------------------------------
 
 _AMOUNT_WORDS = (
-    "金额为十进制字符串，单位元，至多两位小数，例如 \"10000000.00\"",
-    "an amount is a decimal string in yuan with at most two decimals, such as \"10000000.00\"",
+    '金额为十进制字符串，单位元，至多两位小数，例如 "10000000.00"',
+    'an amount is a decimal string in yuan with at most two decimals, such as "10000000.00"',
 )
 Amount = _text(r"^(0|[1-9][0-9]{0,12})(\.[0-9]{1,2})?$", 16, *_AMOUNT_WORDS)
 SignedAmount = _text(r"^-?(0|[1-9][0-9]{0,12})(\.[0-9]{1,2})?$", 17, *_AMOUNT_WORDS)
@@ -124,7 +129,9 @@ def _existing_instant(text: str) -> str:
 
 
 Day = Annotated[
-    _text(DAY, 10, "日期形如 2026-11-20，年份 1900 至 2199", "a date such as 2026-11-20, from 1900 to 2199", format="date"),
+    _text(
+        DAY, 10, "日期形如 2026-11-20，年份 1900 至 2199", "a date such as 2026-11-20, from 1900 to 2199", format="date"
+    ),
     AfterValidator(_existing_day),
 ]
 Instant = Annotated[
@@ -133,7 +140,7 @@ Instant = Annotated[
     AfterValidator(_existing_instant),
 ]  # fmt: skip
 
-# ---- 统一社会信用代码 (GB 32100-2015) ----------------------------------------------------------------------------------
+# ---- 统一社会信用代码 (GB 32100-2015) --------------------------------------------------------------------------------
 
 USCC: Final = r"^[0-9A-HJ-NPQRTUWXY]{2}[0-9]{6}[0-9A-HJ-NPQRTUWXY]{10}$"
 _USCC = re.compile(USCC)

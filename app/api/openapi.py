@@ -1,7 +1,9 @@
-"""The contract: what FastAPI reads from the signatures, completed with problems, headers, security and worked examples.
+"""The contract: what FastAPI reads from the signatures, completed with problems, headers, security and worked
+examples.
 
-Neighbours may rely on this: the document is a function of the routes, the catalogue and a day, so that the published file (of
-`PUBLISHED_ON`) and what is served differ in the examples' dates alone; every operation names every status it can answer.
+Neighbours may rely on this: the document is a function of the routes, the catalogue and a day, so that the published
+file (of `PUBLISHED_ON`) and what is served differ in the examples' dates alone; every operation names every status it
+can answer.
 """
 
 from __future__ import annotations
@@ -34,18 +36,18 @@ _DESCRIPTION: Final = """\
 银行侧的创新积分贷决策服务：提交企业的创新积分、成长阶段与财务数据，按产品的条款（逐项附日期与依据）给出预授信、转人工或拒绝，
 并附全部原因、完整过程及审计日志中的位置。预授信仅供参考，不是银行承诺。
 
-Decides innovation-points loans on the bank's side: send a company's innovation score, stage and figures; one product's dated
-terms answer with a pre-approved offer, a referral or a decline, all reasons, the full trace, and the decision's place in the audit log.
-A pre-approval is indicative, not the bank's commitment.
+Decides innovation-points loans on the bank's side: send a company's innovation score, stage and figures; one product's
+dated terms answer with a pre-approved offer, a referral or a decline, all reasons, the full trace, and the decision's
+place in the audit log. A pre-approval is indicative, not the bank's commitment.
 
 金额与比率为十进制字符串；日期为 ISO 8601；时刻为 UTC。缺省与 null 同义，表示未知。未知的键与参数一律拒绝。
-Amounts and rates are decimal strings, dates ISO 8601, instants UTC. Absent and null are the same: unknown. Unknown keys and
-parameters are refused.
+Amounts and rates are decimal strings, dates ISO 8601, instants UTC. Absent and null are the same: unknown. Unknown keys
+and parameters are refused.
 """
 
 _TAGS: Final = (
-    ("catalogue", "高新区、产品与原因代码。Zones, products and reason codes."),
     ("decisions", "授信决策与试算。Decisions and previews."),
+    ("catalogue", "高新区、产品与原因代码。Zones, products and reason codes."),
     ("operations", "运行状况。Health and metrics."),
 )
 
@@ -79,7 +81,9 @@ _DONE: Final = {
 def openapi_document(
     routes: Iterable[BaseRoute], *, on: date = PUBLISHED_ON, catalogue: ActiveCatalogue | None = None
 ) -> dict[str, Any]:
-    """This function will return the contract of the routes with examples of that day; with a catalogue, answers are shown too."""
+    """This function will return the contract of the routes with examples of that day; with a catalogue, answers are
+    shown too.
+    """
     document = get_openapi(
         title="Jifendai 积分贷",
         version=VERSION,
@@ -173,7 +177,9 @@ def _problem_responses(slugs: Iterable[str]) -> dict[str, Any]:
 
 
 def _problem_response(status: int, slugs: Sequence[str]) -> dict[str, Any]:
-    headers = {"X-Request-Id": {"description": "请求编号。Id of the request.", "schema": {"type": "string", "maxLength": 128}}}
+    headers = {
+        "X-Request-Id": {"description": "请求编号。Id of the request.", "schema": {"type": "string", "maxLength": 128}}
+    }
     if status == 401:
         headers["WWW-Authenticate"] = {"description": "Bearer。", "schema": {"type": "string", "maxLength": 128}}
     if status == 503:
@@ -181,7 +187,10 @@ def _problem_response(status: int, slugs: Sequence[str]) -> dict[str, Any]:
         headers["Retry-After"] = {"description": "几秒后重试。Seconds to wait.", "schema": wait}
     places = [error("须为字符串", "must be a string", pointer="/request/amount")]
     examples = {
-        slug: {"summary": KINDS[slug].title, "value": Problem(slug, errors=places if slug == "invalid-request" else ()).body()}
+        slug: {
+            "summary": KINDS[slug].title,
+            "value": Problem(slug, errors=places if slug == "invalid-request" else ()).body(),
+        }
         for slug in slugs
     }
     return {
@@ -245,13 +254,15 @@ def _tidied(part: Any, *, names: bool = False) -> Any:
     }
 
 
-# ---- answers, made by the rules themselves -----------------------------------------------------------------------------
+# ---- answers, made by the rules themselves -------------------------------------------------------------------------
 
 
 def _answers(on: date, catalogue: ActiveCatalogue) -> dict[str, Any]:
     at = datetime.combine(on, time(2, 15), UTC)
     made: dict[str, Any] = {}
-    for index, (name, example) in enumerate(zip(("PreApproved", "Referred", "Declined"), decision_examples(on), strict=False)):
+    for index, (name, example) in enumerate(
+        zip(("PreApproved", "Referred", "Declined"), decision_examples(on), strict=False)
+    ):
         if catalogue.catalog.knows_product(example.document["product"]):
             made[name] = _answer(example, index, at, catalogue)
     if "PreApproved" in made:

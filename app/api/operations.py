@@ -56,6 +56,5 @@ async def metrics(call: ThisCall) -> Response:
     return Response(body, headers={"Content-Type": media_type})
 
 
-
 def _json(document: Any) -> Response:
     return Response(orjson.dumps(document), media_type="application/json")

@@ -1,8 +1,8 @@
 """Problems (RFC 9457): every answer that is not the one asked for, in one table.
 
-Neighbours may rely on this: a problem's `type` is stable and documented in docs/problems.md; its texts are Chinese and English; it never
-repeats what was sent, except the name of an unknown key that is harmless; and it says what to do next. Whoever cannot answer raises a
-`Problem`, or an obstacle of the use cases that `OBSTACLES` maps to one.
+Neighbours may rely on this: a problem's `type` is stable and documented in docs/problems.md; its texts are Chinese
+and English; it never repeats what was sent, except the name of an unknown key that is harmless; and it says what to
+do next. Whoever cannot answer raises a `Problem`, or an obstacle of the use cases that `OBSTACLES` maps to one.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Kind:
 _TABLE: Final = (
     Kind("malformed-json", 400, "请求体不是有效的 JSON", "The body is not valid JSON",
          "请求体须为 UTF-8 编码的一个 JSON 对象，键不得重复，不得含 NaN 或 Infinity。请更正后重发。",
-         "The body must be one JSON object in UTF-8, without duplicate keys, NaN or Infinity. Correct it and send it again."),
+         "The body must be one JSON object in UTF-8, without duplicate keys, NaN or Infinity. Mend and resend it."),
     Kind("idempotency-key-missing", 400, "缺少 Idempotency-Key", "Idempotency-Key is missing",
          "请在请求头 Idempotency-Key 中给出贵方的唯一键；重试时使用同一键。",
          "Send a key of your own in the header Idempotency-Key, and the same one when you try again."),
@@ -57,7 +57,8 @@ _TABLE: Final = (
          "A key is 1 to 255 visible ASCII characters, bare or in double quotes; the header is sent once."),
     Kind("cursor-not-valid", 400, "游标无效", "The cursor is not valid",
          "游标须原样取自同一调用者、同一组筛选条件的上一页。请从第一页重新开始。",
-         "A cursor is taken as it is from the page before, of the same caller and the same filters. Start again from the first page."),
+         "A cursor is taken as it is from the page before, of the same caller and the same filters. "
+         "Start again from the first page."),
     Kind("unauthenticated", 401, "需要 API 密钥", "An API key is needed",
          "请在请求头 Authorization 中以“Bearer 密钥”给出有效的 API 密钥；密钥由运维人员发放。",
          "Send a valid API key as `Bearer <key>` in the header Authorization; the operator issues keys."),
@@ -77,11 +78,13 @@ _TABLE: Final = (
     Kind("uri-too-long", 414, "请求地址过长", "The address is too long",
          "路径与查询合计至多 4096 字节。", "Path and query together have at most 4,096 bytes."),
     Kind("unsupported-media-type", 415, "不支持的内容类型", "The media type is not supported",
-         "请以 Content-Type: application/json 发送，不压缩。", "Send it as Content-Type: application/json, uncompressed."),
+         "请以 Content-Type: application/json 发送，不压缩。",
+         "Send it as Content-Type: application/json, uncompressed."),
     Kind("invalid-request", 422, "请求内容有误", "The request does not fit the contract",
          "errors 逐条列出位置与更正方法。更正后可用同一 Idempotency-Key 重发。",
          "`errors` lists each place and how to mend it. The same Idempotency-Key may be used again."),
-    Kind("idempotency-key-reused", 422, "Idempotency-Key 已用于另一请求", "The Idempotency-Key was used for another body",
+    Kind("idempotency-key-reused", 422, "Idempotency-Key 已用于另一请求",
+         "The Idempotency-Key was used for another body",
          "该键已绑定于内容不同的请求。新请求请使用新键；重试须与首次请求内容一致。",
          "This key is bound to a different body. Use a new key for a new request; a retry sends the first body again."),
     Kind("unknown-product", 422, "未知产品", "The product is not known",
@@ -102,7 +105,8 @@ _TABLE: Final = (
          "should it happen again, tell the operator the header X-Request-Id."),
     Kind("commit-unknown", 503, "提交结果未知", "It is not known whether the decision stands",
          "写入时与数据库的连接中断。请用同一 Idempotency-Key 重试，将得到同一结果。",
-         "The connection to the database was lost while committing. Try again with the same Idempotency-Key: it will tell."),
+         "The connection to the database was lost while committing. Try again with the same Idempotency-Key: "
+         "it will tell."),
     Kind("store-unavailable", 503, "数据库不可用", "The database cannot be reached",
          "未写入任何内容。请在 Retry-After 之后用同一 Idempotency-Key 重试。",
          "Nothing was written. Try again after Retry-After, with the same Idempotency-Key."),
@@ -113,11 +117,18 @@ _TABLE: Final = (
          "请按说明处理后重试。", "Do as the detail says and try again."),
     Kind("catalogue-not-active", 503, "没有生效的产品目录", "No catalogue is active here",
          "本实例没有现行生效的产品目录。请运维人员执行 `jifendai catalogue activate` 或更新目录文件。",
-         "This instance does not have the active catalogue. The operator runs `jifendai catalogue activate` or updates the files."),
+         "This instance does not have the active catalogue. The operator runs `jifendai catalogue activate` "
+         "or updates the files."),
 )  # fmt: skip
 
 KINDS: Final[Mapping[str, Kind]] = {kind.slug: kind for kind in _TABLE}
-RETRY_AFTER_S: Final = {"commit-unknown": "1", "store-unavailable": "2", "desk-full": "1", "not-ready": "5", "catalogue-not-active": "5"}
+RETRY_AFTER_S: Final = {
+    "commit-unknown": "1",
+    "store-unavailable": "2",
+    "desk-full": "1",
+    "not-ready": "5",
+    "catalogue-not-active": "5",
+}
 # What the framework raises by itself, by status.
 BY_STATUS: Final = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large", 415: "unsupported-media-type"}
 
@@ -157,7 +168,9 @@ class Problem(Exception):
 
 
 def error(zh: str, en: str, *, pointer: str | None = None, parameter: str | None = None) -> dict[str, Any]:
-    """This function will return one entry of `errors`: a place in the body (JSON Pointer) or a query parameter, and what is wrong."""
+    """This function will return one entry of `errors`: a place in the body (JSON Pointer) or a query parameter, and
+    what is wrong.
+    """
     place = {"parameter": parameter} if parameter is not None else {"pointer": pointer or ""}
     return {**place, "message": {"zh": zh, "en": en}}
 
@@ -166,7 +179,10 @@ def error(zh: str, en: str, *, pointer: str | None = None, parameter: str | None
 
 _WORDS: Final[dict[str, tuple[str, str]]] = {
     "missing": ("必填，请补上", "is required; add it"),
-    "extra_forbidden": ("契约中没有此项，请删去或更正名称", "is not part of the contract; remove it or correct its name"),
+    "extra_forbidden": (
+        "契约中没有此项，请删去或更正名称",
+        "is not part of the contract; remove it or correct its name",
+    ),
     "string_type": ("须为字符串（金额、比率与积分也写作字符串）", "must be a string (amounts, rates and scores too)"),
     "int_type": ("须为整数", "must be a whole number"),
     "int_from_float": ("须为整数", "must be a whole number"),
@@ -205,7 +221,9 @@ def _words(kind: str, context: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _place(location: Iterable[str | int], document: object) -> tuple[str, int | None]:
-    """This function will return the JSON Pointer, cut before the first key that may not be named, and that key's position from 1."""
+    """This function will return the JSON Pointer, cut before the first key that may not be named, and that key's
+    position from 1.
+    """
     pointer = ""
     for part in location:
         if part == "[key]":
@@ -222,7 +240,9 @@ def _place(location: Iterable[str | int], document: object) -> tuple[str, int | 
 
 
 def invalid_body(refusal: ValidationError, document: object) -> Problem:
-    """This function will turn Pydantic's refusal of a body into a problem that names each place and repeats nothing that was sent."""
+    """This function will turn Pydantic's refusal of a body into a problem that names each place and repeats nothing
+    that was sent.
+    """
     errors = []
     for found in refusal.errors(include_url=False, include_input=False)[:MOST_ERRORS]:
         zh, en = _words(found["type"], found.get("ctx") or {})
@@ -250,7 +270,9 @@ def invalid_query(refusal: ValidationError, sent: Sequence[str]) -> Problem:
 
 
 def obstacle_problem(obstacle: Exception) -> Problem | None:
-    """This function will return the problem that an obstacle of the use cases is answered with, or None for what is no obstacle."""
+    """This function will return the problem that an obstacle of the use cases is answered with, or None for what is
+    no obstacle.
+    """
     for kind in type(obstacle).__mro__:
         slug = OBSTACLES.get(kind.__name__)
         if slug is not None:
@@ -281,11 +303,11 @@ def documentation() -> str:
     """This function will return docs/problems.md, made from the table."""
     lines = [
         "# Problems 问题类型", "",
-        "Every 4xx and 5xx is `application/problem+json` (RFC 9457). `type` never changes its meaning; `errors`, where present, names each",
-        "place by JSON Pointer (`pointer`) or query parameter (`parameter`). Nothing that was sent is repeated. This page is generated from",
-        "`app/api/problems.py`.", "",
-        "所有 4xx 与 5xx 均为 `application/problem+json`（RFC 9457）。`type` 含义永不改变；`errors` 以 JSON Pointer 或参数名指出位置；",
-        "不回显任何输入。", "",
+        "Every 4xx and 5xx is `application/problem+json` (RFC 9457). `type` never changes its meaning; `errors`, where",
+        "present, names each place by JSON Pointer (`pointer`) or query parameter (`parameter`). Nothing sent is",
+        "repeated. This page is made from the table in `app/api/problems.py`.", "",
+        "所有 4xx 与 5xx 均为 `application/problem+json`（RFC 9457）。`type` 含义永不改变；`errors` 以 JSON Pointer",
+        "或参数名指出位置；不回显任何输入。", "",
     ]  # fmt: skip
     for kind in _TABLE:
         lines += [f"## {kind.type}", "", f"**{kind.status}** {kind.title}", "", kind.detail_zh, "", kind.detail_en, ""]

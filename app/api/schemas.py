@@ -1,8 +1,9 @@
 """What callers send: shapes only, strict, every field bounded, unknown keys refused.
 
-Neighbours may rely on this: a document that passes `DecisionRequest` is read by `application_from_document` without further questions of
-shape; what the codes in it mean is the catalogue's to say. Absent and null are the same, and mean unknown. There is no field for a
-natural person's data. Dates and amounts stay strings here: the core gives them their types.
+Neighbours may rely on this: a document that passes `DecisionRequest` is read by `application_from_document` without
+further questions of shape; what the codes in it mean is the catalogue's to say. Absent and null are the same, and
+mean unknown. There is no field for a natural person's data. Dates and amounts stay strings here: the core gives them
+their types.
 """
 
 from __future__ import annotations
@@ -65,10 +66,13 @@ class CompanySent(Sent):
         None, description="注册地行政区划代码（GB/T 2260）。Division code of the place of registration."
     )
     industry_code: Industry | None = Field(None, description="国民经济行业代码（GB/T 4754）。Industry code.")
-    size: Literal["MICRO", "SMALL", "MEDIUM", "LARGE"] | None = Field(None, description="企业规模。Size of the company.")
+    size: Literal["MICRO", "SMALL", "MEDIUM", "LARGE"] | None = Field(
+        None, description="企业规模。Size of the company."
+    )
     employees: whole(0, 10_000_000) | None = Field(None, description="员工人数。Number of employees.")
     group_id: ShortText | None = Field(
-        None, description="所属集团标识：统一授信按集团合并计算。Group of companies that the lender's cap counts together."
+        None,
+        description="所属集团标识：统一授信按集团合并计算。Group of companies that the lender's cap counts together.",
     )
     qualifications: Annotated[list[QualificationSent], Field(max_length=50)] | None = Field(
         None, description="资质；缺省为未知，空数组为没有。Qualifications; absent is unknown, an empty array is none."
@@ -79,14 +83,17 @@ class RankSent(Sent):
     """积分排名。A rank."""
 
     position: whole(1, 10_000_000) = Field(description="名次，从 1 起。Position, from 1.")
-    within: Literal["ZONE", "STAGE", "STAGE_AND_FIELD"] = Field(description="排名范围。Among whom the rank was counted.")
+    within: Literal["ZONE", "STAGE", "STAGE_AND_FIELD"] = Field(
+        description="排名范围。Among whom the rank was counted."
+    )
 
 
 class SourceSent(Sent):
     """积分来源。Who vouches for the score."""
 
     kind: Literal["PLATFORM_QUERY", "SCORE_SHEET", "SELF_DECLARED"] = Field(
-        description="平台查询、积分情况表或企业自报；自报转人工。Platform query, score sheet, or the company's own word, which refers."
+        description="平台查询、积分情况表或企业自报；自报转人工。"
+        "Platform query, score sheet, or the company's own word, which refers."
     )
     reference: Text | None = Field(None, description="查询或文件编号。Reference of the query or sheet.")
     obtained_at: Instant | None = Field(None, description="取得时刻（UTC）。When it was obtained.")
@@ -106,7 +113,9 @@ class ScoreSent(Sent):
     stage: Code | None = Field(None, description="成长阶段代码。Code of the company stage in that scheme.")
     field: Code | None = Field(None, description="技术领域代码。Code of the field of technology.")
     rank: RankSent | None = Field(None, description="排名。Rank.")
-    as_of: Day | None = Field(None, description="积分所属日期；不得晚于决策日。Day the score is of; never after the decision.")
+    as_of: Day | None = Field(
+        None, description="积分所属日期；不得晚于决策日。Day the score is of; never after the decision."
+    )
     valid_until: Day | None = Field(None, description="积分有效期至。Last day on which the score is valid.")
     source: SourceSent | None = Field(None, description="来源。Who vouches for it.")
 
@@ -169,7 +178,8 @@ class CreditRequestSent(Sent):
     tenor_months: whole(1, 360) = Field(description="申请期限（月）。Tenor in months.")
     purpose: Code = Field(description="贷款用途代码（目录）。Code of the purpose, from the catalogue.")
     replaces: DecisionId | None = Field(
-        None, description="被本次授信替换的原预授信编号（增额）。The offer that the new line takes the place of (an increase)."
+        None,
+        description="被本次授信替换的原预授信编号（增额）。The offer that the new line replaces (an increase).",
     )
 
 
@@ -182,7 +192,9 @@ class _Facts(Sent):
         None, description="证明材料，键为目录代码。Findings on paper, keyed by the catalogue's evidence codes."
     )
     credit_history: CreditHistorySent | None = Field(None, description="信用记录。Credit history.")
-    authorisation: AuthorisationSent | None = Field(None, description="数据使用授权；缺失转人工。Consent; missing refers.")
+    authorisation: AuthorisationSent | None = Field(
+        None, description="数据使用授权；缺失转人工。Consent; missing refers."
+    )
 
 
 class DecisionRequest(_Facts):
@@ -197,9 +209,12 @@ class PreviewRequest(_Facts):
 
     application_id: ApplicationId = Field(description="贵方申请编号。Your own id of the application.")
     product: ProductId | None = Field(
-        None, description="缺省则试算该高新区内您可见机构的全部产品。Without it: every product of your lenders in that zone."
+        None,
+        description="缺省则试算该高新区内您可见机构的全部产品。Without it: every product of your lenders in that zone.",
     )
-    on: Day | None = Field(None, description="按哪一天的条款试算，缺省为今日（上海）。Policy day; today in Shanghai if absent.")
+    on: Day | None = Field(
+        None, description="按哪一天的条款试算，缺省为今日（上海）。Policy day; today in Shanghai if absent."
+    )
 
 
 # ---- queries ---------------------------------------------------------------------------------------------------------
@@ -243,10 +258,14 @@ class ProductsQuery(Sent):
     zone: Code | None = Field(None, description="高新区代码。Zone.")
     lender: Code | None = Field(None, description="机构代码。Lender.")
     kind: ProductKindName | None = Field(None, description="产品种类。Kind of product.")
-    on: Day | None = Field(None, description="截至哪一天，缺省为今日（上海）。As of which day; today in Shanghai if absent.")
+    on: Day | None = Field(
+        None, description="截至哪一天，缺省为今日（上海）。As of which day; today in Shanghai if absent."
+    )
 
 
 class ProductQuery(Sent):
     """As of which day a product's terms are shown."""
 
-    on: Day | None = Field(None, description="截至哪一天，缺省为今日（上海）。As of which day; today in Shanghai if absent.")
+    on: Day | None = Field(
+        None, description="截至哪一天，缺省为今日（上海）。As of which day; today in Shanghai if absent."
+    )

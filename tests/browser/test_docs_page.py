@@ -10,9 +10,12 @@ from playwright.sync_api import Page, sync_playwright
 
 from tests.service import demo_settings, listening
 
+
 @dataclass
 class Visit:
-    """A page of the service, open in a browser; `elsewhere` are requests to any other host, `complaints` the console's."""
+    """A page of the service, open in a browser; `elsewhere` are requests to any other host, `complaints` the
+    console's.
+    """
 
     page: Page
     address: str
@@ -39,8 +42,12 @@ def visit(tmp_path: Path, needs_chromium: str) -> Iterator[Visit]:
         page = browser.new_page(viewport={"width": 1280, "height": 1400}, locale="zh-CN")
         keys = json.loads(settings.demo_keys_file.read_text())
         visit = Visit(page, address, keys, tmp_path)
-        page.on("request", lambda request: visit.elsewhere.append(request.url) if not _ours(request.url, address) else None)
-        page.on("console", lambda line: visit.complaints.append(line.text) if line.type in ("error", "warning") else None)
+        page.on(
+            "request", lambda request: visit.elsewhere.append(request.url) if not _ours(request.url, address) else None
+        )
+        page.on(
+            "console", lambda line: visit.complaints.append(line.text) if line.type in ("error", "warning") else None
+        )
         page.on("pageerror", lambda error: visit.complaints.append(str(error)))
         page.goto(f"{address}/docs")
         page.wait_for_selector(".opblock")
@@ -66,7 +73,9 @@ class TestTheDocumentationPage:
         page.click("#operations-decisions-decide .try-out__btn")
         bodies = []
         for _ in range(2):
-            with page.expect_response(lambda r: r.url.endswith("/v1/decisions") and r.request.method == "POST") as caught:
+            with page.expect_response(
+                lambda r: r.url.endswith("/v1/decisions") and r.request.method == "POST"
+            ) as caught:
                 page.click("#operations-decisions-decide .execute")
             assert caught.value.status == 201
             bodies.append(caught.value.json())
