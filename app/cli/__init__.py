@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refused.code
     except SettingsRefused as refused:
         say(*refused.faults)
+        if not any(name.startswith("JIFENDAI_") for name in os.environ):
+            say("", "To try it out 试用: make run, or JIFENDAI_DEMO=1 jifendai …")
         return NOT_READY
     except KeyboardInterrupt:
         return 130

@@ -6,13 +6,13 @@ import argparse
 import asyncio
 import sys
 from datetime import date
+from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from app.adapters.desk import DeskFull
 from app.adapters.identifiers import new_uuid7
 from app.api.bodies import checked_document
 from app.api.calls import Services
@@ -20,7 +20,7 @@ from app.api.problems import Problem, obstacle_problem
 from app.api.schemas import DecisionRequest, PreviewRequest
 from app.audit.application import application_from_document
 from app.audit.canonical import canonical_bytes
-from app.cli.installation import FAULTY, NOT_READY, Refused, its_settings, say, show, subject
+from app.cli.installation import FAULTY, NOT_READY, Refused, its_settings, make_data_dir, say, show, subject
 from app.main import create_app
 from app.usecases.decide import submission_of
 from app.usecases.preview import Preview, preview
@@ -39,6 +39,7 @@ def decide(options: argparse.Namespace) -> None:
 async def _deciding(options: argparse.Namespace, body: bytes) -> bytes:
     settings = its_settings()
     settings.check()
+    make_data_dir(settings)
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         services = app.state.services
@@ -46,11 +47,9 @@ async def _deciding(options: argparse.Namespace, body: bytes) -> bytes:
             raise Refused(NOT_READY, *faults)
         try:
             found = await (_previewed if options.preview else _decided)(services, options, body)
-        except Problem as problem:
-            raise Refused(FAULTY, *_problem_lines(problem)) from None
         except Exception as reason:
-            problem = obstacle_problem(reason)
-            if problem is None or isinstance(reason, DeskFull):
+            problem = reason if isinstance(reason, Problem) else obstacle_problem(reason)
+            if problem is None:
                 raise
             code = NOT_READY if problem.kind.status >= 500 else FAULTY
             raise Refused(code, *_problem_lines(problem)) from None
@@ -65,7 +64,18 @@ async def _decided(services: Services, options: argparse.Namespace, body: bytes)
     answer = await services.desk.submit(asked)
     if answer.replayed:
         say("This key had been answered before; this is that answer. 此键已有答复，原样给出")
-    return orjson.loads(answer.body)
+    document = orjson.loads(answer.body)
+    say(_summary(document))
+    return document
+
+
+def _summary(document: dict[str, Any]) -> str:
+    """A line for whoever does not want to read the whole answer."""
+    place, offer = document["audit_record"], document["offer"]
+    told = [document["outcome"]]
+    if offer is not None:
+        told.append(f"{Decimal(offer['credit_limit']):,} 元, indicative until 有效期至 {offer['expires_on']}")
+    return " · ".join((*told, f"recorded 已记录 {place['origin']} #{place['index']}"))
 
 
 async def _previewed(services: Services, options: argparse.Namespace, body: bytes) -> Any:

@@ -8,16 +8,19 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import ArgumentError
+
+from app.adapters.database import Database, open_database
+from app.adapters.database.store import database_url
 from app.settings import DEMO_LOG_NAME, Settings
 
 if TYPE_CHECKING:
-    from app.adapters.database import Database
     from app.usecases.catalogue import ActiveCatalogue
 
 DONE, FAULTY, NOT_READY = 0, 1, 3
@@ -34,13 +37,22 @@ class Refused(Exception):
 
 def its_settings() -> Settings:
     """This function will read the settings; where none name an installation and this folder holds a demonstration,
-    they are the demonstration's. Raises SettingsRefused.
+    they are the demonstration's. Raises SettingsRefused, Refused.
     """
-    settings = Settings.from_environment(os.environ)
+    settings = with_valid_address(Settings.from_environment(os.environ))
     named = ("JIFENDAI_DEMO", "JIFENDAI_SIGNING_KEY_FILE", "JIFENDAI_LOG_NAME", "JIFENDAI_DATABASE_URL")
     if not any(os.environ.get(name) for name in named) and settings.demo_keys_file.exists():
         say(f"The demonstration in {settings.data_dir}/ 使用演示环境")
         return replace(settings, demo=True, log_name=DEMO_LOG_NAME)
+    return settings
+
+
+def with_valid_address(settings: Settings) -> Settings:
+    """This function will return the settings if they name a database. Raises Refused."""
+    try:
+        database_url(settings.database_url)
+    except (ValueError, ArgumentError) as error:
+        raise Refused(NOT_READY, f"JIFENDAI_DATABASE_URL: {error}. 数据库地址有误") from None
     return settings
 
 
@@ -59,24 +71,14 @@ def its_catalogue(settings: Settings) -> ActiveCatalogue:
 @asynccontextmanager
 async def its_database(settings: Settings) -> AsyncIterator[Database]:
     """This function will open the database for as long as it is needed. Raises Refused where it is not ready."""
-    from app.adapters.database import open_database
-
     make_data_dir(settings)
-    database = with_address(open_database, settings.database_url)
+    database = open_database(settings.database_url)
     try:
         if faults := await database.ready():
             raise Refused(NOT_READY, *faults)
         yield database
     finally:
         await database.close()
-
-
-def with_address(use: Callable[[str], Any], address: str) -> Any:
-    """This function will return what `use` makes of a database's address. Raises Refused for one that is none."""
-    try:
-        return use(address)
-    except ValueError as error:
-        raise Refused(NOT_READY, f"JIFENDAI_DATABASE_URL: {error}. 数据库地址有误") from None
 
 
 def subject() -> str:

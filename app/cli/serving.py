@@ -13,7 +13,7 @@ from app.adapters.clock import utc_now
 from app.adapters.database import migrate
 from app.adapters.log_lines import log_to_stderr
 from app.api.examples import pre_approved
-from app.cli.installation import NOT_READY, Refused, its_settings, make_data_dir, say, show, with_address
+from app.cli.installation import NOT_READY, Refused, its_settings, make_data_dir, say, show, with_valid_address
 from app.main import create_app
 from app.settings import Settings
 from app.usecases.decide import day_in_shanghai
@@ -21,7 +21,7 @@ from app.usecases.decide import day_in_shanghai
 
 def serve(options: argparse.Namespace) -> None:
     """This function will run the service until it is told to stop."""
-    settings = Settings.from_environment(os.environ)
+    settings = with_valid_address(Settings.from_environment(os.environ))
     settings.check()
     try:
         bound = server.listener(settings.host, settings.port)
@@ -81,5 +81,5 @@ def bring_up_to_date(options: argparse.Namespace) -> None:
     """This function will bring the database to the newest tables."""
     settings = its_settings()
     make_data_dir(settings)
-    with_address(migrate, settings.database_url)
+    migrate(settings.database_url)
     say("The database has the newest tables. 数据库已是最新")

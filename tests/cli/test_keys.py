@@ -1,0 +1,129 @@
+"""jifendai keys, jifendai catalogue, jifendai migrate: an installation from nothing."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from app.audit.checkpoint import Verifier
+from tests.cli.conftest import Jifendai
+
+
+class TestTheSigningKey:
+    def test_is_made_for_its_owner_alone(self, jifendai: Jifendai, folder: Path):
+        made = jifendai("keys", "create")
+
+        path = folder / "var" / "signing-key.pem"
+        assert made.out == f"JIFENDAI_SIGNING_KEY_FILE={path}\n"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+    def test_is_never_written_over(self, jifendai: Jifendai, folder: Path):
+        jifendai("keys", "create", "--output", "key.pem")
+        before = (folder / "key.pem").read_bytes()
+
+        again = jifendai("keys", "create", "--output", "key.pem")
+
+        assert again.code == 1
+        assert (folder / "key.pem").read_bytes() == before
+
+
+@pytest.fixture
+def installation(folder: Path, jifendai: Jifendai, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What docs/operations.md has a bank do before its first start."""
+    monkeypatch.setenv("JIFENDAI_LOG_NAME", "bank.example/jifendai")
+    name, _, path = jifendai("keys", "create").out.strip().partition("=")
+    monkeypatch.setenv(name, path)
+    assert jifendai("migrate").code == 0
+    return folder
+
+
+class TestAnInstallation:
+    def test_decides_once_its_catalogue_is_active(self, installation: Path, jifendai: Jifendai, application: Path):
+        too_early = jifendai("decide", application)
+        activated = jifendai("catalogue", "activate")
+        decided = jifendai("decide", application)
+
+        assert too_early.code == 3
+        assert "jifendai catalogue activate" in too_early.err
+        assert activated.out.startswith("sha256:")
+        assert decided.json()["audit_record"]["origin"] == "bank.example/jifendai/icbc"
+        assert decided.json()["audit_record"]["index"] == 0
+
+    def test_activates_an_edition_once(self, installation: Path, jifendai: Jifendai):
+        assert jifendai("catalogue", "activate").out == jifendai("catalogue", "activate").out
+
+    def test_shows_the_public_key_of_each_log(self, installation: Path, jifendai: Jifendai):
+        keys = [Verifier.from_vkey(line) for line in jifendai("keys", "verifiers").out.splitlines()]
+
+        assert "bank.example/jifendai/icbc" in {key.name for key in keys}
+
+    def test_whose_tables_are_missing_says_so(
+        self, folder: Path, jifendai: Jifendai, application: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("JIFENDAI_LOG_NAME", "bank.example/jifendai")
+        monkeypatch.setenv("JIFENDAI_SIGNING_KEY_FILE", str(folder / "key.pem"))
+        jifendai("keys", "create")
+
+        refused = jifendai("decide", application)
+
+        assert refused.code == 3
+        assert "jifendai migrate" in refused.err
+
+    @pytest.mark.parametrize("address", ["mysql://localhost/x", "nonsense"])
+    def test_names_an_address_that_is_no_database(
+        self, installation: Path, jifendai: Jifendai, monkeypatch: pytest.MonkeyPatch, address: str
+    ):
+        monkeypatch.setenv("JIFENDAI_DATABASE_URL", address)
+
+        refused = jifendai("keys", "list")
+
+        assert refused.code == 3
+        assert "JIFENDAI_DATABASE_URL" in refused.err
+
+
+class TestApiKeys:
+    def test_are_shown_once_and_listed_without_their_secret(self, installation: Path, jifendai: Jifendai):
+        created = jifendai(
+            "keys", "create", "--role", "loan_system", "--subject", "los", "--lender", "icbc", "--expires", "90"
+        )
+
+        listed = jifendai("keys", "list").out
+
+        key = created.out.strip()
+        assert key.startswith("jfd_")
+        assert key.split("_")[1] in listed
+        assert key not in listed
+        assert ("loan_system" in listed, "los" in listed, "icbc" in listed, "expires" in listed) == (True,) * 4
+
+    def test_are_revoked_by_their_id(self, installation: Path, jifendai: Jifendai):
+        key = jifendai("keys", "create", "--role", "auditor", "--subject", "a").out.strip()
+
+        revoked = jifendai("keys", "revoke", key.split("_")[1])
+
+        assert revoked.code == 0
+        assert "revoked" in jifendai("keys", "list").out
+
+    def test_are_not_revoked_where_there_are_none(self, installation: Path, jifendai: Jifendai):
+        assert jifendai("keys", "revoke", "0000").code == 1
+
+    @pytest.mark.parametrize(
+        ("arguments", "complaint"),
+        [
+            (("--role", "king", "--subject", "a"), "loan_system"),
+            (("--role", "auditor"), "--subject"),
+            (("--subject", "a"), "--role"),
+            (("--role", "auditor", "--subject", "a", "--lender", "nobody"), "icbc"),
+        ],
+    )
+    def test_are_refused_with_what_to_do(
+        self, installation: Path, jifendai: Jifendai, arguments: tuple[str, ...], complaint: str
+    ):
+        refused = jifendai("keys", "create", *arguments)
+
+        assert (refused.code, refused.out) == (1, "")
+        assert complaint in refused.err
+
+    @pytest.mark.parametrize("days", ["0", "-1", "ten", "1.5", "36501"])
+    def test_expire_after_whole_days(self, jifendai: Jifendai, days: str):
+        assert jifendai("keys", "create", "--role", "auditor", "--subject", "a", "--expires", days).code == 2
