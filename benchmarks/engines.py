@@ -59,9 +59,17 @@ def zen_source(tree: Tree, name_of: Callable[[str], str] = str) -> str:
             return f"({f' {_INFIX[operator]} '.join(inner)})" if len(inner) > 1 else inner[0]
 
 
+_TRACED, _UNTRACED = {"trace": True}, {"trace": False}
+
+
+def _static_engine(tables: Iterable[Table]) -> zen.ZenEngine:
+    content = {t.product: zen_graph(t) for t in tables}
+    return zen.ZenEngine({"loader": {"type": "static", "content": content}})
+
+
 def zen_graph(table: Table) -> dict[str, Any]:
     """This function will write a table as a decision graph with one expression node: its lines all appear in the
-    trace. (As decision tables, one a band and one for the gates, the same graph is slower.)
+    trace.
     """
     earlier: set[str] = set()
     expressions = []
@@ -83,31 +91,46 @@ def zen_graph(table: Table) -> dict[str, Any]:
     }
 
 
-class ZenEvaluate:
-    """zen-engine's evaluate(): a decision per product, made beforehand."""
+class ZenCreated:
+    """zen-engine as its documentation shows it: create_decision() once a product, then evaluate()."""
 
-    def __init__(self, tables: Iterable[Table], *, trace: bool) -> None:
+    def __init__(self, tables: Iterable[Table]) -> None:
         engine = zen.ZenEngine()
         self._decisions = {t.product: engine.create_decision(json.dumps(zen_graph(t))) for t in tables}
-        self._options = {"trace": trace}
 
     def answer(self, product: str, facts: Flat) -> Answer:
-        return self._decisions[product].evaluate(facts, self._options)["result"]
+        """This function will evaluate without a trace."""
+        return self._decisions[product].evaluate(facts, _UNTRACED)["result"]
 
     def traced(self, product: str, facts: Flat) -> Mapping[str, Any]:
-        """This function will return zen's own trace of one decision."""
-        return self._decisions[product].evaluate(facts, self._options)["trace"]
+        """This function will evaluate with a trace."""
+        return self._decisions[product].evaluate(facts, _TRACED)["trace"]
+
+
+class ZenLoaded:
+    """zen-engine's fastest evaluate(): graphs handed to a static loader are compiled once, and not at each call."""
+
+    def __init__(self, tables: Iterable[Table]) -> None:
+        self._engine = _static_engine(tables)
+
+    def answer(self, product: str, facts: Flat) -> Answer:
+        """This function will evaluate without a trace."""
+        return self._engine.evaluate(product, facts, _UNTRACED)["result"]
+
+    def traced(self, product: str, facts: Flat) -> Mapping[str, Any]:
+        """This function will evaluate with a trace."""
+        return self._engine.evaluate(product, facts, _TRACED)["trace"]
 
 
 class ZenBatch:
     """zen-engine's evaluate_batch(), without a trace: all requests of a batch in one call."""
 
     def __init__(self, tables: Iterable[Table]) -> None:
-        content = {t.product: zen_graph(t) for t in tables}
-        self._engine = zen.ZenEngine({"loader": {"type": "static", "content": content}})
+        self._engine = _static_engine(tables)
 
     def answers(self, requests: Sequence[Mapping[str, Any]]) -> list[Answer]:
-        return [found["data"]["result"] for found in self._engine.evaluate_batch(requests, {"trace": False})]
+        """This function will evaluate many requests, each a key and a context."""
+        return [found["data"]["result"] for found in self._engine.evaluate_batch(requests, _UNTRACED)]
 
 
 class ZenCompiled:
@@ -117,6 +140,7 @@ class ZenCompiled:
         self._programs = {t.product: zen.compile_expression(_program(t)) for t in tables}
 
     def answer(self, product: str, facts: Flat) -> Answer:
+        """This function will run the product's program."""
         return self._programs[product].evaluate(facts)
 
 
@@ -138,6 +162,7 @@ class JsonLogic:
         self._tables = {t.product: t for t in tables}
 
     def answer(self, product: str, facts: Flat) -> Answer:
+        """This function will evaluate the product's lines in order."""
         table = self._tables[product]
         known = dict(facts)
         for i, (name, tree) in enumerate(table.lines):
@@ -207,6 +232,7 @@ class BusinessRules:
         self._made = {t.product: _rules_of(t) for t in tables}
 
     def answer(self, product: str, facts: Flat) -> Answer:
+        """This function will run the product's rules in order."""
         checks, offer, variables, actions = self._made[product]
         known = dict(facts)
         asked, done = variables(known), actions(known)
