@@ -61,14 +61,14 @@ class GateAnswers(NamedTuple):
     gates: tuple[Gate, ...]
     actuals: tuple[Any, ...]
     answers: tuple[bool | None, ...]
+    decisive: bool = True
 
     def steps(self) -> Iterator[Step]:
         """This function will put the answers into lines of the trace, in the gates' declared order."""
-        for gate, actual, answer in zip(self.gates, self.actuals, self.answers, strict=True):
+        rows = zip(self.gates, self.actuals, self.answers, strict=True)
+        for gate, actual, answer in rows:
             facts = (("fact", gate.fact), ("actual", actual), ("test", gate.test.value), ("required", gate.threshold))
-            yield Step(
-                gate.path, answer, facts, gate.reference, answer is not True and gate.severity is not Severity.INFO
-            )
+            yield Step(gate.path, answer, facts, gate.reference, self.decisive and answer is not True)
 
 
 class RiskStatus(StrEnum):
@@ -156,10 +156,14 @@ class Decision(NamedTuple):
     reasons: tuple[Reason, ...]
     checks: Sequence[Line]
     gates: GateAnswers
-    steps: Sequence[Line]
+    steps: Sequence[Line | GateAnswers]
 
     def trace(self) -> Iterator[Step]:
         """This function will give every line in the order in which it was answered: checks, gates, figures."""
         yield from map(Step._make, self.checks)
         yield from self.gates.steps()
-        yield from map(Step._make, self.steps)
+        for part in self.steps:
+            if type(part) is GateAnswers:
+                yield from part.steps()
+            else:
+                yield Step._make(part)

@@ -7,16 +7,25 @@ paper.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_FLOOR, Decimal
 from enum import Enum
 from functools import lru_cache
 from operator import attrgetter
+from typing import Any
 
-from app.domain.company import Application, CreditHistory, Financials, FinancialsBasis, InnovationScore, RankScope
-from app.domain.company import ScoreState as _ScoreState
+from app.domain.company import (
+    Application,
+    CreditHistory,
+    Evidence,
+    Financials,
+    FinancialsBasis,
+    InnovationScore,
+    RankScope,
+    ScoreState,
+)
 from app.domain.reasons import ReasonCode as R
 
 
@@ -33,30 +42,97 @@ class FactKind(Enum):
 
 
 # What is not told is a blank of its kind, so that every fact is read alike: an attribute that is None is unknown.
-_NO_SCORE = InnovationScore(scheme="", state=_ScoreState.NOT_FOUND)
+_NO_SCORE = InnovationScore(scheme="", state=ScoreState.NOT_FOUND)
 _NO_FIGURES = Financials(year=0, basis=FinancialsBasis.MANAGEMENT)
 _NO_HISTORY = CreditHistory()
 
 _SIX_PLACES = Decimal("0.000001")
 
 
-class Facts(dict[str, object]):
-    """An application's facts on a day, each read when it is first asked for; several products asking pay once."""
+class _Findings:
+    """The findings on paper, each read as yes, no or unknown."""
 
-    __slots__ = ("application", "company", "credit", "financials", "on", "request", "score")
+    __slots__ = ("_evidence",)
+
+    def __init__(self, evidence: Mapping[str, Evidence]) -> None:
+        self._evidence = evidence
+
+    def __getattr__(self, code: str) -> bool | None:
+        finding = self._evidence.get(code)
+        return None if finding is None else finding.established
+
+
+class Facts:
+    """An application on a day, laid out for reading: what the request carries as it stands, and what follows from
+    it.
+    """
+
+    __slots__ = ("company", "credit", "evidence", "financials", "on", "request", "score")
 
     def __init__(self, application: Application, on: date) -> None:
-        self.application = application
         self.on = on
         self.company = application.company
         self.request = application.request
         self.score = application.innovation_score or _NO_SCORE
         self.financials = application.financials or _NO_FIGURES
         self.credit = application.credit_history or _NO_HISTORY
+        self.evidence = _Findings(application.evidence or {})
 
-    def __missing__(self, name: str) -> object:
-        value = self[name] = _reader(name)(self)
-        return value
+    @property
+    def age_months(self) -> int | None:
+        """Full months since the company was founded."""
+        return _months(self.company.founded_on, self.on)
+
+    @property
+    def months_in_zone(self) -> int | None:
+        """Full months since the company came into the zone."""
+        return _months(self.company.in_zone_since, self.on)
+
+    @property
+    def qualifications(self) -> frozenset[str] | None:
+        """The qualifications that have not lapsed."""
+        held, on = self.company.qualifications, self.on
+        return None if held is None else frozenset(q.code for q in held if q.valid_until is None or q.valid_until >= on)
+
+    @property
+    def revenue_change_share(self) -> Decimal | None:
+        """(Revenue less the year before's) over the year before's."""
+        revenue, before = self.financials.revenue, self.financials.previous_revenue
+        return None if revenue is None or not before else _share(revenue - before, before)
+
+    @property
+    def rd_intensity(self) -> Decimal | None:
+        """R&D expense over revenue."""
+        expense, revenue = self.financials.rd_expense, self.financials.revenue
+        return None if expense is None or not revenue else _share(expense, revenue)
+
+    @property
+    def rank_in_zone(self) -> int | None:
+        """The position, where the rank was counted over the whole zone."""
+        return self._rank(RankScope.ZONE)
+
+    @property
+    def rank_in_stage(self) -> int | None:
+        """The position, where the rank was counted within the stage."""
+        return self._rank(RankScope.STAGE)
+
+    @property
+    def rank_in_stage_and_field(self) -> int | None:
+        """The position, where the rank was counted within stage and field."""
+        return self._rank(RankScope.STAGE_AND_FIELD)
+
+    def _rank(self, scope: RankScope) -> int | None:
+        rank = self.score.rank
+        return None if rank is None or rank.within is not scope else rank.position
+
+
+def _months(since: date | None, on: date) -> int | None:
+    return None if since is None else whole_months(since, on)
+
+
+def _share(part: int, whole: int) -> Decimal:
+    """A share to six decimals, rounded down, so that a threshold just missed is missed."""
+    return (Decimal(part) / whole).quantize(_SIX_PLACES, ROUND_FLOOR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +147,7 @@ class Fact:
     en: str
     reason: R
     path: str
-    read: Callable[[Facts], object]
+    attribute: str
 
 
 def whole_months(since: date, on: date) -> int:
@@ -92,68 +168,22 @@ def add_months(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, last))
 
 
-def _rank(scope: RankScope) -> Callable[[Facts], object]:
-    def read(facts: Facts) -> object:
-        rank = facts.score.rank
-        return None if rank is None or rank.within is not scope else rank.position
-
-    return read
-
-
-def _months_since(name: str) -> Callable[[Facts], object]:
-    day = attrgetter(name)
-
-    def read(facts: Facts) -> object:
-        since = day(facts)
-        return None if since is None else whole_months(since, facts.on)
-
-    return read
-
-
-def _qualifications(facts: Facts) -> object:
-    held, on = facts.company.qualifications, facts.on
-    return None if held is None else frozenset(q.code for q in held if q.valid_until is None or q.valid_until >= on)
-
-
-def _revenue_change(facts: Facts) -> object:
-    revenue, before = facts.financials.revenue, facts.financials.previous_revenue
-    return None if revenue is None or not before else _share(revenue - before, before)
-
-
-def _rd_intensity(facts: Facts) -> object:
-    expense, revenue = facts.financials.rd_expense, facts.financials.revenue
-    return None if expense is None or not revenue else _share(expense, revenue)
-
-
-def _share(part: int, whole: int) -> Decimal:
-    """A share to six decimals, rounded down, so that a threshold just missed is missed."""
-    return (Decimal(part) / whole).quantize(_SIX_PLACES, ROUND_FLOOR)
-
-
 # Where the request carries what a fact's first word names.
 _SECTIONS = {"score": "innovation_score", "credit": "credit_history"}
 
 
 def _fact(
-    name: str,
-    kind: FactKind,
-    zh: str,
-    en: str,
-    reason: R,
-    read: Callable[[Facts], object] | None = None,
-    path: str | None = None,
+    name: str, kind: FactKind, zh: str, en: str, reason: R, attribute: str | None = None, path: str | None = None
 ) -> Fact:
     section, _, field = name.partition(".")
-    return Fact(
-        name, kind, zh, en, reason, path or f"{_SECTIONS.get(section, section)}.{field}", read or attrgetter(name)
-    )
+    return Fact(name, kind, zh, en, reason, path or f"{_SECTIONS.get(section, section)}.{field}", attribute or name)
 
 
 _NUMBER, _MONEY, _COUNT, _SHARE = FactKind.NUMBER, FactKind.MONEY, FactKind.COUNT, FactKind.SHARE
 _CODE, _CODES, _FLAG = FactKind.CODE, FactKind.CODES, FactKind.FLAG
 _RANK, _LISTED = "innovation_score.rank", "credit_history.listings"
 
-# A line a fact: name, kind, words, the reason of a gate that fails; where it is no attribute, how it is read.
+# A line a fact: name, kind, words, the reason of a gate that fails; where `Facts` has it, if not by its name.
 # fmt: off
 _ALL = (
     _fact("score.value", _NUMBER, "创新积分", "innovation score", R.SCORE_BELOW_MINIMUM),
@@ -162,25 +192,25 @@ _ALL = (
     _fact("score.field", _CODE, "技术领域", "field of technology", R.FIELD_NOT_ELIGIBLE),
     _fact("score.vetoed", _FLAG, "一票否决", "veto", R.SCORE_VETOED),
     _fact("score.rank_in_zone", _COUNT, "全区排名", "rank in the zone", R.RANK_NOT_ELIGIBLE,
-          _rank(RankScope.ZONE), _RANK),
+          "rank_in_zone", _RANK),
     _fact("score.rank_in_stage", _COUNT, "同阶段排名", "rank within the stage", R.RANK_NOT_ELIGIBLE,
-          _rank(RankScope.STAGE), _RANK),
+          "rank_in_stage", _RANK),
     _fact("score.rank_in_stage_and_field", _COUNT, "同阶段同领域排名", "rank within stage and field",
-          R.RANK_NOT_ELIGIBLE, _rank(RankScope.STAGE_AND_FIELD), _RANK),
+          R.RANK_NOT_ELIGIBLE, "rank_in_stage_and_field", _RANK),
     _fact("company.age_months", _COUNT, "成立月数", "months since founding", R.COMPANY_AGE_NOT_ELIGIBLE,
-          _months_since("company.founded_on"), "company.founded_on"),
+          "age_months", "company.founded_on"),
     _fact("company.months_in_zone", _COUNT, "入园月数", "months in the zone", R.TIME_IN_ZONE_NOT_ELIGIBLE,
-          _months_since("company.in_zone_since"), "company.in_zone_since"),
+          "months_in_zone", "company.in_zone_since"),
     _fact("company.registered_area", _CODE, "注册地", "place of registration", R.AREA_NOT_ELIGIBLE),
     _fact("company.industry_code", _CODE, "所属行业", "industry", R.SECTOR_NOT_ELIGIBLE),
     _fact("company.size", _CODE, "企业规模", "company size", R.SIZE_NOT_ELIGIBLE),
     _fact("company.employees", _COUNT, "员工人数", "employees", R.EMPLOYEES_NOT_ELIGIBLE),
-    _fact("company.qualifications", _CODES, "资质", "qualifications", R.QUALIFICATION_MISSING, _qualifications),
+    _fact("company.qualifications", _CODES, "资质", "qualifications", R.QUALIFICATION_MISSING, "qualifications"),
     _fact("financials.revenue", _MONEY, "营业收入", "revenue", R.REVENUE_NOT_ELIGIBLE),
     _fact("financials.revenue_change_share", _SHARE, "营业收入较上年变动", "change in revenue on the year before",
-          R.REVENUE_CHANGE_NOT_ELIGIBLE, _revenue_change, "financials.previous_revenue"),
+          R.REVENUE_CHANGE_NOT_ELIGIBLE, "revenue_change_share", "financials.previous_revenue"),
     _fact("financials.rd_expense", _MONEY, "研发费用", "R&D expense", R.RD_EXPENSE_NOT_ELIGIBLE),
-    _fact("financials.rd_intensity", _SHARE, "研发强度", "R&D intensity", R.RD_INTENSITY_NOT_ELIGIBLE, _rd_intensity,
+    _fact("financials.rd_intensity", _SHARE, "研发强度", "R&D intensity", R.RD_INTENSITY_NOT_ELIGIBLE, "rd_intensity",
           "financials.rd_expense"),
     _fact("financials.net_profit", _MONEY, "净利润", "net profit", R.PROFIT_NOT_ELIGIBLE),
     _fact("financials.net_assets", _MONEY, "净资产", "net assets", R.NET_ASSETS_NOT_ELIGIBLE),
@@ -216,16 +246,28 @@ def fact_named(name: str) -> Fact | None:
     if code in ("", name):
         return FACTS.get(name)
 
-    def read(facts: Facts) -> object:
-        finding = (facts.application.evidence or {}).get(code)
-        return None if finding is None else finding.established
-
-    return Fact(name, _FLAG, f"证明材料 {code}", f"evidence {code}", R.EVIDENCE_NOT_ESTABLISHED, name, read)
+    return Fact(name, _FLAG, f"证明材料 {code}", f"evidence {code}", R.EVIDENCE_NOT_ESTABLISHED, name, name)
 
 
-@lru_cache(maxsize=1_024)
-def _reader(name: str) -> Callable[[Facts], object]:
+def reader_of(name: str) -> Callable[[Facts], Any]:
+    """This function will return what reads one fact; KeyError for a name that is none."""
+    return attrgetter(_known(name).attribute)
+
+
+def reader_of_all(names: Sequence[str]) -> Callable[[Facts], tuple[Any, ...]]:
+    """This function will return what reads those facts, in that order, all at once; KeyError for a name that is
+    none.
+    """
+    if len(names) > 1:
+        return attrgetter(*[_known(name).attribute for name in names])
+    if not names:
+        return lambda facts: ()
+    alone = reader_of(names[0])
+    return lambda facts: (alone(facts),)
+
+
+def _known(name: str) -> Fact:
     fact = fact_named(name)
     if fact is None:
         raise KeyError(name)
-    return fact.read
+    return fact

@@ -7,7 +7,7 @@ Neighbours may rely on this: an amount is a `Yuan`, a whole number of fen; a rat
 from __future__ import annotations
 
 import re
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Self
 
 _AMOUNT = re.compile(r"(-?)([0-9]{1,13})(?:\.([0-9]{1,2}))?")
@@ -91,7 +91,7 @@ def rate_rounded(rate: Decimal) -> Decimal:
 
 def share_of_floored(amount: Yuan, share: Decimal) -> Yuan:
     """This function will return amount × share, rounded down to the fen."""
-    return Yuan(int(int(amount) * share // 1))
+    return Yuan(int((int(amount) * share).to_integral_value(ROUND_FLOOR)))
 
 
 def share_of_rounded(amount: Yuan, share: Decimal) -> Yuan:

@@ -38,7 +38,7 @@ class Standing:
 
     def live(self, on: date) -> Standing:
         """This function will leave out what no longer counts on `on`."""
-        if all(c.counts_until >= on for c in self.commitments):
+        if not self.commitments or all(c.counts_until >= on for c in self.commitments):
             return self
         return Standing(tuple(c for c in self.commitments if c.counts_until >= on))
 

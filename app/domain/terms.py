@@ -15,6 +15,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from app.domain.facts import EVIDENCE, Facts, fact_named, reader_of, reader_of_all
+
 
 class Basis(StrEnum):
     """Whether a source states the value, or we had to choose it."""
@@ -97,10 +99,14 @@ class Bands(Table):
     floors: tuple[Any, ...]
     values: tuple[Any, ...]
 
-    def find(self, actual: Any) -> tuple[Any, Any] | None:
-        """This function will return (band's floor, value), or None below the first band."""
-        i = bisect_right(self.floors, actual) - 1
-        return None if i < 0 else (self.floors[i], self.values[i])
+    def find(self, actual: Any) -> int | None:
+        """This function will return the number of the band that holds, or None below the first band."""
+        row = bisect_right(self.floors, actual) - 1
+        return None if row < 0 else row
+
+    def shown(self, row: int) -> tuple[str, Any]:
+        """This function will return what a trace says of that row: where the band begins."""
+        return "from", self.floors[row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +116,13 @@ class Choices(Table):
     by: str
     values: Mapping[str, Any]
 
-    def find(self, actual: Any) -> tuple[Any, Any] | None:
-        """This function will return (code, value), or None where the table has no row for that code."""
-        return (actual, self.values[actual]) if actual in self.values else None
+    def find(self, actual: str) -> str | None:
+        """This function will return the row's code, or None where the table has no row for that code."""
+        return actual if actual in self.values else None
+
+    def shown(self, row: str) -> tuple[str, Any]:
+        """This function will return what a trace says of that row."""
+        return "row", row
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,11 +134,17 @@ class Parameter:
     path: str
     value: Any
     reference: Reference
+    by: str | None = field(init=False)
+    read: Callable[[Facts], Any] | None = field(init=False, repr=False)
 
-    @property
-    def by(self) -> str | None:
-        """The fact that the table keys on, or None for a plain value."""
-        return self.value.by if isinstance(self.value, Table) else None
+    def __post_init__(self) -> None:
+        by = self.value.by if isinstance(self.value, Table) else None
+        object.__setattr__(self, "by", by)
+        object.__setattr__(self, "read", None if by is None else reader_of(by))
+
+    def at(self, row: Any) -> Any:
+        """This function will return the value of a table's row, or the plain value, for which the row is None."""
+        return self.value if self.by is None else self.value.values[row]
 
 
 class GateTest(StrEnum):
@@ -180,13 +196,16 @@ class GateColumns:
     """
 
     gates: tuple[Gate, ...]
-    facts: tuple[str, ...]
+    read: Callable[[Facts], tuple[Any, ...]]
     passes: tuple[Callable[[Any], bool], ...]
+    evidence: tuple[tuple[str, str], ...]
 
     @classmethod
     def of(cls, gates: tuple[Gate, ...]) -> GateColumns:
         """This function will lay out the gates, their order kept."""
-        return cls(gates, tuple(g.fact for g in gates), tuple(g.passes for g in gates))
+        names = tuple(g.fact for g in gates)
+        evidence = tuple((name, name.removeprefix(EVIDENCE)) for name in names if name.startswith(EVIDENCE))
+        return cls(gates, reader_of_all(names), tuple(g.passes for g in gates), evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +217,11 @@ class LimitComponent:
     name: str
     parameter: Parameter
     of: str | None = None
+    read_base: Callable[[Facts], Any] | None = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        fact = self.of is not None and fact_named(self.of) is not None
+        object.__setattr__(self, "read_base", reader_of(self.of) if fact else None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

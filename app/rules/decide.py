@@ -30,19 +30,16 @@ from app.rules.tenor import check_tenor
 EDITION = "2026-11"
 
 
-def decide(
-    application: Application, terms: ProductTerms, standing: Standing, on: date, facts: Facts | None = None
-) -> Decision:
+def decide(application: Application, terms: ProductTerms, standing: Standing, on: date) -> Decision:
     """This function will decide one application on one day: pre-approve with an offer, refer, or decline, with
     every reason.
 
     `standing` is what the lender has already promised to the company and its group, without the offer that this
-    decision supersedes; `facts` are those of the application on that day, where another product has read them
-    already.
+    decision supersedes.
     """
     if not terms.decides:
         return _not_decided(terms, on)
-    facts = facts or Facts(application, on)
+    facts = Facts(application, on)
     reasons: list[Reason] = []
     checks = (
         eligibility.check_zone(application, terms, reasons),
@@ -57,10 +54,9 @@ def decide(
     if reasons and outcome_of(reasons) is Outcome.DECLINED:
         return Decision(Outcome.DECLINED, on, None, reasons, checks, gates, lines)
 
-    limit, found = credit_limit(application, terms, facts, _standing(application, standing, on, reasons), lines)
-    reasons += found
-    priced, found = price(terms, facts, on, lines)
-    reasons += found
+    counting = _standing(application, standing, on, reasons)
+    limit = credit_limit(application, terms, facts, counting, lines, reasons)
+    priced = price(terms, facts, lines, reasons)
     outcome = outcome_of(reasons) if reasons else Outcome.PRE_APPROVED
     if outcome is not Outcome.PRE_APPROVED:
         return Decision(outcome, on, None, reasons, checks, gates, lines)
@@ -101,8 +97,7 @@ def _offer(
     asked_for, request, on = security(terms), facts.request, facts.on
     lines += asked_for.lines
     loan = Loan(limit, priced.highest, on, request.tenor_months)
-    subsidy, found = subsidise(terms, facts, loan, lines)
-    reasons += found
+    subsidy = subsidise(terms, facts, loan, lines, reasons)
     covered, cover_lines, found = cover(terms.risk_compensation, limit)
     lines += cover_lines
     reasons += found

@@ -7,13 +7,13 @@ reported in declared order. An unknown fact is never a pass: it refers, and the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 from operator import call
 
-from app.domain.company import Application, Evidence, InnovationScore, ScoreState, SourceKind
+from app.domain.company import Application, InnovationScore, ScoreState, SourceKind
 from app.domain.decision import GateAnswers, Line, Reason
-from app.domain.facts import EVIDENCE, Fact, Facts, fact_named, whole_months
+from app.domain.facts import Fact, Facts, fact_named, whole_months
 from app.domain.reasons import ReasonCode
 from app.domain.terms import LOANS, Gate, GateColumns, ProductStatus, ProductTerms, ScoreTerms, Severity, Words
 
@@ -77,11 +77,26 @@ def check_score(application: Application, terms: ProductTerms, on: date, reasons
         if asked.required:
             reasons.append(reason(ReasonCode.SCORE_MISSING, Severity.REFER, clause="score"))
         return "eligibility.score", None, (), None, asked.required
-    found = tuple(_against_score(score, asked, on))
+    found = () if _is_sound(score, asked, on) else tuple(_against_score(score, asked, on))
     reasons.extend(found)
     facts = (("scheme", score.scheme), ("state", score.state), ("as_of", score.as_of))
     reference = None if asked.maximum_age_days is None else asked.maximum_age_days.reference
     return "eligibility.score", not found, facts, reference, bool(found)
+
+
+def _is_sound(score: InnovationScore, asked: ScoreTerms, on: date) -> bool:
+    """Whether nothing at all speaks against the score: the ordinary case, answered without a list."""
+    scheme, source, value = asked.schemes.get(score.scheme), score.source, score.value
+    return (
+        scheme is not None
+        and score.state is ScoreState.SCORED
+        and score.vetoed is False
+        and (scheme.versions is None or score.scheme_version in scheme.versions)
+        and (scheme.scale_maximum is None or value is None or value <= scheme.scale_maximum)
+        and source is not None
+        and source.kind is not SourceKind.SELF_DECLARED
+        and not _is_stale(score, asked, on)
+    )
 
 
 def _against_score(score: InnovationScore, asked: ScoreTerms, on: date) -> Iterator[Reason]:
@@ -114,7 +129,9 @@ def _is_stale(score: InnovationScore, asked: ScoreTerms, on: date) -> bool:
     return score.as_of is None or (on - score.as_of).days > asked.maximum_age_days.value
 
 
-_FINANCIALS = Fact("financials", None, "财务数据", "financial figures", ReasonCode.FACT_STALE, "financials", None)
+_FINANCIALS = Fact(
+    "financials", None, "财务数据", "financial figures", ReasonCode.FACT_STALE, "financials", "financials"
+)
 
 
 def check_freshness(application: Application, terms: ProductTerms, on: date, reasons: list[Reason]) -> Line:
@@ -124,8 +141,9 @@ def check_freshness(application: Application, terms: ProductTerms, on: date, rea
     if months is not None and figures is not None and _months_since_year(figures.year, on) > months.value:
         reasons.append(reason(ReasonCode.FACT_STALE, Severity.REFER, clause=months.path, fact=_FINANCIALS))
     if days is not None and application.evidence:
-        for name, finding in _findings_asked_for(application, terms):
-            if finding.on is None or on - finding.on > timedelta(days=days.value):
+        for name, code in terms.gate_columns.evidence:
+            finding = application.evidence.get(code)
+            if finding is not None and (finding.on is None or (on - finding.on).days > days.value):
                 stale = reason(ReasonCode.FACT_STALE, Severity.REFER, clause=days.path, fact=fact_named(name))
                 reasons.append(stale)
     fresh = len(reasons) == known
@@ -138,27 +156,17 @@ def _months_since_year(year: int, on: date) -> int:
     return whole_months(date(year, 12, 31), on)
 
 
-@lru_cache(maxsize=4_096)
-def _evidence_gates(columns: GateColumns) -> tuple[tuple[str, str], ...]:
-    return tuple((name, name.removeprefix(EVIDENCE)) for name in columns.facts if name.startswith(EVIDENCE))
-
-
-def _findings_asked_for(application: Application, terms: ProductTerms) -> Iterator[tuple[str, Evidence]]:
-    for name, code in _evidence_gates(terms.gate_columns):
-        finding = application.evidence.get(code)
-        if finding is not None:
-            yield name, finding
-
-
-def answer_gates(columns: GateColumns, facts: Facts) -> GateAnswers:
-    """This function will answer every gate: True, False, or None where its fact is unknown."""
-    actuals = tuple(map(facts.__getitem__, columns.facts))
+def answer_gates(columns: GateColumns, facts: Facts, *, decisive: bool = True) -> GateAnswers:
+    """This function will answer every gate: True, False, or None where its fact is unknown; `decisive` gates settle the
+    outcome, others (a subsidy's) only a figure.
+    """
+    actuals = columns.read(facts)
     if None in actuals:
         pairs = zip(columns.passes, actuals, strict=True)
-        answers = tuple(None if actual is None else passes(actual) for passes, actual in pairs)
+        answers = tuple([None if actual is None else passes(actual) for passes, actual in pairs])
     else:
         answers = tuple(map(call, columns.passes, actuals))
-    return GateAnswers(columns.gates, actuals, answers)
+    return GateAnswers(columns.gates, actuals, answers, decisive)
 
 
 def gate_reasons(answered: GateAnswers) -> list[Reason]:

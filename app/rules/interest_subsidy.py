@@ -11,9 +11,9 @@ from __future__ import annotations
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from app.domain.decision import InterestSubsidy, Line, Reason, Subsidy
+from app.domain.decision import GateAnswers, InterestSubsidy, Line, Reason, Subsidy
 from app.domain.facts import Facts, add_months
 from app.domain.money import Yuan, rate_rounded
 from app.domain.reasons import ReasonCode
@@ -24,7 +24,7 @@ from app.rules.tables import look_up
 DAYS_IN_YEAR = 360
 
 Paying = tuple[SubsidyProgramme, Decimal, Decimal]
-"""A programme, its share, and the rate a year on principal that the share comes to."""
+"""A programme, its share, and the exact amount in fen that it would pay."""
 
 
 class Loan(NamedTuple):
@@ -45,48 +45,47 @@ class Loan(NamedTuple):
         return int(self.principal) * rate * days / DAYS_IN_YEAR
 
 
-def subsidise(terms: ProductTerms, facts: Facts, loan: Loan, lines: list[Line]) -> tuple[InterestSubsidy, list[Reason]]:
+def subsidise(
+    terms: ProductTerms, facts: Facts, loan: Loan, lines: list[Line | GateAnswers], reasons: list[Reason]
+) -> InterestSubsidy:
     """This function will stack the programmes on one loan."""
-    reasons: list[Reason] = []
-    paying: list[Paying] = []
-    for programme in terms.subsidies:
+    paying: list[tuple[int, Any]] = []
+    for i, programme in enumerate(terms.subsidies):
         if programme.status is ProductStatus.ACTIVE:
-            share = _share(programme, facts, loan, lines)
-            if share is not None:
-                paying.append((programme, share, _rate(programme, share, terms, loan.annual_rate)))
+            pays, row = _share(programme, facts, loan, lines)
+            if pays:
+                paying.append((i, row))
         elif programme.status is ProductStatus.LISTED:
             lines.append((f"{programme.path}.status", programme.status, (), None, False))
             listed = ReasonCode.SUBSIDY_TERMS_NOT_PUBLISHED
             reasons.append(reason(listed, Severity.INFO, clause=programme.path))
-    return _stack(tuple(paying), loan), reasons
+    return _stack(terms, tuple(paying), loan)
 
 
-def _share(programme: SubsidyProgramme, facts: Facts, loan: Loan, lines: list[Line]) -> Decimal | None:
-    """The programme's share for this company, or None where it does not pay."""
-    answered = answer_gates(programme.gate_columns, facts)
-    eligible = all(answered.answers)
-    lines.extend(step._replace(decisive=False) for step in answered.steps())
-    if not eligible:
-        return None
-    share, found, _ = look_up(programme.share, facts)
+def _share(programme: SubsidyProgramme, facts: Facts, loan: Loan, lines: list[Line | GateAnswers]) -> tuple[bool, Any]:
+    """Whether the programme pays for this company, and by which row of its table."""
+    answered = answer_gates(programme.gate_columns, facts, decisive=False)
+    lines.append(answered)
+    if not all(answered.answers):
+        return False, None
+    share, found, row, _ = look_up(programme.share, facts)
     months, cap = programme.maximum_months, programme.cap_per_loan
     shown = (*found, ("days", loan.days(None if months is None else months.value)))
     lines.append((programme.share.path, share, shown, programme.share.reference, False))
-    lines.extend((p.path, p.value, (), p.reference, False) for p in (months, cap) if p is not None)
-    return share
-
-
-def _rate(programme: SubsidyProgramme, share: Decimal, terms: ProductTerms, annual_rate: Decimal) -> Decimal:
-    """What a share comes to as a rate a year on principal."""
-    if programme.base is SubsidyBase.INTEREST_SHARE:
-        return annual_rate * share
-    return share if programme.base is SubsidyBase.PRINCIPAL_RATE else terms.lpr[programme.lpr_term].rate * share
+    for limit in (months, cap):
+        if limit is not None:
+            lines.append((limit.path, limit.value, (), limit.reference, False))
+    return share is not None, row
 
 
 @lru_cache(maxsize=65_536)
-def _stack(paying: tuple[Paying, ...], loan: Loan) -> InterestSubsidy:
+def _stack(terms: ProductTerms, paying: tuple[tuple[int, Any], ...], loan: Loan) -> InterestSubsidy:
     """The programmes that count, what each pays, their sum and the best net rate: one answer for every such loan."""
-    amounts = [(programme, share, _most(programme, rate, loan)) for programme, share, rate in paying]
+    amounts = []
+    for i, row in paying:
+        programme = terms.subsidies[i]
+        share = programme.share.at(row)
+        amounts.append((programme, share, _most(programme, _rate(programme, share, terms, loan.annual_rate), loan)))
     left = loan.interest(loan.annual_rate, loan.days())
     total = Decimal(0)
     programmes: list[Subsidy] = []
@@ -99,6 +98,13 @@ def _stack(paying: tuple[Paying, ...], loan: Loan) -> InterestSubsidy:
     if total:
         net = rate_rounded(net - total * DAYS_IN_YEAR / (int(loan.principal) * loan.days()))
     return InterestSubsidy(tuple(programmes), _fen(total), net)
+
+
+def _rate(programme: SubsidyProgramme, share: Decimal, terms: ProductTerms, annual_rate: Decimal) -> Decimal:
+    """What a share comes to as a rate a year on principal."""
+    if programme.base is SubsidyBase.INTEREST_SHARE:
+        return annual_rate * share
+    return share if programme.base is SubsidyBase.PRINCIPAL_RATE else terms.lpr[programme.lpr_term].rate * share
 
 
 def _fen(exact: Decimal) -> Yuan:

@@ -16,7 +16,7 @@ from app.domain.decision import Line, RateBasis, Reason
 from app.domain.facts import Facts
 from app.domain.money import rate_from_bps, rate_rounded
 from app.domain.reasons import ReasonCode
-from app.domain.terms import LprQuote, Parameter, PriceMethod, PricingTerms, ProductTerms, Severity
+from app.domain.terms import Parameter, PriceMethod, PricingTerms, ProductTerms, Severity
 from app.rules.eligibility import reason
 from app.rules.tables import look_up
 
@@ -24,8 +24,8 @@ LPR_CONFIRMED_WITHIN = timedelta(days=45)
 
 
 class Price(NamedTuple):
-    """The rate (None where only a ceiling is published), the ceiling (None where there is none), and how they came
-    about.
+    """The rate (None where only a ceiling is published), the ceiling (None where there is none), how they came
+    about, and the rate to reckon with: the rate itself, else its ceiling.
     """
 
     annual_rate: Decimal | None
@@ -33,46 +33,32 @@ class Price(NamedTuple):
     basis: RateBasis
     facts: tuple[tuple[str, Any], ...]
     ceiling_facts: tuple[tuple[str, Any], ...]
-
-    @property
-    def highest(self) -> Decimal:
-        """The rate to reckon with: the rate itself, else its ceiling."""
-        return self.annual_rate if self.annual_rate is not None else self.ceiling
+    highest: Decimal
 
 
-def price(terms: ProductTerms, facts: Facts, on: date, lines: list[Line]) -> tuple[Price | None, list[Reason]]:
+def price(terms: ProductTerms, facts: Facts, lines: list[Line], reasons: list[Reason]) -> Price | None:
     """This function will price the loan; None with a reason that refers where a table had no answer."""
     pricing = terms.pricing
-    lpr = None if pricing.lpr_term is None else terms.lpr[pricing.lpr_term]
-    reasons = []
-    if lpr is not None:
-        lines.append(_quoted(lpr))
-        if on > lpr.confirmed_through + LPR_CONFIRMED_WITHIN:
-            reasons.append(reason(ReasonCode.LPR_UNCONFIRMED, Severity.INFO, clause="pricing.lpr"))
-    parameter = _rate_parameter(pricing)
-    value, found, absent = (None, (), None) if parameter is None else look_up(parameter, facts)
-    bps, found_ceiling, absent_ceiling = (None, (), None)
-    if pricing.ceiling_bps is not None:
-        bps, found_ceiling, absent_ceiling = look_up(pricing.ceiling_bps, facts)
+    lines += _quoted(terms, facts.on, reasons)
+    parameter, ceiling = _rate_parameter(pricing), pricing.ceiling_bps
+    _, found, row, absent = _NOTHING if parameter is None else look_up(parameter, facts)
+    _, found_ceiling, ceiling_row, absent_ceiling = _NOTHING if ceiling is None else look_up(ceiling, facts)
+    for asked, seen, why in ((parameter, found, absent), (ceiling, found_ceiling, absent_ceiling)):
+        if why is not None:
+            lines.append((asked.path, None, seen, asked.reference, True))
+            reasons.append(why)
     if absent is not None or absent_ceiling is not None:
-        for asked, seen, why in (
-            (parameter, found, absent),
-            (pricing.ceiling_bps, found_ceiling, absent_ceiling),
-        ):
-            if why is not None:
-                lines.append((asked.path, None, seen, asked.reference, True))
-                reasons.append(why)
-        return None, reasons
-    priced = _priced(pricing, lpr, value, bps)
-    if pricing.conventional_rate is not None:
-        conventional = pricing.conventional_rate
-        lines.append((conventional.path, conventional.value, (), conventional.reference, False))
+        return None
+    priced = _priced(terms, row, ceiling_row)
     if parameter is not None:
         lines.append((parameter.path, priced.annual_rate, found + priced.facts, parameter.reference, False))
-    if pricing.ceiling_bps is not None:
+    if ceiling is not None:
         shown = found_ceiling + priced.ceiling_facts
-        lines.append((pricing.ceiling_bps.path, priced.ceiling, shown, pricing.ceiling_bps.reference, False))
-    return priced, reasons
+        lines.append((ceiling.path, priced.ceiling, shown, ceiling.reference, False))
+    return priced
+
+
+_NOTHING = (None, (), None, None)
 
 
 def _rate_parameter(pricing: PricingTerms) -> Parameter | None:
@@ -82,29 +68,52 @@ def _rate_parameter(pricing: PricingTerms) -> Parameter | None:
     return pricing.annual_rate if pricing.method is PriceMethod.FIXED else pricing.discount_share
 
 
-@lru_cache(maxsize=1_024)
-def _quoted(lpr: LprQuote) -> Line:
-    return "pricing.lpr", lpr.rate, (("term", lpr.term), ("published_on", lpr.published_on)), lpr.reference, False
+def _quoted(terms: ProductTerms, on: date, reasons: list[Reason]) -> tuple[Line, ...]:
+    """What the rate starts from: the LPR quote, with a remark where nobody has confirmed it lately, or the usual
+    rate.
+    """
+    pricing = terms.pricing
+    if pricing.lpr_term is not None and on > terms.lpr[pricing.lpr_term].confirmed_through + LPR_CONFIRMED_WITHIN:
+        reasons.append(reason(ReasonCode.LPR_UNCONFIRMED, Severity.INFO, clause="pricing.lpr"))
+    return _quote_lines(terms)
 
 
-@lru_cache(maxsize=8_192)
-def _priced(pricing: PricingTerms, lpr: LprQuote | None, value: Any, ceiling_bps: int | None) -> Price:
-    """The price for one value of the method's parameter: few values recur for very many companies."""
-    method, facts = pricing.method, ()
+@lru_cache(maxsize=4_096)
+def _quote_lines(terms: ProductTerms) -> tuple[Line, ...]:
+    pricing, lines = terms.pricing, []
+    if pricing.lpr_term is not None:
+        lpr = terms.lpr[pricing.lpr_term]
+        shown = (("term", lpr.term), ("published_on", lpr.published_on))
+        lines.append(("pricing.lpr", lpr.rate, shown, lpr.reference, False))
+    if pricing.conventional_rate is not None:
+        usual = pricing.conventional_rate
+        lines.append((usual.path, usual.value, (), usual.reference, False))
+    return tuple(lines)
+
+
+@lru_cache(maxsize=16_384)
+def _priced(terms: ProductTerms, row: Any, ceiling_row: Any) -> Price:
+    """The price at one row of each table: few rows serve very many companies."""
+    pricing, facts = terms.pricing, ()
+    method = pricing.method
+    lpr = None if pricing.lpr_term is None else terms.lpr[pricing.lpr_term]
     rate: Decimal | None = None
     basis = RateBasis(method, lpr)
     if method is PriceMethod.LPR:
-        rate, facts = lpr.rate + rate_from_bps(value), (("lpr", lpr.rate), ("spread_bps", value))
-        basis = RateBasis(method, lpr, spread_bps=value)
+        spread = pricing.spread_bps.at(row)
+        rate, facts = lpr.rate + rate_from_bps(spread), (("lpr", lpr.rate), ("spread_bps", spread))
+        basis = RateBasis(method, lpr, spread_bps=spread)
     elif method is PriceMethod.FIXED:
-        rate = value
+        rate = pricing.annual_rate.at(row)
     elif method is PriceMethod.DISCOUNT:
-        conventional = pricing.conventional_rate.value
-        rate = rate_rounded(conventional * (1 - value))
-        facts = (("conventional_rate", conventional), ("discount_share", value))
-        basis = RateBasis(method, lpr, conventional_rate=conventional, discount_share=value)
-    if ceiling_bps is None:
-        return Price(rate, None, basis, facts, ())
-    ceiling = lpr.rate + rate_from_bps(ceiling_bps)
-    shown = (("lpr", lpr.rate), ("ceiling_bps", ceiling_bps))
-    return Price(None if rate is None else min(rate, ceiling), ceiling, basis, facts, shown)
+        usual, discount = pricing.conventional_rate.value, pricing.discount_share.at(row)
+        rate = rate_rounded(usual * (1 - discount))
+        facts = (("conventional_rate", usual), ("discount_share", discount))
+        basis = RateBasis(method, lpr, conventional_rate=usual, discount_share=discount)
+    if pricing.ceiling_bps is None:
+        return Price(rate, None, basis, facts, (), rate)
+    bps = pricing.ceiling_bps.at(ceiling_row)
+    ceiling = lpr.rate + rate_from_bps(bps)
+    rate = None if rate is None else min(rate, ceiling)
+    shown = (("lpr", lpr.rate), ("ceiling_bps", bps))
+    return Price(rate, ceiling, basis, facts, shown, ceiling if rate is None else rate)

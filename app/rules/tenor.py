@@ -22,7 +22,7 @@ def check_tenor(terms: ProductTerms, facts: Facts, lines: list[Line], reasons: l
 def _bound(
     parameter: Parameter, asked: int, facts: Facts, lines: list[Line], reasons: list[Reason], *, shortest: bool
 ) -> None:
-    bound, found, absent = look_up(parameter, facts)
+    bound, found, _, absent = look_up(parameter, facts)
     within = None if absent is not None else asked >= bound if shortest else asked <= bound
     shown = (*found, ("tenor_months", asked), ("required", bound))
     lines.append((parameter.path, within, shown, parameter.reference, not within))
