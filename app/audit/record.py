@@ -80,7 +80,7 @@ def _document(decision: Decision, application: Application, sources: Sources, id
         "recorded_at": instant_text(identity.recorded_at),
         "rules_edition": identity.rules_edition,
         "product": _product(sources.terms, sources.terms_digest),
-        "offer": None if offer is None else _offer(offer, identity.offer_id),
+        "offer": None if offer is None else _offer(offer, identity.offer_id, application.request.amount),
         "reasons": [_reason(r) for r in decision.reasons],
         "trace": [_step(s) for s in trace],
         "assumptions": list(
@@ -243,13 +243,13 @@ def _rate(rate: Decimal | None) -> str | None:
     return None if rate is None else rate_text(rate)
 
 
-def _offer(offer: PreApprovedOffer, offer_id: str) -> dict[str, Any]:
+def _offer(offer: PreApprovedOffer, offer_id: str, requested: Yuan) -> dict[str, Any]:
     subsidy, cover = offer.interest_subsidy, offer.risk_compensation
     return {
         "offer_id": offer_id,
         "status": "INDICATIVE",
         "note": _words(INDICATIVE),
-        "requested_amount": offer.requested_amount.text(),
+        "requested_amount": requested.text(),
         "credit_limit": offer.credit_limit.text(),
         "currency": "CNY",
         "tenor_months": offer.tenor_months,

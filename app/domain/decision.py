@@ -129,7 +129,6 @@ class RiskCompensation(NamedTuple):
 class PreApprovedOffer(NamedTuple):
     """预授信: `expires_on` is inclusive, to the end of that day in Shanghai."""
 
-    requested_amount: Yuan
     credit_limit: Yuan
     tenor_months: int
     expires_on: date

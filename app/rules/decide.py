@@ -9,22 +9,20 @@ recur, is worked out once and remembered; nothing remembered depends on who aske
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date
 from functools import lru_cache
 
 from app.domain.company import Application
-from app.domain.decision import Decision, GateAnswers, Line, Outcome, PreApprovedOffer, Reason
+from app.domain.decision import Decision, GateAnswers, Line, Outcome, Reason
 from app.domain.facts import Facts
-from app.domain.money import Yuan
 from app.domain.reasons import ReasonCode
 from app.domain.standing import Standing
 from app.domain.terms import ProductTerms, Severity
 from app.rules import eligibility
-from app.rules.collateral import security
 from app.rules.credit_limit import credit_limit
-from app.rules.interest_subsidy import Loan, subsidise
-from app.rules.pricing import Price, price
-from app.rules.risk_compensation import cover
+from app.rules.interest_subsidy import paying_programmes
+from app.rules.offer import offered
+from app.rules.pricing import price
 from app.rules.tenor import check_tenor
 
 EDITION = "2026-11"
@@ -60,8 +58,11 @@ def decide(application: Application, terms: ProductTerms, standing: Standing, on
     outcome = outcome_of(reasons) if reasons else Outcome.PRE_APPROVED
     if outcome is not Outcome.PRE_APPROVED:
         return Decision(outcome, on, None, reasons, checks, gates, lines)
-    offer = _offer(terms, facts, limit, priced, lines, reasons)
-    return Decision(outcome, on, offer, reasons, checks, gates, lines)
+    paying = paying_programmes(terms, facts, lines, reasons)
+    made = offered(terms, on, limit, application.request.tenor_months, priced, paying)
+    lines += made.lines
+    reasons += made.reasons
+    return Decision(outcome, on, made.offer, reasons, checks, gates, lines)
 
 
 def outcome_of(reasons: Iterable[Reason]) -> Outcome:
@@ -88,35 +89,3 @@ def _standing(application: Application, standing: Standing, on: date, reasons: l
         unknown = ReasonCode.REPLACED_LINE_UNKNOWN
         reasons.append(eligibility.reason(unknown, Severity.REFER, clause="request.replaces"))
     return live.without(replaces)
-
-
-def _offer(
-    terms: ProductTerms, facts: Facts, limit: Yuan, priced: Price, lines: list[Line], reasons: list[Reason]
-) -> PreApprovedOffer:
-    """The offer at a limit and a price: security, subsidy, cover, expiry and conditions."""
-    asked_for, request, on = security(terms), facts.request, facts.on
-    lines += asked_for.lines
-    loan = Loan(limit, priced.highest, on, request.tenor_months)
-    subsidy = subsidise(terms, facts, loan, lines, reasons)
-    covered, cover_lines, found = cover(terms.risk_compensation, limit)
-    lines += cover_lines
-    reasons += found
-    valid, fee = terms.offer_valid_days, asked_for.guarantee_fee_rate
-    expires_on = on + timedelta(days=valid.value)
-    lines.append((valid.path, expires_on, (("valid_days", valid.value),), valid.reference, False))
-    return PreApprovedOffer(
-        requested_amount=request.amount,
-        credit_limit=limit,
-        tenor_months=request.tenor_months,
-        expires_on=expires_on,
-        annual_rate=priced.annual_rate,
-        annual_rate_ceiling=priced.ceiling,
-        all_in_annual_cost=priced.highest if fee is None else priced.highest + fee,
-        rate_basis=priced.basis,
-        collateral_required=asked_for.collateral_required,
-        guarantee_required=asked_for.guarantee_required,
-        guarantee_fee_rate=fee,
-        interest_subsidy=subsidy,
-        risk_compensation=covered,
-        conditions=terms.conditions,
-    )

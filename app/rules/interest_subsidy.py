@@ -23,7 +23,10 @@ from app.rules.tables import look_up
 
 DAYS_IN_YEAR = 360
 
-Paying = tuple[SubsidyProgramme, Decimal, Decimal]
+Paying = tuple[int, Any]
+"""A programme that pays, by its place in the product's stack, and the row of its table that applies."""
+
+Amount = tuple[SubsidyProgramme, Decimal, Decimal]
 """A programme, its share, and the exact amount in fen that it would pay."""
 
 
@@ -45,43 +48,37 @@ class Loan(NamedTuple):
         return int(self.principal) * rate * days / DAYS_IN_YEAR
 
 
-def subsidise(
-    terms: ProductTerms, facts: Facts, loan: Loan, lines: list[Line | GateAnswers], reasons: list[Reason]
-) -> InterestSubsidy:
-    """This function will stack the programmes on one loan."""
-    paying: list[tuple[int, Any]] = []
+def paying_programmes(
+    terms: ProductTerms, facts: Facts, lines: list[Line | GateAnswers], reasons: list[Reason]
+) -> tuple[Paying, ...]:
+    """This function will answer each programme's gates and name those that pay for this company."""
+    paying: list[Paying] = []
     for i, programme in enumerate(terms.subsidies):
         if programme.status is ProductStatus.ACTIVE:
-            pays, row = _share(programme, facts, loan, lines)
-            if pays:
-                paying.append((i, row))
+            answered = answer_gates(programme.gate_columns, facts, decisive=False)
+            lines.append(answered)
+            if all(answered.answers):
+                share, found, row, _ = look_up(programme.share, facts)
+                lines.append((programme.share.path, share, found, programme.share.reference, False))
+                lines += _limits(programme)
+                if share is not None:
+                    paying.append((i, row))
         elif programme.status is ProductStatus.LISTED:
             lines.append((f"{programme.path}.status", programme.status, (), None, False))
             listed = ReasonCode.SUBSIDY_TERMS_NOT_PUBLISHED
             reasons.append(reason(listed, Severity.INFO, clause=programme.path))
-    return _stack(terms, tuple(paying), loan)
+    return tuple(paying)
 
 
-def _share(programme: SubsidyProgramme, facts: Facts, loan: Loan, lines: list[Line | GateAnswers]) -> tuple[bool, Any]:
-    """Whether the programme pays for this company, and by which row of its table."""
-    answered = answer_gates(programme.gate_columns, facts, decisive=False)
-    lines.append(answered)
-    if not all(answered.answers):
-        return False, None
-    share, found, row, _ = look_up(programme.share, facts)
-    months, cap = programme.maximum_months, programme.cap_per_loan
-    shown = (*found, ("days", loan.days(None if months is None else months.value)))
-    lines.append((programme.share.path, share, shown, programme.share.reference, False))
-    for limit in (months, cap):
-        if limit is not None:
-            lines.append((limit.path, limit.value, (), limit.reference, False))
-    return share is not None, row
+@lru_cache(maxsize=4_096)
+def _limits(programme: SubsidyProgramme) -> tuple[Line, ...]:
+    limits = (programme.maximum_months, programme.cap_per_loan)
+    return tuple((limit.path, limit.value, (), limit.reference, False) for limit in limits if limit is not None)
 
 
-@lru_cache(maxsize=65_536)
-def _stack(terms: ProductTerms, paying: tuple[tuple[int, Any], ...], loan: Loan) -> InterestSubsidy:
-    """The programmes that count, what each pays, their sum and the best net rate: one answer for every such loan."""
-    amounts = []
+def subsidise(terms: ProductTerms, paying: tuple[Paying, ...], loan: Loan) -> InterestSubsidy:
+    """This function will stack the programmes that pay: what each pays, their sum and the best net rate."""
+    amounts: list[Amount] = []
     for i, row in paying:
         programme = terms.subsidies[i]
         share = programme.share.at(row)
@@ -118,9 +115,9 @@ def _most(programme: SubsidyProgramme, rate: Decimal, loan: Loan) -> Decimal:
     return amount if cap is None else min(amount, Decimal(int(cap.value)))
 
 
-def _without_excluded(amounts: list[Paying]) -> list[Paying]:
+def _without_excluded(amounts: list[Amount]) -> list[Amount]:
     """Of each exclusion group only the one that pays most stays, the earlier one where two pay alike."""
-    best: dict[str, Paying] = {}
+    best: dict[str, Amount] = {}
     for row in amounts:
         group = row[0].exclusion_group
         if group is not None and (group not in best or row[2] > best[group][2]):

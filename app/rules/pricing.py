@@ -7,10 +7,11 @@ indicative.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from app.domain.decision import Line, RateBasis, Reason
 from app.domain.facts import Facts
@@ -23,7 +24,8 @@ from app.rules.tables import look_up
 LPR_CONFIRMED_WITHIN = timedelta(days=45)
 
 
-class Price(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Price:
     """The rate (None where only a ceiling is published), the ceiling (None where there is none), how they came
     about, and the rate to reckon with: the rate itself, else its ceiling.
     """
@@ -39,7 +41,9 @@ class Price(NamedTuple):
 def price(terms: ProductTerms, facts: Facts, lines: list[Line], reasons: list[Reason]) -> Price | None:
     """This function will price the loan; None with a reason that refers where a table had no answer."""
     pricing = terms.pricing
-    lines += _quoted(terms, facts.on, reasons)
+    quoted, unconfirmed = _quoted(terms, facts.on)
+    lines += quoted
+    reasons += unconfirmed
     parameter, ceiling = _rate_parameter(pricing), pricing.ceiling_bps
     _, found, row, absent = _NOTHING if parameter is None else look_up(parameter, facts)
     _, found_ceiling, ceiling_row, absent_ceiling = _NOTHING if ceiling is None else look_up(ceiling, facts)
@@ -68,27 +72,23 @@ def _rate_parameter(pricing: PricingTerms) -> Parameter | None:
     return pricing.annual_rate if pricing.method is PriceMethod.FIXED else pricing.discount_share
 
 
-def _quoted(terms: ProductTerms, on: date, reasons: list[Reason]) -> tuple[Line, ...]:
+@lru_cache(maxsize=4_096)
+def _quoted(terms: ProductTerms, on: date) -> tuple[tuple[Line, ...], tuple[Reason, ...]]:
     """What the rate starts from: the LPR quote, with a remark where nobody has confirmed it lately, or the usual
     rate.
     """
-    pricing = terms.pricing
-    if pricing.lpr_term is not None and on > terms.lpr[pricing.lpr_term].confirmed_through + LPR_CONFIRMED_WITHIN:
-        reasons.append(reason(ReasonCode.LPR_UNCONFIRMED, Severity.INFO, clause="pricing.lpr"))
-    return _quote_lines(terms)
-
-
-@lru_cache(maxsize=4_096)
-def _quote_lines(terms: ProductTerms) -> tuple[Line, ...]:
     pricing, lines = terms.pricing, []
+    reasons: tuple[Reason, ...] = ()
     if pricing.lpr_term is not None:
         lpr = terms.lpr[pricing.lpr_term]
         shown = (("term", lpr.term), ("published_on", lpr.published_on))
         lines.append(("pricing.lpr", lpr.rate, shown, lpr.reference, False))
+        if on > lpr.confirmed_through + LPR_CONFIRMED_WITHIN:
+            reasons = (reason(ReasonCode.LPR_UNCONFIRMED, Severity.INFO, clause="pricing.lpr"),)
     if pricing.conventional_rate is not None:
         usual = pricing.conventional_rate
         lines.append((usual.path, usual.value, (), usual.reference, False))
-    return tuple(lines)
+    return tuple(lines), reasons
 
 
 @lru_cache(maxsize=16_384)

@@ -20,7 +20,7 @@ from app.domain.terms import (
     SubsidyProgramme,
     Words,
 )
-from app.rules.interest_subsidy import Loan, subsidise
+from app.rules.interest_subsidy import Loan, paying_programmes, subsidise
 from tests.applications import ON, application, terms_of
 
 ICBC = "icbc/suzhou-innovation-points-loan"
@@ -49,7 +49,8 @@ def parameter(value: object) -> Parameter:
 
 def stacked(*programmes: SubsidyProgramme, loan: Loan = LOAN) -> InterestSubsidy:
     terms = replace(terms_of(ICBC), subsidies=programmes)
-    return subsidise(terms, Facts(application(ICBC), ON), loan, [], [])
+    paying = paying_programmes(terms, Facts(application(ICBC), ON), [], [])
+    return subsidise(terms, paying, loan)
 
 
 class TestOneProgramme:
@@ -86,9 +87,9 @@ class TestOneProgramme:
         terms = replace(terms_of(ICBC), subsidies=(programme("listed", "0.50", status=ProductStatus.LISTED),))
 
         reasons = []
-        found = subsidise(terms, Facts(application(ICBC), ON), LOAN, [], reasons)
+        paying = paying_programmes(terms, Facts(application(ICBC), ON), [], reasons)
 
-        assert found.maximum_amount == 0
+        assert paying == ()
         assert [r.code.name for r in reasons] == ["SUBSIDY_TERMS_NOT_PUBLISHED"]
 
 
