@@ -9,14 +9,16 @@ import contextlib
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from app.adapters.database import Database, open_database
+from app.api.access import Keys, new_key
 from app.main import create_app
 from app.settings import Settings
 
@@ -36,6 +38,7 @@ class Service:
     app: FastAPI
     client: httpx.AsyncClient
     keys: dict[str, str]
+    settings: Settings
 
     def bearer(self, name: str = "loan_officer") -> dict[str, str]:
         """This function will return the header that bears the key of that name."""
@@ -45,6 +48,29 @@ class Service:
         """This function will ask for a decision."""
         headers = self.bearer(caller) | {"Idempotency-Key": key}
         return await self.client.post("/v1/decisions", json=document, headers=headers)
+
+    async def add_key(self, name: str, role: str, *lenders: str, valid_for: timedelta | None = None) -> str:
+        """This function will issue a key, which `bearer` then knows by that name, and return its id."""
+        now = datetime.now(UTC)
+        self.keys[name], stored = new_key(f"test-{name}", role, lenders, now=now, valid_for=valid_for)
+        async with self.database() as database:
+            await database.keys.add(stored)
+        await self.forget_keys()
+        return stored.key_id
+
+    async def forget_keys(self) -> None:
+        """This function will let the service read the keys anew, as it does by itself within a second."""
+        services = self.app.state.services
+        self.app.state.services = replace(services, keys=Keys(services.keys.ring))
+
+    @contextlib.asynccontextmanager
+    async def database(self) -> AsyncIterator[Database]:
+        """This function will open the service's database beside the service."""
+        database = open_database(self.settings.database_url)
+        try:
+            yield database
+        finally:
+            await database.close()
 
     async def get(self, path: str, *, caller: str = "loan_officer") -> httpx.Response:
         """This function will read."""
@@ -59,7 +85,7 @@ async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
         keys = json.loads(settings.demo_keys_file.read_text())
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
-            yield Service(app, client, keys)
+            yield Service(app, client, keys, settings)
 
 
 @contextlib.contextmanager

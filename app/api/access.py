@@ -48,7 +48,6 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "preview": _BUSINESS,
     "list_decisions": _READERS,
     "get_decision": _READERS,
-    "get_receipt": _READERS,
     "list_previews": frozenset({Role.RISK_ANALYST, Role.AUDITOR}),
     "list_zones": _EVERYONE,
     "list_products": _EVERYONE,
@@ -108,7 +107,7 @@ class Keys:
     """The key ring as this process knows it, read anew before it is a second old."""
 
     def __init__(self, ring: KeyRing, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._ring = ring
+        self.ring = ring
         self._monotonic = monotonic
         self._known: dict[bytes, tuple[ApiKey, Caller]] = {}
         self._read_at = float("-inf")
@@ -145,7 +144,7 @@ class Keys:
 
     async def _read(self) -> None:
         began = self._monotonic()
-        keys = await self._ring.all_keys()
+        keys = await self.ring.all_keys()
         self._known = {
             key.key_id.encode(): (key, Caller(key.subject, Role(key.role), key.lenders))
             for key in keys

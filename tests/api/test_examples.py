@@ -1,0 +1,70 @@
+"""Examples are no time bombs: each succeeds as it stands, today and with the clock five years on."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.api.calls import SHANGHAI
+from app.api.examples import DECISION_ID
+from tests.service import demo_settings, running
+
+NOW = datetime.now(UTC)
+DAYS = {
+    "today": NOW,
+    "five years on": NOW + timedelta(days=5 * 365 + 1),
+    "on the last day of a leap February": datetime(2028, 2, 29, 3, tzinfo=UTC),
+    "on New Year's Day": datetime(2027, 1, 1, 3, tzinfo=UTC),
+    "just after midnight in Shanghai": datetime(2027, 3, 31, 16, 0, 1, tzinfo=UTC),
+}
+
+
+def first_example(content: dict[str, Any]) -> Any:
+    return next(iter(content["examples"].values()))["value"]
+
+
+class TestEveryExampleOfTheServedContract:
+    @pytest.mark.parametrize("day", DAYS)
+    async def test_succeeds_as_it_stands(self, tmp_path: Path, sqlite_url: str, day: str):
+        at = DAYS[day]
+        async with running(demo_settings(tmp_path / "data", sqlite_url), clock=lambda: at) as service:
+            contract = (await service.client.get("/openapi.json")).json()
+            caller = {"metrics": "operator", "list_previews": "auditor"}
+            executed = 0
+            for path, operations in contract["paths"].items():
+                for method, operation in operations.items():
+                    name = operation["operationId"]
+                    headers = service.bearer(caller.get(name, "loan_officer"))
+                    for parameter in operation.get("parameters", ()):
+                        if parameter["in"] == "path":
+                            path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
+                    if "requestBody" not in operation:
+                        answer = await service.client.request(method, path, headers=headers)
+                        assert answer.status_code == 200, (name, answer.text)
+                        executed += 1
+                        continue
+                    for example, shown in operation["requestBody"]["content"]["application/json"]["examples"].items():
+                        for time in range(2):
+                            fresh = headers | {"Idempotency-Key": f"{example}-{time}"}
+                            answer = await service.client.request(method, path, headers=fresh, json=shown["value"])
+                            assert answer.status_code in (200, 201), (name, example, answer.text)
+                            self.comes_out_as_it_says(name, example, answer.json(), at)
+                            executed += 1
+
+        assert executed > 15
+
+    def comes_out_as_it_says(self, name: str, example: str, answer: dict[str, Any], at: datetime) -> None:
+        if name == "decide":
+            expected = {"pre-approved": "PRE_APPROVED", "guaranteed": "PRE_APPROVED", "declined": "DECLINED"}
+            assert answer["outcome"] == expected.get(example, "REFERRED"), example
+            assert answer["decided_on"] == at.astimezone(SHANGHAI).date().isoformat()
+        else:
+            assert answer["items"][0]["outcome"] == "PRE_APPROVED"
+
+    async def test_names_a_decision_that_a_demonstration_has(self, tmp_path: Path):
+        async with running(demo_settings(tmp_path / "data")) as service:
+            found = (await service.get(f"/v1/decisions/{DECISION_ID}")).json()
+
+        assert found["outcome"] == "PRE_APPROVED"
+        assert found["offer"]["credit_limit"] == "10000000.00"
