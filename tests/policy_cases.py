@@ -73,10 +73,10 @@ def catalogue() -> Catalog:
 @cache
 def all_cases() -> tuple[Case, ...]:
     """This function will return every case of tests/cases, file by file, in the order written."""
-    return tuple(case for path in sorted(CASES.glob("*.yaml")) for case in _cases(path))
+    return tuple(case for path in sorted(CASES.glob("*.yaml")) for case in cases_of(path))
 
 
-def _cases(path: Path) -> Iterator[Case]:
+def cases_of(path: Path) -> Iterator[Case]:
     file = yaml.load(path.read_text("utf-8"), Loader=_Loader)
     for written in file["cases"]:
         unknown = set(written) - KEYS

@@ -110,6 +110,12 @@ def _service_commands(commands: Any) -> None:
     decide.add_argument("--preview", action="store_true", help="decide nothing, only show 只试算，不作决策")
     decide.add_argument("--on", type=_day, metavar="DATE", help="with --preview: on that day's terms 按该日条款")
     decide.add_argument("--key", type=_idempotency_key, help="Idempotency-Key: the same gets the same answer 幂等键")
+    example = _command(
+        commands, "example", _in("deciding", "example"), "输出今日可用的申请示例",
+        "write an application that works today, to begin with",
+    )  # fmt: skip
+    example.add_argument("name", nargs="?", default="pre-approved", help="pre-approved, referred, declined … 示例名")
+    example.add_argument("--output", type=Path, metavar="FILE", help="into this file 输出到文件")
     openapi = _command(commands, "openapi", _in("catalogue", "openapi"), "输出接口契约", "write the contract in YAML")
     openapi.add_argument("--output", type=Path, metavar="FILE", help="into this file 输出到文件")
 

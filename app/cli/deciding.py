@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import sys
 from datetime import date
 from decimal import Decimal
@@ -13,16 +14,18 @@ from typing import Any
 
 import orjson
 
+from app.adapters.clock import utc_now
 from app.adapters.identifiers import new_uuid7
 from app.api.bodies import checked_document
 from app.api.calls import Services
+from app.api.examples import decision_examples
 from app.api.problems import Problem, obstacle_problem
 from app.api.schemas import DecisionRequest, PreviewRequest
 from app.audit.application import application_from_document
 from app.audit.canonical import canonical_bytes
-from app.cli.installation import FAULTY, NOT_READY, Refused, its_settings, make_data_dir, say, show, subject
+from app.cli.installation import FAULTY, NOT_READY, Refused, its_settings, make_data_dir, say, show, subject, write
 from app.main import create_app
-from app.usecases.decide import submission_of
+from app.usecases.decide import day_in_shanghai, submission_of
 from app.usecases.preview import Preview, preview
 
 
@@ -34,6 +37,14 @@ def decide(options: argparse.Namespace) -> None:
         )
     body = sys.stdin.buffer.read() if options.application == "-" else _read(Path(options.application))
     show(asyncio.run(_deciding(options, body)).decode())
+
+
+def example(options: argparse.Namespace) -> None:
+    """This function will show an application that works today, to begin with."""
+    found = {e.name: e.document for e in decision_examples(day_in_shanghai(utc_now()))}
+    if options.name not in found:
+        raise Refused(FAULTY, f"There are examples named {', '.join(found)}. 可选以上示例")
+    write(json.dumps(found[options.name], ensure_ascii=False, indent=2) + "\n", options.output)
 
 
 async def _deciding(options: argparse.Namespace, body: bytes) -> bytes:
