@@ -1,29 +1,32 @@
-"""The book on PostgreSQL: asyncpg, four messages a batch, however many decisions it holds.
+"""The book on PostgreSQL: asyncpg, and two messages a batch while nobody else writes to the same log.
 
-    BEGIN; SELECT … FOR UPDATE      the lenders' heads, locked in id order
-    SELECT …                        keys, previous decisions, open offers, active catalogue, clock
-    WITH … INSERT … UPDATE …        everything the batch writes
-    COMMIT
+    SELECT …                                       heads, keys, previous decisions, open offers, catalogue, clock
+    WITH UPDATE log_head … WHERE size = …, INSERT …     all of the batch if no head has moved since, else nothing
 
-Neighbours may rely on this: the state is read by a statement that begins after the locks are held. That is why there
-are two of them: under READ COMMITTED a statement sees what was committed when it began, so that one which waits for a
-lock and reads in the same breath would miss the very commit that it waited for.
+Whoever decides moves the head of his log, so a head that has not moved says that nothing the batch read has changed. If
+it has moved, the batch takes its turn behind a lock, and so do those of the next second:
 
-While it waits, a batch may find itself behind another process; a process that stops in the middle of a batch is cut
-off by the server after `_STALLED`, and its batch is undone.
+    BEGIN; SELECT … FOR UPDATE                     the heads, in id order
+    SELECT …, WITH …, COMMIT
+
+Neighbours may rely on this: what a batch read still held when it was written. Behind the lock the state is read by a
+statement of its own: under READ COMMITTED a statement sees what was committed when it began, so that one which waits
+for a lock and reads in the same breath would miss the very commit that it waited for. A process that stops in the
+middle of a batch is cut off by the server after `_STALLED`, and its batch is undone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
 
-from app.adapters.database.postgresql_statements import LOCK_HEADS, NEW_HEADS, READ_STATE, writing
+from app.adapters.database.postgresql_statements import LOCK_HEADS, NEW_HEADS, reading, writing
 from app.adapters.database.tables import to_instant
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
@@ -42,6 +45,7 @@ _LENDER = re.compile(r"[a-z0-9-]+")
 _CONNECTS_WITHIN_S = 10
 _ANSWERS_WITHIN_S = 30
 _LOCKS_WITHIN, _STALLED = "10s", "15s"
+_LOCKS_FOR_S = 1
 # One plan for any size of batch, made once, and always by index: a plan made while a table was empty would read all of
 # it for good. Statements this small are not worth compiling.
 _SESSION = f"""
@@ -73,33 +77,35 @@ _REFUSED = (
     asyncpg.InvalidCatalogNameError,
 )
 
+_Read = Callable[[asyncpg.Connection, Wanted], Awaitable[BatchState]]
+
 
 class PostgresqlBook:
     """The durable book in a PostgreSQL database, through one connection of its own.
 
     `now` replaces the database's clock where time is simulated; `durable=False` lets the server's own setting of
-    synchronous_commit stand, for the harness that must see losses.
+    synchronous_commit stand, for the harness that must see losses; `locks_first` takes the lock for every batch.
     """
 
-    def __init__(self, dsn: str, *, now: Callable[[], datetime] | None = None, durable: bool = True) -> None:
+    def __init__(
+        self, dsn: str, *, now: Callable[[], datetime] | None = None, durable: bool = True, locks_first: bool = False
+    ) -> None:
         self._dsn = dsn
         self._now = now
         self._durable = durable
+        self._locks_until = math.inf if locks_first else -math.inf
         self._turn = asyncio.Lock()
         self._connection: asyncpg.Connection | None = None
         self._known_lenders: set[str] = set()
         self._known_terms: set[str] = set()
 
     async def transact(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed:
-        """This function will lock, read, seal, write and commit; batches of this process take turns."""
+        """This function will read, seal and write; batches of this process take turns. It may call `seal` twice."""
         async with self._turn:
             try:
-                connection, state = await self._lock_and_read(wanted)
-                sealed = seal(state)
-                if sealed.entries:
-                    await self._write(connection, sealed)
-                else:
-                    await connection.execute("ROLLBACK", timeout=_ANSWERS_WITHIN_S)
+                sealed = await self._without_lock(wanted, seal)
+                if sealed is None:
+                    sealed = await self._behind_lock(wanted, seal)
             except CommitUnknown:
                 self._forget_connection()
                 raise
@@ -120,27 +126,60 @@ class PostgresqlBook:
                     await self._connection.close(timeout=_CONNECTS_WITHIN_S)
             self._connection = None
 
-    async def _lock_and_read(self, wanted: Wanted) -> tuple[asyncpg.Connection, BatchState]:
+    async def _without_lock(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed | None:
+        """None when a head has moved meanwhile and nothing was written. Several could move in part, so they lock."""
+        if len(wanted.lenders) > 1 or asyncio.get_running_loop().time() < self._locks_until:
+            return None
+        connection, state = await self._reading(wanted, self._read)
+        sealed = seal(state)
+        if not sealed.entries:
+            return sealed
+        try:
+            moved = await self._write(connection, sealed, state)
+        except (*_CONNECTION_LOST, asyncio.CancelledError) as error:
+            # The statement was its own transaction: it may have been committed with nobody to tell.
+            raise CommitUnknown(str(error) or type(error).__name__) from error
+        if moved:
+            return sealed
+        self._locks_until = asyncio.get_running_loop().time() + _LOCKS_FOR_S
+        return None
+
+    async def _behind_lock(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed:
+        connection, state = await self._reading(wanted, self._lock_and_read)
+        sealed = seal(state)
+        if not sealed.entries:
+            await connection.execute("ROLLBACK", timeout=_ANSWERS_WITHIN_S)
+            return sealed
+        if not await self._write(connection, sealed, state):
+            raise RuntimeError(f"a head of {wanted.lenders} was moved by somebody who does not take the lock")
+        await self._commit(connection)
+        return sealed
+
+    async def _reading(self, wanted: Wanted, read: _Read) -> tuple[asyncpg.Connection, BatchState]:
         """Nothing is written yet, so a connection that died since the last batch is replaced, once, in silence."""
         fresh = self._connection is None
         try:
             connection = await self._connected()
-            return connection, await self._state(connection, wanted)
+            return connection, await read(connection, wanted)
         except _CONNECTION_LOST:
             if fresh:
                 raise
         self._forget_connection()
         connection = await self._connected()
-        return connection, await self._state(connection, wanted)
+        return connection, await read(connection, wanted)
 
-    async def _state(self, connection: asyncpg.Connection, wanted: Wanted) -> BatchState:
+    async def _lock_and_read(self, connection: asyncpg.Connection, wanted: Wanted) -> BatchState:
         await self._make_heads(connection, wanted.lenders)
         lenders = ", ".join(f"'{lender}'" for lender in wanted.lenders)
         await connection.execute(LOCK_HEADS.format(lenders), timeout=_ANSWERS_WITHIN_S)
+        return await self._read(connection, wanted)
+
+    async def _read(self, connection: asyncpg.Connection, wanted: Wanted) -> BatchState:
+        await self._make_heads(connection, wanted.lenders)
         simulated = None if self._now is None else self._now()
         since = None if simulated is None else (simulated - timedelta(days=1)).date().isoformat()
-        rows = await connection.fetch(READ_STATE, *_asked(wanted), since, timeout=_ANSWERS_WITHIN_S)
-        return _to_state(rows, simulated)
+        statement, asked = reading(wanted, since)
+        return _to_state(await connection.fetch(statement, *asked, timeout=_ANSWERS_WITHIN_S), simulated)
 
     async def _make_heads(self, connection: asyncpg.Connection, lenders: Sequence[str]) -> None:
         unknown = [lender for lender in lenders if lender not in self._known_lenders]
@@ -154,9 +193,13 @@ class PostgresqlBook:
         await connection.execute(NEW_HEADS, sorted(unknown), timeout=_ANSWERS_WITHIN_S)
         self._known_lenders.update(unknown)
 
-    async def _write(self, connection: asyncpg.Connection, sealed: Sealed) -> None:
-        statement, columns = writing(sealed, self._known_terms)
-        await connection.execute(statement, *columns, timeout=_ANSWERS_WITHIN_S)
+    async def _write(self, connection: asyncpg.Connection, sealed: Sealed, state: BatchState) -> bool:
+        """Whether it was written: everything, as no head had moved, or nothing."""
+        statement, columns = writing(sealed, state.heads, self._known_terms)
+        moved = await connection.fetchval(statement, *columns, timeout=_ANSWERS_WITHIN_S)
+        return moved == len(sealed.heads)
+
+    async def _commit(self, connection: asyncpg.Connection) -> None:
         try:
             answer = await connection.execute("COMMIT", timeout=_ANSWERS_WITHIN_S)
         except (*_CONNECTION_LOST, asyncio.CancelledError) as error:
@@ -176,7 +219,7 @@ class PostgresqlBook:
         return self._connection
 
     async def _roll_back(self) -> None:
-        if self._connection is None:
+        if self._connection is None or not self._connection.is_in_transaction():
             return
         try:
             await self._connection.execute("ROLLBACK", timeout=_ANSWERS_WITHIN_S)
@@ -187,18 +230,6 @@ class PostgresqlBook:
         if self._connection is not None:
             self._connection.terminate()
         self._connection = None
-
-
-def _asked(wanted: Wanted) -> tuple[list[str | None], ...]:
-    keys, companies, applications = wanted.keys, wanted.companies, wanted.applications
-    grouped = {(lender, group) for lender, _, group in companies if group is not None}
-    return (
-        list(wanted.lenders),
-        [lender for lender, _ in keys], [key for _, key in keys],
-        [lender for lender, _ in applications], [application for _, application in applications],
-        [lender for lender, _, _ in companies], [uscc for _, uscc, _ in companies],
-        [lender for lender, _ in grouped], [group for _, group in grouped],
-    )  # fmt: skip
 
 
 def _to_state(rows: Sequence[asyncpg.Record], simulated: datetime | None) -> BatchState:

@@ -1,18 +1,19 @@
 """The two statements of PostgreSQL's hot road, written out.
 
 Neighbours may rely on this: each is one statement whatever the batch holds, and reads by index only. Arrays go in as
-parameters and become rows by `unnest`, which is 1.6 times faster than a statement a row.
+parameters and become rows by `unnest`, which is 1.6 times faster than a statement a row; for a batch of one, plain
+VALUES are faster still.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 from app.adapters.database.plain_book import offer_columns
 from app.adapters.database.tables import to_codes, to_microseconds
-from app.usecases.ports import Sealed
+from app.usecases.ports import LogHead, Sealed, Wanted
 
 LOCK_HEADS = "BEGIN; SELECT FROM log_head WHERE lender IN ({}) ORDER BY lender FOR UPDATE"
 NEW_HEADS = """
@@ -21,53 +22,43 @@ SELECT lender, 0, '' FROM unnest($1::text[]) AS given (lender) ORDER BY lender
 ON CONFLICT DO NOTHING
 """
 
-# A day in Shanghai begins before it does in UTC, so the day before is early enough for any decision. $10 is that day
-# where time is simulated.
-_OPEN = """
-SELECT 'offer', o.lender, o.offer_id, o.application_id, o.product, o.counts_until,
-       o.uscc, o.group_id, o.credit_limit, o.credit_approved::int::bigint, NULL, NULL
-FROM unnest({values}) AS given (lender, {column})
-JOIN offer o ON o.{column} = given.{column} AND o.lender || '' = given.lender
-WHERE o.superseded_by IS NULL
-  AND o.counts_until >= coalesce($10::text, to_char(clock_timestamp() - interval '1 day', 'YYYY-MM-DD'))
-"""
 
-# `lender || ''` keeps an index that begins with the lender out of the plan: the driver prepares these statements once,
-# perhaps while the tables are empty and every index looks as good as another.
-READ_STATE = f"""
-SELECT 'now' AS kind, (SELECT digest FROM catalogue_activation ORDER BY number DESC LIMIT 1) AS a, NULL AS b,
-       NULL AS c, NULL AS d, NULL AS e, NULL AS f, NULL AS g,
-       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS n, NULL::bigint AS m,
-       NULL::bytea AS x, NULL::bytea AS y
-UNION ALL
-SELECT 'head', h.lender, NULL, NULL, NULL, NULL, NULL, NULL, h.size, h.recorded_at, h.frontier, NULL
-FROM unnest($1::text[]) AS given (lender) JOIN log_head h ON h.lender = given.lender
-UNION ALL
-SELECT 'key', d.lender, d.idempotency_key, NULL, NULL, NULL, NULL, NULL, NULL, NULL, d.fingerprint, d.answer
-FROM unnest($2::text[], $3::text[]) AS given (lender, idempotency_key)
-JOIN decision d ON d.idempotency_key = given.idempotency_key AND d.lender || '' = given.lender
-UNION ALL
-SELECT 'previous', d.lender, d.application_id, d.decision_id, NULL, NULL, NULL, NULL, d.revision, NULL, NULL, NULL
-FROM unnest($4::text[], $5::text[]) AS given (lender, application_id)
-CROSS JOIN LATERAL (
-  SELECT lender, application_id, decision_id, revision FROM decision
-  WHERE application_id = given.application_id AND lender || '' = given.lender ORDER BY revision DESC LIMIT 1
-) d
-UNION ALL {_OPEN.format(values="$6::text[], $7::text[]", column="uscc")}
-UNION ALL {_OPEN.format(values="$8::text[], $9::text[]", column="group_id")}
-UNION ALL {_OPEN.format(values="$4::text[], $5::text[]", column="application_id")}
-"""
+def reading(wanted: Wanted, since: str | None) -> tuple[str, list[Any]]:
+    """This function will return the statement that reads the state and its parameters.
+
+    `since` is the day before in UTC, where time is simulated; otherwise the database takes it from its own clock.
+    """
+    keys, companies, applications = wanted.keys, wanted.companies, wanted.applications
+    if len(wanted.lenders) == len(keys) == len(companies) == len(applications) == 1:
+        [(lender, uscc, group)] = companies
+        return READ_STATE_OF_ONE, [lender, *keys[0], *applications[0], lender, uscc, lender, group, since]
+    grouped = {(lender, group) for lender, _, group in companies if group is not None}
+    return READ_STATE, [
+        wanted.lenders,
+        [lender for lender, _ in keys], [key for _, key in keys],
+        [lender for lender, _ in applications], [application for _, application in applications],
+        [lender for lender, _, _ in companies], [uscc for _, uscc, _ in companies],
+        [lender for lender, _ in grouped], [group for _, group in grouped],
+        since,
+    ]  # fmt: skip
 
 
-def writing(sealed: Sealed, known_terms: set[str]) -> tuple[str, list[list[Any]]]:
-    """This function will return the statement that writes the batch and its parameters, an array a column."""
-    terms = [(digest, canonical) for digest, canonical in sealed.terms if digest not in known_terms]
+def writing(sealed: Sealed, read: Mapping[str, LogHead], known_terms: set[str]) -> tuple[str, list[Any]]:
+    """This function will return the statement that writes the batch, and its parameters.
+
+    It answers how many heads it moved: all of them, or it has written nothing beside, as one of them was no longer as
+    it was `read`.
+    """
     closed = dict(sealed.superseded)
     # An offer that was superseded within its own batch is born closed: an UPDATE beside its INSERT would not see it.
     offers = [_offer(offer_columns(row, closed.pop(row.commitment.offer_id, None))) for row in sealed.offers]
     of_leaf = {(row.lender, row.index): row.decision_id for row in sealed.decisions}
-    parts: dict[str, Iterable[tuple[Any, ...]]] = {
-        "terms": terms,
+    parts: dict[str, list[tuple[Any, ...]]] = {
+        "log_head": [
+            (h.lender, read[h.lender].size, h.size, h.frontier, h.recorded_at and to_microseconds(h.recorded_at))
+            for h in sealed.heads
+        ],
+        "terms": [(digest, canonical) for digest, canonical in sealed.terms if digest not in known_terms],
         "log_entry": [
             (e.lender, e.index, e.leaf_hash, e.record, of_leaf.get((e.lender, e.index))) for e in sealed.entries
         ],
@@ -75,14 +66,12 @@ def writing(sealed: Sealed, known_terms: set[str]) -> tuple[str, list[list[Any]]
         "offer": offers,
         "superseded": list(closed.items()),
         "checkpoint": [(c.lender, c.size, c.root, c.note) for c in sealed.checkpoints],
-        "log_head": [
-            (h.lender, h.size, h.frontier, None if h.recorded_at is None else to_microseconds(h.recorded_at))
-            for h in sealed.heads
-        ],
     }
     present = tuple(name for name, rows in parts.items() if rows)
-    columns = [list(column) for name in present for column in zip(*parts[name], strict=True)]
-    return _statement(present), columns
+    if all(len(parts[name]) == 1 for name in present):
+        return _statement(present, 1, of_one=True), [value for name in present for value in parts[name][0]]
+    columns = [column for name in present for column in zip(*parts[name], strict=True)]
+    return _statement(present, len(sealed.heads), of_one=False), columns
 
 
 def _decision(d: Any) -> tuple[Any, ...]:
@@ -98,8 +87,66 @@ def _offer(columns: dict[str, Any]) -> tuple[Any, ...]:
     return tuple((columns | {"counts_until": columns["counts_until"].isoformat()}).values())
 
 
+# ---- their text -----------------------------------------------------------------------------------------------------
+
+
+def _given(of_one: bool, *numbers: int) -> str:
+    """The rows that a batch asks for, as a table: arrays become rows, or there is but one row."""
+    if of_one:
+        return f"(VALUES ({', '.join(f'${number}::text' for number in numbers)}))"
+    return f"unnest({', '.join(f'${number}::text[]' for number in numbers)})"
+
+
+def _open_offers(given: str, column: str) -> str:
+    # A day in Shanghai begins before it does in UTC, so the day before is early enough for any decision.
+    return f"""
+SELECT 'offer', o.lender, o.offer_id, o.application_id, o.product, o.counts_until,
+       o.uscc, o.group_id, o.credit_limit, o.credit_approved::int::bigint, NULL, NULL
+FROM {given} AS given (lender, {column})
+CROSS JOIN LATERAL (
+  SELECT * FROM offer WHERE {column} = given.{column} AND lender || '' = given.lender AND superseded_by IS NULL
+  AND counts_until >= coalesce($10::text, to_char(clock_timestamp() - interval '1 day', 'YYYY-MM-DD')) OFFSET 0
+) o
+"""
+
+
+def _read_state(of_one: bool) -> str:
+    # The driver prepares these statements once, perhaps while the tables are small and any plan looks as good as
+    # another. So none but the right one is left: what is LATERAL with a LIMIT or an OFFSET is looked up for each row
+    # that is asked for, and `lender || ''` keeps an index that begins with the lender out of it.
+    return f"""
+SELECT 'now' AS kind, (SELECT digest FROM catalogue_activation ORDER BY number DESC LIMIT 1) AS a, NULL AS b,
+       NULL AS c, NULL AS d, NULL AS e, NULL AS f, NULL AS g,
+       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS n, NULL::bigint AS m,
+       NULL::bytea AS x, NULL::bytea AS y
+UNION ALL
+SELECT 'head', h.lender, NULL, NULL, NULL, NULL, NULL, NULL, h.size, h.recorded_at, h.frontier, NULL
+FROM {_given(of_one, 1)} AS given (lender) JOIN log_head h ON h.lender = given.lender
+UNION ALL
+SELECT 'key', d.lender, d.idempotency_key, NULL, NULL, NULL, NULL, NULL, NULL, NULL, d.fingerprint, d.answer
+FROM {_given(of_one, 2, 3)} AS given (lender, idempotency_key)
+CROSS JOIN LATERAL (
+  SELECT lender, idempotency_key, fingerprint, answer FROM decision
+  WHERE idempotency_key = given.idempotency_key AND lender || '' = given.lender LIMIT 1
+) d
+UNION ALL
+SELECT 'previous', d.lender, d.application_id, d.decision_id, NULL, NULL, NULL, NULL, d.revision, NULL, NULL, NULL
+FROM {_given(of_one, 4, 5)} AS given (lender, application_id)
+CROSS JOIN LATERAL (
+  SELECT lender, application_id, decision_id, revision FROM decision
+  WHERE application_id = given.application_id AND lender || '' = given.lender ORDER BY revision DESC LIMIT 1
+) d
+UNION ALL {_open_offers(_given(of_one, 6, 7), "uscc")}
+UNION ALL {_open_offers(_given(of_one, 8, 9), "group_id")}
+UNION ALL {_open_offers(_given(of_one, 4, 5), "application_id")}
+"""
+
+
+READ_STATE, READ_STATE_OF_ONE = _read_state(of_one=False), _read_state(of_one=True)
+
 # The columns of each part in the order of the tuples above, with their types.
 _COLUMNS = {
+    "log_head": "lender text, was bigint, size bigint, frontier bytea, recorded_at bigint",
     "terms": "digest text, canonical bytea",
     "log_entry": "lender text, index bigint, leaf_hash bytea, record bytea, decision_id text",
     "decision": (
@@ -114,34 +161,32 @@ _COLUMNS = {
     ),
     "superseded": "offer_id text, superseded_by text",
     "checkpoint": "lender text, size bigint, root bytea, note bytea",
-    "log_head": "lender text, size bigint, frontier bytea, recorded_at bigint",
 }
-_INSERT = "INSERT INTO {table} ({names}) SELECT {names} FROM {given}"
-_FORMS: dict[str, Callable[[str, str], str]] = {
-    "terms": lambda names, given: (
-        _INSERT.format(table="terms", names=names, given=given) + " ON CONFLICT DO NOTHING"
-    ),
-    "superseded": lambda _, given: (
-        f"UPDATE offer SET superseded_by = g.superseded_by FROM {given} WHERE offer.offer_id = g.offer_id"
-    ),
-    "log_head": lambda _, given: (
+_INSERT = "INSERT INTO {table} ({names}) SELECT {names} FROM {given} WHERE {moved}"
+_FORMS: Mapping[str, Callable[..., str]] = {
+    "log_head": lambda given, **_: (
         f"UPDATE log_head SET size = g.size, frontier = g.frontier, recorded_at = g.recorded_at FROM {given} "
-        "WHERE log_head.lender = g.lender"
+        "WHERE log_head.lender = g.lender AND log_head.size = g.was RETURNING 1"
+    ),
+    "terms": lambda **of: _INSERT.format(**of) + " ON CONFLICT DO NOTHING",
+    "superseded": lambda given, moved, **_: (
+        f"UPDATE offer SET superseded_by = g.superseded_by FROM {given} WHERE offer.offer_id = g.offer_id AND {moved}"
     ),
 }
 
 
 @cache
-def _statement(present: tuple[str, ...]) -> str:
+def _statement(present: tuple[str, ...], heads: int, *, of_one: bool) -> str:
     """One statement for each combination of parts that occurs, so that the driver prepares each of them once."""
     parts, number = [], 0
     for table in present:
         columns = [column.split(" ") for column in _COLUMNS[table].split(", ")]
-        names = ", ".join(f'"{name}"' for name, _ in columns)
-        arrays = ", ".join(f"${number + i}::{kind}[]" for i, (_, kind) in enumerate(columns, 1))
+        array = "" if of_one else "[]"
+        parameters = ", ".join(f"${number + i}::{kind}{array}" for i, (_, kind) in enumerate(columns, 1))
         number += len(columns)
-        given = f"unnest({arrays}) AS g ({names})"
-        form = _FORMS.get(table)
-        parts.append(form(names, given) if form else _INSERT.format(table=table, names=names, given=given))
-    named = ", ".join(f"w{i} AS ({part})" for i, part in enumerate(parts[:-1]))
-    return f"WITH {named} {parts[-1]}" if named else parts[-1]
+        names = ", ".join(f'"{name}"' for name, _ in columns)
+        given = f"(VALUES ({parameters})) AS g ({names})" if of_one else f"unnest({parameters}) AS g ({names})"
+        moved = f"(SELECT count(*) FROM log_head_part) = {heads}"
+        form = _FORMS.get(table, _INSERT.format)
+        parts.append(f"{table}_part AS ({form(table=table, names=names, given=given, moved=moved)})")
+    return f"WITH {', '.join(parts)} SELECT count(*) FROM log_head_part"
