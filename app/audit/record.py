@@ -20,7 +20,15 @@ import orjson
 from app.audit.application import application_from_document, instant_text
 from app.audit.canonical import vouched_bytes
 from app.domain.company import Application
-from app.domain.decision import Decision, PreApprovedOffer, RateBasis, Reason, Step
+from app.domain.decision import (
+    Decision,
+    InterestSubsidy,
+    Line,
+    PreApprovedOffer,
+    RateBasis,
+    Reason,
+    RiskCompensation,
+)
 from app.domain.money import Yuan, decimal_text, rate_text
 from app.domain.standing import Commitment, Standing
 from app.domain.terms import Basis, LprQuote, ProductTerms, Reference, Words
@@ -68,8 +76,7 @@ def decision_bytes(decision: Decision, application: Application, sources: Source
 
 def _document(decision: Decision, application: Application, sources: Sources, identity: Identity) -> dict[str, Any]:
     """The decision in the wire form of the contract, without its place in the log; the encoder writes the values."""
-    trace = list(decision.trace())
-    offer = decision.offer
+    lines, offer = list(decision.lines()), decision.offer
     return {
         "decision_id": identity.decision_id,
         "application_id": application.application_id,
@@ -82,11 +89,24 @@ def _document(decision: Decision, application: Application, sources: Sources, id
         "product": _product(sources.terms, sources.terms_digest),
         "offer": None if offer is None else _offer(offer, identity.offer_id, application.request.amount),
         "reasons": [_reason(r) for r in decision.reasons],
-        "trace": [_step(s) for s in trace],
-        "assumptions": list(
-            dict.fromkeys(s.step for s in trace if s.reference is not None and s.reference.basis is Basis.ASSUMED)
-        ),
+        "trace": [
+            {
+                "step": step,
+                "answer": answer,
+                "decisive": decisive,
+                "facts": dict(facts),
+                "reference": None if reference is None else _source(reference),
+            }
+            for step, answer, facts, reference, decisive in lines
+        ],
+        "assumptions": _assumptions(lines),
     }
+
+
+def _assumptions(lines: list[Line]) -> list[str]:
+    """The name of every parameter used that is ours and no source's, once each, in the order of the trace."""
+    assumed = Basis.ASSUMED
+    return list(dict.fromkeys([line[0] for line in lines if line[3] is not None and line[3].basis is assumed]))
 
 
 def record_bytes(decision: bytes, application: bytes, sources: Sources) -> bytes:
@@ -185,10 +205,7 @@ def _commitment_from(found: Mapping[str, Any]) -> Commitment:
 
 def plain(value: Any) -> Any:
     """This function will write what JSON does not know: amounts and exact decimals as strings, sets as sorted lists."""
-    write = _PLAIN.get(type(value))
-    if write is None:
-        raise TypeError(f"a decision does not hold a {type(value).__name__}")
-    return write(value)
+    return _PLAIN[type(value)](value)
 
 
 _PLAIN: dict[type, Callable[[Any], Any]] = {Yuan: Yuan.text, Decimal: decimal_text, frozenset: sorted}
@@ -204,17 +221,6 @@ def _source(reference: Reference) -> orjson.Fragment:
     return orjson.Fragment(vouched_bytes({"basis": reference.basis, "title": reference.title}))
 
 
-def _step(step: Step) -> dict[str, Any]:
-    name, answer, facts, reference, decisive = step
-    return {
-        "step": name,
-        "answer": answer,
-        "decisive": decisive,
-        "facts": dict(facts),
-        "reference": None if reference is None else _source(reference),
-    }
-
-
 def _reason(reason: Reason) -> dict[str, Any]:
     return {
         "code": reason.code.name,
@@ -224,19 +230,26 @@ def _reason(reason: Reason) -> dict[str, Any]:
     }
 
 
-def _product(terms: ProductTerms, digest: str) -> dict[str, Any]:
+@lru_cache(maxsize=4_096)
+def _product(terms: ProductTerms, digest: str) -> orjson.Fragment:
     branch = terms.branch
-    return {
-        "id": terms.id,
-        "name": terms.name.zh,
-        "name_en": terms.name.en,
-        "lender": {
-            "id": terms.lender.id,
-            "name": terms.lender.name.zh,
-            "branch": None if branch is None else {"id": branch.id, "name": branch.name.zh},
-        },
-        "digest": digest,
-    }
+    return _fragment(
+        {
+            "id": terms.id,
+            "name": terms.name.zh,
+            "name_en": terms.name.en,
+            "lender": {
+                "id": terms.lender.id,
+                "name": terms.lender.name.zh,
+                "branch": None if branch is None else {"id": branch.id, "name": branch.name.zh},
+            },
+            "digest": digest,
+        }
+    )
+
+
+def _fragment(document: Any) -> orjson.Fragment:
+    return orjson.Fragment(vouched_bytes(document, plain))
 
 
 def _rate(rate: Decimal | None) -> str | None:
@@ -244,12 +257,15 @@ def _rate(rate: Decimal | None) -> str | None:
 
 
 def _offer(offer: PreApprovedOffer, offer_id: str, requested: Yuan) -> dict[str, Any]:
-    subsidy, cover = offer.interest_subsidy, offer.risk_compensation
+    return {**_offer_parts(offer), "offer_id": offer_id, "requested_amount": requested.text()}
+
+
+@lru_cache(maxsize=65_536)
+def _offer_parts(offer: PreApprovedOffer) -> dict[str, Any]:
+    """What of an offer is the same for every company that comes to the same figures, written once."""
     return {
-        "offer_id": offer_id,
         "status": "INDICATIVE",
-        "note": _words(INDICATIVE),
-        "requested_amount": requested.text(),
+        "note": _fragment(_words(INDICATIVE)),
         "credit_limit": offer.credit_limit.text(),
         "currency": "CNY",
         "tenor_months": offer.tenor_months,
@@ -257,47 +273,54 @@ def _offer(offer: PreApprovedOffer, offer_id: str, requested: Yuan) -> dict[str,
         "annual_rate": _rate(offer.annual_rate),
         "annual_rate_ceiling": _rate(offer.annual_rate_ceiling),
         "all_in_annual_cost": _rate(offer.all_in_annual_cost),
-        "rate_basis": _rate_basis(offer.rate_basis),
+        "rate_basis": _fragment(_rate_basis(offer.rate_basis)),
         "collateral_required": offer.collateral_required,
         "guarantee_required": offer.guarantee_required,
         "guarantee_fee_rate": _rate(offer.guarantee_fee_rate),
-        "interest_subsidy": {
-            "programmes": [
-                {
-                    "id": p.id,
-                    "name": _words(p.name),
-                    "base": p.base.value,
-                    "share_up_to": decimal_text(p.share_up_to),
-                    "claim": p.claim.value,
-                    "maximum_amount": p.maximum_amount.text(),
-                }
-                for p in subsidy.programmes
-            ],
-            "maximum_amount": subsidy.maximum_amount.text(),
-            "net_annual_rate_at_best": rate_text(subsidy.net_annual_rate_at_best),
-            "note": _words(SUBSIDY_NOTE),
-        },
-        "risk_compensation": {
-            "status": cover.status.value,
-            "pool": cover.pool,
-            "covered_amount": cover.covered_amount.text(),
-            "reserved_amount": cover.reserved_amount.text(),
-            "shares": [{"bearer": s.bearer, "share": decimal_text(s.share)} for s in cover.shares],
-        },
-        "conditions": [{"code": c.code, "message": _words(c.words)} for c in offer.conditions],
+        "interest_subsidy": _fragment(_subsidy(offer.interest_subsidy)),
+        "risk_compensation": _fragment(_cover(offer.risk_compensation)),
+        "conditions": _fragment([{"code": c.code, "message": _words(c.words)} for c in offer.conditions]),
+    }
+
+
+def _subsidy(subsidy: InterestSubsidy) -> dict[str, Any]:
+    return {
+        "programmes": [
+            {
+                "id": p.id,
+                "name": _words(p.name),
+                "base": p.base,
+                "share_up_to": p.share_up_to,
+                "claim": p.claim,
+                "maximum_amount": p.maximum_amount,
+            }
+            for p in subsidy.programmes
+        ],
+        "maximum_amount": subsidy.maximum_amount,
+        "net_annual_rate_at_best": rate_text(subsidy.net_annual_rate_at_best),
+        "note": _words(SUBSIDY_NOTE),
+    }
+
+
+def _cover(cover: RiskCompensation) -> dict[str, Any]:
+    return {
+        "status": cover.status,
+        "pool": cover.pool,
+        "covered_amount": cover.covered_amount,
+        "reserved_amount": cover.reserved_amount,
+        "shares": [{"bearer": s.bearer, "share": s.share} for s in cover.shares],
     }
 
 
 def _rate_basis(basis: RateBasis) -> dict[str, Any]:
     lpr: LprQuote | None = basis.lpr
-    discount = basis.discount_share
     return {
-        "kind": basis.method.value,
+        "kind": basis.method,
         "term": None if lpr is None else lpr.term,
         "lpr": None if lpr is None else rate_text(lpr.rate),
-        "published_on": None if lpr is None else lpr.published_on.isoformat(),
+        "published_on": None if lpr is None else lpr.published_on,
         "spread_bps": basis.spread_bps,
         "conventional_rate": _rate(basis.conventional_rate),
-        "discount_share": None if discount is None else decimal_text(discount),
+        "discount_share": basis.discount_share,
         "fixed_at": "CONTRACT",
     }

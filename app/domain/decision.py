@@ -8,6 +8,7 @@ commitment.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -63,12 +64,11 @@ class GateAnswers(NamedTuple):
     answers: tuple[bool | None, ...]
     decisive: bool = True
 
-    def steps(self) -> Iterator[Step]:
+    def lines(self) -> Iterator[Line]:
         """This function will put the answers into lines of the trace, in the gates' declared order."""
-        rows = zip(self.gates, self.actuals, self.answers, strict=True)
-        for gate, actual, answer in rows:
-            facts = (("fact", gate.fact), ("actual", actual), ("test", gate.test.value), ("required", gate.threshold))
-            yield Step(gate.path, answer, facts, gate.reference, self.decisive and answer is not True)
+        for gate, actual, answer in zip(self.gates, self.actuals, self.answers, strict=True):
+            facts = (("fact", gate.fact), ("actual", actual), ("test", gate.test), ("required", gate.threshold))
+            yield gate.path, answer, facts, gate.reference, self.decisive and answer is not True
 
 
 class RiskStatus(StrEnum):
@@ -126,7 +126,8 @@ class RiskCompensation(NamedTuple):
     shares: tuple[LossShare, ...]
 
 
-class PreApprovedOffer(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class PreApprovedOffer:
     """预授信: `expires_on` is inclusive, to the end of that day in Shanghai."""
 
     credit_limit: Yuan
@@ -157,12 +158,16 @@ class Decision(NamedTuple):
     gates: GateAnswers
     steps: Sequence[Line | GateAnswers]
 
-    def trace(self) -> Iterator[Step]:
+    def lines(self) -> Iterator[Line]:
         """This function will give every line in the order in which it was answered: checks, gates, figures."""
-        yield from map(Step._make, self.checks)
-        yield from self.gates.steps()
+        yield from self.checks
+        yield from self.gates.lines()
         for part in self.steps:
             if type(part) is GateAnswers:
-                yield from part.steps()
+                yield from part.lines()
             else:
-                yield Step._make(part)
+                yield part
+
+    def trace(self) -> Iterator[Step]:
+        """This function will give the same lines with names to their places."""
+        return map(Step._make, self.lines())

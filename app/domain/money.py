@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from functools import lru_cache
 from typing import Self
 
 _AMOUNT = re.compile(r"(-?)([0-9]{1,13})(?:\.([0-9]{1,2}))?")
@@ -41,8 +42,7 @@ class Yuan(int):
 
     def text(self) -> str:
         """This function will return the wire form: a decimal string with exactly two decimals."""
-        sign, fen = ("-", -int(self)) if self < 0 else ("", int(self))
-        return f"{sign}{fen // 100}.{fen % 100:02d}"
+        return _text(self)
 
     def __add__(self, other: int) -> Yuan:
         return Yuan(int.__add__(self, other))
@@ -55,7 +55,14 @@ class Yuan(int):
     def __repr__(self) -> str:
         return f"Yuan({self.text()})"
 
-    __str__ = text
+    def __str__(self) -> str:
+        return self.text()
+
+
+@lru_cache(maxsize=65_536)
+def _text(fen: int) -> str:
+    sign, fen = ("-", -int(fen)) if fen < 0 else ("", int(fen))
+    return f"{sign}{fen // 100}.{fen % 100:02d}"
 
 
 def parse_decimal(text: str) -> Decimal:
