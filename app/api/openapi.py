@@ -132,6 +132,8 @@ def _complete(operation: dict[str, Any], on: date, answers: Mapping[str, Any]) -
     for code, shown in responses.items():
         shown["description"] = _DONE.get(name, "成功。Done.")
         shown["headers"] = _headers(name, code)
+        if name == "metrics":
+            shown["content"] = {"text/plain": {"schema": {"type": "string", "maxLength": 10_000_000}}}
         _show(shown, _ANSWERED_BY.get(name, {}), answers)
     operation["responses"] = responses | _problem_responses(_PROBLEMS[name])
     for parameter in operation.get("parameters", ()):
@@ -181,7 +183,7 @@ def _problem_response(status: int, slugs: Sequence[str]) -> dict[str, Any]:
         "X-Request-Id": {"description": "请求编号。Id of the request.", "schema": {"type": "string", "maxLength": 128}}
     }
     if status == 401:
-        headers["WWW-Authenticate"] = {"description": "Bearer。", "schema": {"type": "string", "maxLength": 128}}
+        headers["WWW-Authenticate"] = {"description": "所需的认证方式。How to authenticate.", "schema": {"type": "string", "maxLength": 128}}
     if status == 503:
         wait = {"type": "integer", "format": "int32", "minimum": 0, "maximum": 3600}
         headers["Retry-After"] = {"description": "几秒后重试。Seconds to wait.", "schema": wait}

@@ -69,8 +69,8 @@ class TestTheMatrix:
 class TestAKey:
     @pytest.mark.parametrize(
         "header",
-        [None, "", "Bearer", "Bearer ", "Bearer nonsense", "Basic YTpi", "bearer", "Bearer jfd_0123456789abcdef_" + "A" * 43,
-         "Bearer jfd_" + "A" * 300, "Bearer a b"],
+        [None, "", "Bearer", "Bearer ", "Bearer nonsense", "Basic YTpi", "bearer",
+         "Bearer jfd_0123456789abcdef_" + "A" * 43, "Bearer jfd_" + "A" * 300, "Bearer a b"],
     )  # fmt: skip
     @pytest.mark.parametrize("operation", ["decide", "list_zones", "metrics"])
     async def test_is_needed(self, embedded: Service, operation: str, header: str | None):

@@ -333,17 +333,23 @@ QUERIES = [
     "/v1/decisions?limit=", "/v1/decisions?limit=NaN", "/v1/decisions?limit=" + "9" * 400, "/v1/decisions?limit=١",
     "/v1/decisions?limit=1&limit=2", f"/v1/decisions?{MARK * 8}=1", "/v1/decisions?Limit=1", "/v1/decisions?limit[]=1",
     "/v1/decisions?outcome=APPROVED", "/v1/decisions?outcome=pre_approved", "/v1/decisions?outcome=",
-    f"/v1/decisions?zone={MARK}", "/v1/decisions?zone=a%00b", "/v1/decisions?zone=%ff%fe", "/v1/decisions?zone='%20OR%201=1",
-    "/v1/decisions?product=icbc", "/v1/decisions?product=../x", "/v1/decisions?uscc=91999999MAEX000107", "/v1/decisions?uscc=",
+    f"/v1/decisions?zone={MARK}", "/v1/decisions?zone=a%00b", "/v1/decisions?zone=%ff%fe",
+    "/v1/decisions?zone='%20OR%201=1",
+    "/v1/decisions?product=icbc", "/v1/decisions?product=../x",
+    "/v1/decisions?uscc=91999999MAEX000107", "/v1/decisions?uscc=",
     "/v1/decisions?reason=score", "/v1/decisions?reason=%25", "/v1/decisions?decided_from=yesterday",
     "/v1/decisions?decided_from=2026-02-30", "/v1/decisions?decided_until=1619827200", "/v1/decisions?cursor=",
-    "/v1/decisions?cursor=AAAA", "/v1/decisions?cursor=" + "A" * 513, "/v1/decisions?cursor=a.b", "/v1/decisions?cursor=%00",
-    "/v1/decisions?cursor=" + "A" * 22, "/v1/decisions?%ff=1", "/v1/decisions?" + "&".join(f"a{n}=1" for n in range(60)),
-    "/v1/decisions?zone=" + "a" * 5_000, "/v1/products?on=0000-00-00", "/v1/products?kind=SHARES", "/v1/products?on=9999-12-31",
+    "/v1/decisions?cursor=AAAA", "/v1/decisions?cursor=" + "A" * 513,
+    "/v1/decisions?cursor=a.b", "/v1/decisions?cursor=%00",
+    "/v1/decisions?cursor=" + "A" * 22,
+    "/v1/decisions?%ff=1", "/v1/decisions?" + "&".join(f"a{n}=1" for n in range(60)),
+    "/v1/decisions?zone=" + "a" * 5_000, "/v1/products?on=0000-00-00",
+    "/v1/products?kind=SHARES", "/v1/products?on=9999-12-31",
     "/v1/products/icbc/suzhou-innovation-points-loan?on=never", "/v1/zones?on=1", "/v1/reasons?x=1", "/livez?x=1",
     "/v1/decisions/x", "/v1/decisions/0199ABCD-0000-7000-8000-000000000010", f"/v1/decisions/{DECISION_ID}?full=1",
     "/v1/decisions/%00", "/v1/decisions/..%2f..%2fetc%2fpasswd", "/v1/products/icbc/%2e%2e", "/v1/products/ICBC/x",
-    "/v1/products/" + "a" * 65 + "/x", "/v1/", "//v1/decisions", "/v1/decisions/", "/docs/../main.py", "/docs/docs.html%00",
+    "/v1/products/" + "a" * 65 + "/x", "/v1/", "//v1/decisions", "/v1/decisions/",
+    "/docs/../main.py", "/docs/docs.html%00",
     "/docs/..%2f..%2fmain.py", "/.env", "/admin", "/v1/zones/", "/openapi", "/metrics",
 ]  # fmt: skip
 
@@ -396,7 +402,8 @@ class TestAHostileHeader:
         host, port = healthy.base_url.host, healthy.base_url.port
         with socket.create_connection((host, port)) as connection:
             connection.sendall(
-                b"POST /v1/decisions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nIdempotency-Key: short\r\n"
+                b"POST /v1/decisions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                b"Idempotency-Key: short\r\n"
                 b"Authorization: "
                 + healthy.headers["Authorization"].encode()
                 + b"\r\nContent-Length: 60000\r\n\r\n"

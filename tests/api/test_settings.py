@@ -19,7 +19,8 @@ def production(folder: Path, **changes: str) -> dict[str, str]:
     if not key.exists():
         make_key_file(key)
     sound = {
-        "JIFENDAI_DATA_DIR": str(data), "JIFENDAI_SIGNING_KEY_FILE": str(key), "JIFENDAI_LOG_NAME": "bank.example/jifendai",
+        "JIFENDAI_DATA_DIR": str(data), "JIFENDAI_SIGNING_KEY_FILE": str(key),
+        "JIFENDAI_LOG_NAME": "bank.example/jifendai",
     }  # fmt: skip
     return sound | {f"JIFENDAI_{name}": value for name, value in changes.items()}
 
