@@ -116,6 +116,11 @@ def _service_commands(commands: Any) -> None:
     )  # fmt: skip
     example.add_argument("name", nargs="?", default="pre-approved", help="pre-approved, referred, declined … 示例名")
     example.add_argument("--output", type=Path, metavar="FILE", help="into this file 输出到文件")
+    replay = _command(
+        commands, "replay", _in("replaying", "replay_recorded"), "重算已记录的决策并逐字节比对",
+        "decide recorded decisions again and compare the bytes",
+    )  # fmt: skip
+    replay.add_argument("id", nargs="*", metavar="ID", help="decision ids; all if absent 决策编号，缺省为全部")
     openapi = _command(commands, "openapi", _in("catalogue", "openapi"), "输出接口契约", "write the contract in YAML")
     openapi.add_argument("--output", type=Path, metavar="FILE", help="into this file 输出到文件")
 

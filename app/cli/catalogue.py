@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 
 from app.adapters.catalogue_files import read_catalogue_files
 from app.cli.installation import (
@@ -23,6 +24,7 @@ from app.products.analysis import remarks
 from app.products.faults import CatalogueError
 from app.products.parse import parse_catalogue
 from app.products.schema import SCHEMAS
+from app.settings import Settings
 
 
 def openapi(options: argparse.Namespace) -> None:
@@ -35,7 +37,7 @@ def openapi(options: argparse.Namespace) -> None:
 
 def check(options: argparse.Namespace) -> int:
     """This function will name every fault of a catalogue, or what is worth a second look."""
-    folder = options.folder or its_settings().catalogue_dir
+    folder = options.folder or Settings.from_environment(os.environ).catalogue_dir
     if not folder.is_dir():
         raise Refused(FAULTY, f"There is no folder {folder}. 没有此文件夹")
     try:

@@ -64,7 +64,7 @@ def _demo_lines(settings: Settings, address: str) -> list[str]:
     keys = json.loads(settings.demo_keys_file.read_text("utf-8"))
     body = json.dumps(pre_approved(day_in_shanghai(utc_now())), ensure_ascii=False, separators=(",", ":"))
     curl = (
-        f"curl -sS {address}/v1/decisions -H 'Authorization: Bearer {keys['loan_system']}' "
+        f"curl -sSw '\\n' {address}/v1/decisions -H 'Authorization: Bearer {keys['loan_system']}' "
         f"-H 'Content-Type: application/json' -H \"Idempotency-Key: demo-$(date +%s%N)\" -d '{body}'"
     )
     return [

@@ -4,7 +4,9 @@ Neighbours may rely on this: `jifendai` runs one command in the test's own folde
 which a demonstration has been started once.
 """
 
+import asyncio
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +17,8 @@ import pytest
 
 from app.api.examples import pre_approved
 from app.cli import main
+from app.main import create_app
+from app.settings import Settings
 from app.usecases.decide import day_in_shanghai
 
 
@@ -65,10 +69,22 @@ def application(folder: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def _begun_demonstration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder in which a demonstration has been started and stopped."""
+    data_dir = tmp_path_factory.mktemp("demonstration") / "var"
+    app = create_app(Settings.from_environment({"JIFENDAI_DEMO": "1", "JIFENDAI_DATA_DIR": str(data_dir)}))
+
+    async def start_and_stop() -> None:
+        async with app.router.lifespan_context(app):
+            pass
+
+    asyncio.run(start_and_stop())
+    return data_dir
+
+
 @pytest.fixture
-def demonstration(folder: Path, jifendai: Jifendai, application: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def demonstration(folder: Path, _begun_demonstration: Path) -> Path:
     """A folder with a demonstration, as `make run` leaves it behind."""
-    with monkeypatch.context() as environment:
-        environment.setenv("JIFENDAI_DEMO", "1")
-        assert jifendai("decide", application, "--preview").code == 0
+    shutil.copytree(_begun_demonstration, folder / "var")
     return folder

@@ -80,7 +80,8 @@ class TestHelp:
     @pytest.mark.parametrize(
         "command",
         [
-            "", "serve", "migrate", "decide", "openapi", "products", "products check", "products schema",
+            "", "serve", "migrate", "decide", "example", "replay", "openapi", "products",
+            "products check", "products schema",
             "catalogue activate", "keys", "keys create", "keys list", "keys revoke", "keys verifiers",
         ],
     )  # fmt: skip
