@@ -36,7 +36,7 @@ def scheme_of(terms: ProductTerms) -> str:
     return sorted(terms.score.schemes)[0]
 
 
-def sound(product: str, **changes: Any) -> dict[str, Any]:
+def sound(product: str, /, **changes: Any) -> dict[str, Any]:
     """A document whose facts are all known and good; `changes` are dotted paths with `__` for the dot."""
     terms = terms_of(product)
     scheme = scheme_of(terms)

@@ -7,7 +7,7 @@ wherever one does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from operator import methodcaller
@@ -98,8 +98,8 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _shares(value: Mapping[str, str]) -> dict[str, Decimal]:
-    return {bearer: Decimal(share) for bearer, share in value.items()}
+def _shares(value: Sequence[Sequence[str]]) -> dict[str, Decimal]:
+    return {bearer: Decimal(share) for bearer, share in value}
 
 
 VALUE_OF_UNIT: dict[str, Callable[[Any], Any]] = {

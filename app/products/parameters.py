@@ -351,6 +351,9 @@ class Parameter(Form):
                 "a dated parameter is wanted here",
                 "Write `values: {2026-01-01: {value: …, reference: …}}` below it.",
             )
+        if node.get("by") is not None and not self.tables:
+            what = "the form of a table for this value is not carried out yet"
+            reading.refuse(node.get("by").place, what, "Write one plain value for each date, and no `by`.")
         parts = Record(optional=self._keys()).read(node, reading)
         written = node.get("unit")
         unit = self._unit(parts, written)

@@ -124,7 +124,11 @@ def parameter(dated: Dated | None, path: str, on: date) -> Document | None:
     entry = None if dated is None else dated.on(on)
     if entry is None:
         return None
-    value = plain(entry.value) if dated.by is None else _table(dated.by, entry.value)
+    if dated.unit == "shares":
+        # Pairs, since a canonical document keeps no order of keys and the bearers of a loss have one.
+        value = [[plain(bearer), plain(share)] for bearer, share in entry.value.items()]
+    else:
+        value = plain(entry.value) if dated.by is None else _table(dated.by, entry.value)
     return {"path": path, "unit": dated.unit, "value": value, "reference": reference(entry.reference)}
 
 

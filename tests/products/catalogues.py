@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.domain.terms import Parameter
 from app.products.catalog import Catalog
 from app.products.faults import CatalogueError, Fault
 from app.products.parse import parse_catalogue
@@ -91,3 +92,9 @@ class Malformed:
 
 
 MALFORMED = [Malformed.read(path) for path in sorted((HERE / "malformed").glob("*.yaml"))]
+
+
+def row(parameter: Parameter, actual: object) -> tuple[object, object]:
+    """Where the band that holds begins, and its value."""
+    found = parameter.value.find(actual)
+    return parameter.value.shown(found)[1], parameter.at(found)

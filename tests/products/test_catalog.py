@@ -11,7 +11,7 @@ from app.domain.money import Yuan
 from app.domain.terms import Bands, Basis, PriceMethod, ProductKind, ProductStatus
 from app.products.catalog import Catalog, UnknownLender, UnknownProduct, UnknownZone
 from app.products.parse import parse_catalogue
-from tests.products.catalogues import LOAN, SOUND, ZONE, catalogue, catalogue_with, changed, loan
+from tests.products.catalogues import LOAN, SOUND, ZONE, catalogue, catalogue_with, changed, loan, row
 
 DAY = date(2026, 11, 20)
 CHOSEN = "reference: chosen"
@@ -74,24 +74,24 @@ class TestAParameter:
         assert (cap.reference.basis, cap.reference.note) == (Basis.ASSUMED, "chosen for the tests")
 
     def test_may_be_a_table_by_a_number(self, sound: Catalog):
-        band = sound.terms("demo/loan", on=DAY).credit_limit.components[0].parameter.value
+        band = sound.terms("demo/loan", on=DAY).credit_limit.components[0].parameter
 
-        assert isinstance(band, Bands)
-        assert band.find(Decimal("59.99")) == (Decimal(0), Yuan.whole(1_000_000))
-        assert band.find(Decimal("60")) == (Decimal(60), Yuan.whole(5_000_000))
-        assert band.find(Decimal("100")) == (Decimal(80), Yuan.whole(10_000_000))
+        assert isinstance(band.value, Bands)
+        assert row(band, Decimal("59.99")) == (Decimal(0), Yuan.whole(1_000_000))
+        assert row(band, Decimal("60")) == (Decimal(60), Yuan.whole(5_000_000))
+        assert row(band, Decimal("100")) == (Decimal(80), Yuan.whole(10_000_000))
 
     def test_may_give_nothing_in_its_first_row_on_purpose(self):
         table = "by: score, values: {2023-01-01: {value: [{from: '0', value: null}, {from: '60', value: 12}], " + CHOSEN
         found = catalogue_with({LOAN: loan("tenor: {maximum_months: {" + table + "}}}}")}).terms("demo/loan", on=DAY)
 
         assert found.maximum_tenor_months.value.find(Decimal("59.99")) is None
-        assert found.maximum_tenor_months.value.find(Decimal("60")) == (Decimal(60), 12)
+        assert row(found.maximum_tenor_months, Decimal("60")) == (Decimal(60), 12)
 
     def test_may_be_a_table_by_a_code(self, sound: Catalog):
         spread = sound.terms("demo/loan", on=DAY).pricing.spread_bps
 
-        assert (spread.by, spread.value.find("A"), spread.value.find("C")) == ("score.grade", ("A", 45), None)
+        assert (spread.by, spread.at("A"), spread.value.find("C")) == ("score.grade", 45, None)
 
 
 class TestAnLprQuote:
