@@ -14,9 +14,11 @@ from time import perf_counter
 from typing import Any, Final
 
 from starlette.datastructures import State
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.exceptions import HTTPException
+from starlette.routing import Router
+from starlette.types import Message, Receive, Scope, Send
 
-from app.api.calls import LONGEST_TARGET_BYTES
+from app.api.calls import LONGEST_TARGET_BYTES, LeanRoute, problem_response
 from app.api.problems import Problem
 
 _log = logging.getLogger("jifendai.api")
@@ -36,15 +38,21 @@ _UNLESS_SET: Final = (
 
 
 class Edge:
-    """ASGI middleware around the whole application."""
+    """ASGI middleware between the application and its router, which it asks only for paths with parameters."""
 
-    def __init__(self, app: ASGIApp, state: State) -> None:
-        self._app = app
+    def __init__(self, router: Router, state: State) -> None:
+        self._router = router
         self._state = state
+        self._by_path = {
+            (method, route.path): route
+            for route in router.routes
+            if isinstance(route, LeanRoute) and "{" not in route.path
+            for method in route.methods
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._router(scope, receive, send)
             return
         began = perf_counter()
         request_id = _request_id(scope)
@@ -62,21 +70,30 @@ class Edge:
             await send(message)
 
         try:
-            if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LONGEST_TARGET_BYTES:
-                await Problem("uri-too-long").response()(scope, receive, send_with_headers)
-            else:
-                await self._app(scope, receive, send_with_headers)
+            await self._answer(scope, receive, send_with_headers)
         except Exception as reason:
-            _log.error("request %s failed: %s", request_id.decode(), type(reason).__name__, exc_info=reason)
             if status:
                 # Half an answer is out; only closing the connection tells the caller.
                 raise
-            await Problem("internal-error").response()(scope, receive, send_with_headers)
+            if not isinstance(reason, HTTPException):
+                _log.error("request %s failed: %s", request_id.decode(), type(reason).__name__)
+            await problem_response(reason)(scope, receive, send_with_headers)
         finally:
             services: Any = getattr(self._state, "services", None)
             if services is not None:
                 route = scope.get("route")
                 services.metrics.answered(route.name if route is not None else "none", status, perf_counter() - began)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LONGEST_TARGET_BYTES:
+            raise Problem("uri-too-long")
+        route = self._by_path.get((scope["method"], scope["path"]))
+        if route is None:
+            await self._router(scope, receive, send)
+            return
+        scope["route"] = route
+        scope["path_params"] = {}
+        await route.handle(scope, receive, send)
 
 
 def _request_id(scope: Scope) -> bytes:

@@ -183,7 +183,10 @@ def _problem_response(status: int, slugs: Sequence[str]) -> dict[str, Any]:
         "X-Request-Id": {"description": "请求编号。Id of the request.", "schema": {"type": "string", "maxLength": 128}}
     }
     if status == 401:
-        headers["WWW-Authenticate"] = {"description": "所需的认证方式。How to authenticate.", "schema": {"type": "string", "maxLength": 128}}
+        headers["WWW-Authenticate"] = {
+            "description": "所需的认证方式。How to authenticate.",
+            "schema": {"type": "string", "maxLength": 128},
+        }
     if status == 503:
         wait = {"type": "integer", "format": "int32", "minimum": 0, "maximum": 3600}
         headers["Retry-After"] = {"description": "几秒后重试。Seconds to wait.", "schema": wait}

@@ -1,4 +1,4 @@
-"""What the contract says holds of whatever a machine makes of it (schemathesis): ≤ 50 cases an operation in the gate."""
+"""What the contract says holds of whatever a machine makes of it: schemathesis, 50 cases an operation in the gate."""
 
 from collections.abc import Iterator
 from pathlib import Path
