@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.domain.company import Application
-from app.domain.facts import EVIDENCE, FACTS, Facts, add_months, whole_months
+from app.domain.facts import EVIDENCE, FACTS, Facts, add_months, reader_of, whole_months
 from app.domain.money import Yuan
 from app.domain.terms import (
     Bands,
@@ -369,7 +369,7 @@ def flat_facts(application: Application, table: Table, on: date) -> Flat:
     for code, finding in evidence.items():
         ready[f"evidence_{code}_age_days"] = 99_999 if finding.on is None else (on - finding.on).days
     named = {_flat(name): name for name in FACTS} | {f"evidence_{code}": EVIDENCE + code for code in evidence}
-    return {name: ready[name] if name in ready else _loose(facts[named[name]]) for name in table.facts}
+    return {name: ready[name] if name in ready else _loose(reader_of(named[name])(facts)) for name in table.facts}
 
 
 def _loose(value: Any) -> Any:

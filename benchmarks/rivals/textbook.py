@@ -7,8 +7,6 @@ garbage collector after start. What makes it the textbook: a session and a trans
 lock on the head from its SELECT to its COMMIT, and a `response_model`.
 """
 
-from __future__ import annotations
-
 import gc
 import os
 from collections.abc import AsyncIterator

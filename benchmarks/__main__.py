@@ -1,0 +1,46 @@
+"""`python -m benchmarks [--quick] [rules | http | start] …`: measure, print one table, fail if a side fails.
+
+A goal that is missed is said in the table and is no failure: figures depend on the machine. `--quick` takes seconds and
+proves only that everything still runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from datetime import UTC, datetime
+
+from benchmarks import http_decisions, rules, startup
+from benchmarks.report import Section, show
+
+_PARTS = ("rules", "http", "start")
+
+
+def main() -> None:
+    """This function will measure what is asked for and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help="rules, http or start; all by default")
+    parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; the figures mean nothing")
+    options = parser.parse_args()
+    parts = options.parts or _PARTS
+    if unknown := set(parts) - set(_PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; take {', '.join(_PARTS)}")
+    sections: list[Section] = []
+    for part in parts:
+        print(f"{part}: measuring 测量中 …", file=sys.stderr, flush=True)
+        match part:
+            case "rules":
+                sections.append(rules.measure(quick=options.quick))
+            case "http":
+                sections += http_decisions.measure(quick=options.quick)
+            case "start":
+                sections.append(startup.measure(quick=options.quick))
+    today = datetime.now(UTC).date().isoformat()
+    print(f"{today}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}\n")
+    print(show(sections))
+
+
+if __name__ == "__main__":
+    main()
