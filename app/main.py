@@ -35,6 +35,7 @@ from app.usecases.decide import Answer, Room, day_in_shanghai, wanted
 from app.usecases.decide import seal as seal_batch
 from app.usecases.obstacles import Obstacle
 from app.usecases.ports import BatchState, Book, Sealed, Wanted
+from app.usecases.receipt import Receipts
 
 Clock = Callable[[], datetime]
 
@@ -72,6 +73,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 cursor_key=signer.derived("jifendai cursor"),
                 now=clock or utc_now,
                 new_id=new_uuid7,
+                receipts=Receipts(database.decisions),
                 ready=database.ready,
                 stopping=lambda: app.state.stopping,
             )

@@ -171,6 +171,18 @@ class MemoryDecisionLog:
         ]
         return tuple(sorted(rows, key=lambda row: (row.recorded_at, row.decision_id), reverse=True)[:limit])
 
+    async def checkpoint_over(self, lender: str, index: int) -> SignedCheckpoint:
+        """This function will return the first checkpoint that covers the record. Raises LookupError."""
+        covering = [c for c in self._tables.checkpoints if c.lender == lender and c.size > index]
+        if not covering:
+            raise LookupError(f"no checkpoint of {lender} covers record {index}")
+        return min(covering, key=lambda checkpoint: checkpoint.size)
+
+    async def leaf_hashes(self, lender: str, start: int, stop: int) -> Sequence[bytes]:
+        """This function will return the leaf hashes from `start` up to, and without, `stop`, in order."""
+        entries = self._tables.entries
+        return tuple(entries[lender, i].leaf_hash for i in range(start, stop) if (lender, i) in entries)
+
     async def commitments(self, lender: str, uscc: str, group_id: str | None, since: date) -> Sequence[Commitment]:
         """This function will return the open commitments that last to `since` or beyond."""
         return tuple(

@@ -48,6 +48,7 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "preview": _BUSINESS,
     "list_decisions": _READERS,
     "get_decision": _READERS,
+    "get_receipt": _READERS,
     "list_previews": frozenset({Role.RISK_ANALYST, Role.AUDITOR}),
     "list_zones": _EVERYONE,
     "list_products": _EVERYONE,

@@ -30,6 +30,7 @@ from app.api.problems import BY_STATUS, Problem, invalid_query, obstacle_problem
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.decide import Answer
 from app.usecases.ports import CatalogueBook, DecisionLog, Identifiers, PreviewLog, Submission
+from app.usecases.receipt import Receipts
 
 LONGEST_TARGET_BYTES: Final = 4_096
 SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
@@ -70,6 +71,7 @@ class Services:
     cursor_key: bytes
     now: Callable[[], datetime]
     new_id: Identifiers
+    receipts: Receipts
     ready: Callable[[], Awaitable[list[str]]]
     stopping: Callable[[], bool] = lambda: False
 

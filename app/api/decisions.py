@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 
 import orjson
 from fastapi import APIRouter, Header, Path, Query
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from app.api.answers import DecisionAnswer, DecisionPage, PreviewAnswer, PreviewPage
 from app.api.calls import Call, LeanRoute, ThisCall
@@ -115,6 +115,19 @@ async def get_decision(call: ThisCall, decision_id: Annotated[DecisionId, Path()
     if found is None:
         raise Problem("not-found")
     return Response(found.answer, media_type=JSON)
+
+
+@router.get("/v1/decisions/{decision_id}/receipt", response_class=PlainTextResponse)
+async def get_receipt(call: ThisCall, decision_id: Annotated[DecisionId, Path()]) -> Response:
+    """审计回执 The receipt: proof that the decision stands in the audit log
+
+    C2SP tlog-proof：任何人均可凭回执、记录与日志公钥离线核验，无需本服务。
+    A C2SP tlog-proof: whoever has it, the record and the log's public key verifies offline, without this service.
+    """
+    receipt = await call.services.receipts.receipt(decision_id, call.caller.scope(call.services.lenders))
+    if receipt is None:
+        raise Problem("not-found")
+    return PlainTextResponse(receipt)
 
 
 @router.get("/v1/previews", response_model=PreviewPage)

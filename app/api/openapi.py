@@ -62,6 +62,7 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "preview": (*_BODY, *_CODES, *_KEYED),
     "list_decisions": ("cursor-not-valid", "invalid-request", *_KEYED),
     "get_decision": ("not-found", "invalid-request", *_KEYED),
+    "get_receipt": ("not-found", "invalid-request", *_KEYED),
     "list_previews": ("invalid-request", *_KEYED),
     "list_zones": ("invalid-request", *_KEYED),
     "list_products": ("invalid-request", *_KEYED),

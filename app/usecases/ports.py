@@ -237,6 +237,14 @@ class DecisionLog(Protocol):
         """This function will return up to `limit` rows, newest first, strictly after the given position."""
         ...
 
+    async def checkpoint_over(self, lender: str, index: int) -> SignedCheckpoint:
+        """This function will return the first checkpoint of that log that covers the record. Raises LookupError."""
+        ...
+
+    async def leaf_hashes(self, lender: str, start: int, stop: int) -> Sequence[bytes]:
+        """This function will return the leaf hashes from `start` up to, and without, `stop`, in order."""
+        ...
+
     async def commitments(self, lender: str, uscc: str, group_id: str | None, since: date) -> Sequence[Commitment]:
         """This function will return the company's and its group's open commitments with that lender whose last day
         is not before `since`.

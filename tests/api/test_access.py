@@ -16,6 +16,7 @@ PATHS: dict[str, tuple[str, str]] = {
     "preview": ("POST", "/v1/decisions/preview"),
     "list_decisions": ("GET", "/v1/decisions"),
     "get_decision": ("GET", f"/v1/decisions/{DECISION_ID}"),
+    "get_receipt": ("GET", f"/v1/decisions/{DECISION_ID}/receipt"),
     "list_previews": ("GET", "/v1/previews"),
     "list_zones": ("GET", "/v1/zones"),
     "list_products": ("GET", "/v1/products"),
@@ -30,6 +31,7 @@ BY_HAND = {
     "preview": "loan_system loan_officer risk_analyst",
     "list_decisions": "loan_system loan_officer risk_analyst auditor",
     "get_decision": "loan_system loan_officer risk_analyst auditor",
+    "get_receipt": "loan_system loan_officer risk_analyst auditor",
     "list_previews": "risk_analyst auditor",
     "list_zones": "loan_system loan_officer risk_analyst auditor operator",
     "list_products": "loan_system loan_officer risk_analyst auditor operator",
@@ -129,6 +131,10 @@ class TestALender:
 
     async def test_hides_its_decisions_from_another(self, narrow: Service):
         await self.same(narrow, f"/v1/decisions/{DECISION_ID}", "/v1/decisions/01990000-0000-7000-8000-00000000ffff")
+
+    async def test_hides_its_receipts_from_another(self, narrow: Service):
+        absent = "01990000-0000-7000-8000-00000000ffff"
+        await self.same(narrow, f"/v1/decisions/{DECISION_ID}/receipt", f"/v1/decisions/{absent}/receipt")
 
     async def test_hides_its_products_from_another(self, narrow: Service):
         await self.same(narrow, "/v1/products/icbc/suzhou-innovation-points-loan", "/v1/products/icbc/no-such-product")

@@ -16,9 +16,9 @@ from sqlalchemy import Connection, Select, and_, or_, select
 
 from app.adapters.database.plain_book import COMMITMENT_COLUMNS, to_commitment
 from app.adapters.database.store import Store
-from app.adapters.database.tables import DECISION, LOG_ENTRY, LOG_HEAD, OFFER, TERMS
+from app.adapters.database.tables import CHECKPOINT, DECISION, LOG_ENTRY, LOG_HEAD, OFFER, TERMS
 from app.domain.standing import Commitment
-from app.usecases.ports import DecisionFilter, KeyedAnswer, ListedDecision, StoredDecision
+from app.usecases.ports import DecisionFilter, KeyedAnswer, ListedDecision, SignedCheckpoint, StoredDecision
 
 _PAGE = 500
 
@@ -53,6 +53,28 @@ class DecisionLog:
             return tuple(islice(heapq.merge(*each, key=_position, reverse=True), limit))
 
         return await self._store.read(found)
+
+    async def checkpoint_over(self, lender: str, index: int) -> SignedCheckpoint:
+        """This function will return the first checkpoint that covers the record. Raises LookupError."""
+        query = (
+            select(CHECKPOINT.c.lender, CHECKPOINT.c.size, CHECKPOINT.c.root, CHECKPOINT.c.note)
+            .where(CHECKPOINT.c.lender == lender, CHECKPOINT.c.size > index)
+            .order_by(CHECKPOINT.c.size)
+            .limit(1)
+        )
+        row = await self._store.read(lambda connection: connection.execute(query).first())
+        if row is None:
+            raise LookupError(f"no checkpoint of {lender} covers record {index}")
+        return SignedCheckpoint(*row)
+
+    async def leaf_hashes(self, lender: str, start: int, stop: int) -> Sequence[bytes]:
+        """This function will return the leaf hashes from `start` up to, and without, `stop`, in order."""
+        query = (
+            select(LOG_ENTRY.c.leaf_hash)
+            .where(LOG_ENTRY.c.lender == lender, LOG_ENTRY.c.index >= start, LOG_ENTRY.c.index < stop)
+            .order_by(LOG_ENTRY.c.index)
+        )
+        return await self._store.read(lambda connection: tuple(connection.execute(query).scalars()))
 
     async def commitments(self, lender: str, uscc: str, group_id: str | None, since: date) -> Sequence[Commitment]:
         """This function will return the open commitments that last to `since` or beyond."""

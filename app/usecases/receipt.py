@@ -1,0 +1,50 @@
+"""回执: the proof that a decision stands in its lender's log, for whoever verifies it later without us.
+
+Neighbours may rely on this: a receipt is made against the first checkpoint that covers the record, so that it is the
+same whenever it is asked for; what has been hashed of a log is remembered, as nothing in a log ever changes.
+"""
+
+from __future__ import annotations
+
+from app.audit.merkle import NodeId, inclusion_nodes, proof_from_nodes, subtree_root
+from app.audit.receipt import write_receipt
+from app.usecases.ports import DecisionLog
+
+BLOCK_LEVEL = 10
+"""Subtrees of this height (1,024 records) and above are remembered; below it the leaves are read again."""
+
+MOST_REMEMBERED = 100_000
+
+
+class Receipts:
+    """Makes receipts from one installation's logs."""
+
+    def __init__(self, decisions: DecisionLog) -> None:
+        self._decisions = decisions
+        self._remembered: dict[tuple[str, NodeId], bytes] = {}
+
+    async def receipt(self, decision_id: str, lenders: tuple[str, ...]) -> str | None:
+        """This function will return the receipt (C2SP tlog-proof) of a decision of those lenders, or None."""
+        found = await self._decisions.find(decision_id, lenders)
+        if found is None:
+            return None
+        checkpoint = await self._decisions.checkpoint_over(found.lender, found.index)
+        groups = inclusion_nodes(found.index, checkpoint.size)
+        hashes = {node: await self._hash(found.lender, node) for group in groups for node in group}
+        return write_receipt(found.index, proof_from_nodes(groups, hashes.__getitem__), checkpoint.note)
+
+    async def _hash(self, lender: str, node: NodeId) -> bytes:
+        known = self._remembered.get((lender, node))
+        if known is not None:
+            return known
+        if node.level <= BLOCK_LEVEL:
+            leaves = await self._decisions.leaf_hashes(lender, node.leaves.start, node.leaves.stop)
+            found = subtree_root(leaves)
+        else:
+            halves = [await self._hash(lender, NodeId(node.level - 1, 2 * node.index + half)) for half in (0, 1)]
+            found = subtree_root(halves)
+        if node.level >= BLOCK_LEVEL:
+            if len(self._remembered) >= MOST_REMEMBERED:
+                self._remembered.clear()
+            self._remembered[lender, node] = found
+        return found
