@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -168,8 +169,22 @@ def problem_response(reason: Exception) -> Response:
     found = obstacle_problem(reason)
     if found is not None:
         return found.response()
-    _log.error("an operation failed: %s", type(reason).__name__, exc_info=reason)
+    log_failure(reason)
     return Problem("internal-error").response()
+
+
+def log_failure(reason: BaseException) -> None:
+    """This function will log what failed and where, and none of its words: a database's error repeats a company's
+    figures.
+    """
+    chain = []
+    found: BaseException | None = reason
+    while found is not None and len(chain) < 5:
+        frames = traceback.extract_tb(found.__traceback__)
+        places = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+        chain.append(f"{type(found).__name__} at {' > '.join(places)}")
+        found = found.__cause__ or found.__context__
+    _log.error("an operation failed: %s", "; from ".join(chain))
 
 
 # ---- binding ---------------------------------------------------------------------------------------------------------

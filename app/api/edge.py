@@ -7,21 +7,18 @@ throughput and loses disconnects.
 
 from __future__ import annotations
 
-import logging
 import re
 from secrets import token_hex
 from time import perf_counter
 from typing import Any, Final
 
 from starlette.datastructures import State
-from starlette.exceptions import HTTPException
 from starlette.routing import Router
 from starlette.types import Message, Receive, Scope, Send
 
 from app.api.calls import LONGEST_TARGET_BYTES, LeanRoute, problem_response
 from app.api.problems import Problem
 
-_log = logging.getLogger("jifendai.api")
 _ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -75,8 +72,6 @@ class Edge:
             if status:
                 # Half an answer is out; only closing the connection tells the caller.
                 raise
-            if not isinstance(reason, HTTPException):
-                _log.error("request %s failed: %s", request_id.decode(), type(reason).__name__)
             await problem_response(reason)(scope, receive, send_with_headers)
         finally:
             services: Any = getattr(self._state, "services", None)

@@ -69,7 +69,9 @@ class TestAProblem:
         assert answer.status_code == 500
         assert answer.json()["type"] == "/problems/internal-error"
         assert "secret" not in answer.text
-        assert "the secret reason" in caplog.text, "whoever runs the service has to find it"
+        assert "RuntimeError at" in caplog.text, "whoever runs the service has to find the place"
+        assert "test_problems.py" in caplog.text
+        assert "secret" not in caplog.text, "an error of the database would repeat a company's figures"
 
     def test_lists_at_most_twenty_places(self):
         from pydantic import ValidationError
