@@ -106,7 +106,7 @@ def openapi_document(
     components["examples"] = {name: {"summary": name, "value": value} for name, value in answers.items()}
     for path in document["paths"].values():
         for operation in path.values():
-            _complete(operation, on, answers)
+            _complete(operation, on, catalogue, answers)
     return _tidied(document)
 
 
@@ -123,7 +123,9 @@ class _Plain(yaml.SafeDumper):
 # ---- one operation ---------------------------------------------------------------------------------------------------
 
 
-def _complete(operation: dict[str, Any], on: date, answers: Mapping[str, Any]) -> None:
+def _complete(
+    operation: dict[str, Any], on: date, catalogue: ActiveCatalogue | None, answers: Mapping[str, Any]
+) -> None:
     name = operation["operationId"]
     operation["security"] = [] if name in OPEN else [{"ApiKey": []}]
     if name not in OPEN:
@@ -141,7 +143,8 @@ def _complete(operation: dict[str, Any], on: date, answers: Mapping[str, Any]) -
         _complete_parameter(parameter)
     if name in _REQUESTS:
         body = operation["requestBody"]["content"]["application/json"]
-        body["examples"] = {e.name: {"summary": e.summary, "value": e.document} for e in _REQUESTS[name](on)}
+        shown = [e for e in _REQUESTS[name](on) if catalogue is None or _works(e, catalogue)]
+        body["examples"] = {e.name: {"summary": e.summary, "value": e.document} for e in shown}
 
 
 _REQUESTS: Final = {"decide": decision_examples, "preview": preview_examples}
@@ -152,6 +155,12 @@ _ANSWERED_BY: Final[Mapping[str, Mapping[str, str]]] = {
     "list_decisions": {"page": "DecisionPage"},
     "preview": {"every-product": "Preview"},
 }
+
+
+def _works(example: Example, catalogue: ActiveCatalogue) -> bool:
+    """A bank's own catalogue need not have the product or the zone that an example names."""
+    product, zone = example.document.get("product"), example.document["company"]["zone"]
+    return catalogue.catalog.knows_zone(zone) and (product is None or catalogue.catalog.knows_product(product))
 
 
 def _show(shown: dict[str, Any], named: Mapping[str, str], answers: Mapping[str, Any]) -> None:
@@ -269,7 +278,7 @@ def _answers(on: date, catalogue: ActiveCatalogue) -> dict[str, Any]:
     for index, (name, example) in enumerate(
         zip(("PreApproved", "Referred", "Declined"), decision_examples(on), strict=False)
     ):
-        if catalogue.catalog.knows_product(example.document["product"]):
+        if _works(example, catalogue):
             made[name] = _answer(example, index, at, catalogue)
     if "PreApproved" in made:
         made["DecisionPage"] = {"items": [made["PreApproved"]], "next_cursor": None}
