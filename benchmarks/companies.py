@@ -90,7 +90,9 @@ def _application(terms: ProductTerms, draw: random.Random, number: int, on: date
         "request": {
             "amount": _request_amount(terms, draw),
             "tenor_months": tenor,
-            "purpose": draw.choice(_CAPITAL_PURPOSES if longer else _PURPOSES) if draw.random() < 0.99 else "securities",
+            "purpose": draw.choice(_CAPITAL_PURPOSES if longer else _PURPOSES)
+            if draw.random() < 0.99
+            else "securities",
         },
     }
 
@@ -115,13 +117,19 @@ def _score(terms: ProductTerms, draw: random.Random, on: date) -> Document:
 def _stages(terms: ProductTerms, known: list[str]) -> list[str | None]:
     """The stages for which the product's own tables have rows, else those of the zone, else none."""
     tables = [c.parameter.value for c in terms.credit_limit.components]
-    named = [stage for table in tables if isinstance(table, Choices) and table.by == "score.stage" for stage in table.values]
+    named = [
+        stage for table in tables if isinstance(table, Choices) and table.by == "score.stage" for stage in table.values
+    ]
     return [stage for stage in named if stage in known] or known or [None]
 
 
 def _request_amount(terms: ProductTerms, draw: random.Random) -> str:
     cap = terms.credit_limit.cap.value
-    highest = int(max(cap.values.values() if isinstance(cap, Choices) else cap.values)) if isinstance(cap, Bands | Choices) else int(cap)
+    highest = (
+        int(max(cap.values.values() if isinstance(cap, Choices) else cap.values))
+        if isinstance(cap, Bands | Choices)
+        else int(cap)
+    )
     lowest = max(int(terms.credit_limit.floor.value), 100_000_00)
     return f"{draw.randrange(lowest // 1_000_000, max(lowest * 2, highest) // 1_000_000 + 1) * 10_000}.00"
 

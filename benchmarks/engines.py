@@ -324,7 +324,12 @@ def _condition(tree: Tree) -> dict[str, Any] | None:
             return None if None in inner else {"any": inner}
     if isinstance(tree, dict):
         ((operator, operands),) = tree.items()
-        if operator in _NATIVE and isinstance(operands[0], dict) and "var" in operands[0] and not isinstance(operands[1], dict):
+        if (
+            operator in _NATIVE
+            and isinstance(operands[0], dict)
+            and "var" in operands[0]
+            and not isinstance(operands[1], dict)
+        ):
             return {"name": operands[0]["var"], "operator": _NATIVE[operator], "value": operands[1]}
     return None
 

@@ -44,7 +44,9 @@ def measure(*, quick: bool) -> list[Section]:
         server = stack.enter_context(servers.postgres(segments=2 if quick else 120))
         for name in (POSTGRESQL, TEXTBOOK, RAW):
             server.create_database(name, migrated=False)
-        ours = stack.enter_context(servers.our_service(POSTGRESQL, folder / "ours", database_url=server.url(POSTGRESQL)))
+        ours = stack.enter_context(
+            servers.our_service(POSTGRESQL, folder / "ours", database_url=server.url(POSTGRESQL))
+        )
         key = folder / "ours" / "demo-signing-key.pem"
         sides = {
             POSTGRESQL: ours,
@@ -119,7 +121,9 @@ def _goals(found: Found) -> Section:
     ours: Sequence[tuple[str, str]] = ((POSTGRESQL, "PostgreSQL"), (SQLITE, "SQLite"))
     lines = [
         at_least("PostgreSQL ÷ textbook, 64 clients", ratio(rates(POSTGRESQL, 64), rates(TEXTBOOK, 64)), 8),
-        at_most("p99 of PostgreSQL ÷ p99 of textbook, 64 clients", ratio(tails(POSTGRESQL, 64), tails(TEXTBOOK, 64)), 0.34),
+        at_most(
+            "p99 of PostgreSQL ÷ p99 of textbook, 64 clients", ratio(tails(POSTGRESQL, 64), tails(TEXTBOOK, 64)), 0.34
+        ),
         at_least("PostgreSQL ÷ no book, 16 clients", ratio(rates(POSTGRESQL, 16), rates(NULL, 16)), 0.75),
         at_least("PostgreSQL ÷ no book, 64 clients", ratio(rates(POSTGRESQL, 64), rates(NULL, 64)), 0.75),
         at_least("PostgreSQL ÷ raw INSERT, 64 clients", ratio(rates(POSTGRESQL, 64), rates(RAW, 64)), 1.5),

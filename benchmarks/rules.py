@@ -163,10 +163,15 @@ def _section(figures: dict[str, list[float]], decisions: int, products: int) -> 
         f"Rules: one decision, µs (medians; {decisions} companies, {products} products)",
         (
             *lines,
-            at_least("zen-engine with trace, create_decision() ÷ decide", ratio(figures["zen created, traced"], ours), 20),
+            at_least(
+                "zen-engine with trace, create_decision() ÷ decide", ratio(figures["zen created, traced"], ours), 20
+            ),
             at_least("zen-engine with trace, preloaded ÷ decide", ratio(figures["zen evaluate, traced"], ours), 20),
             at_least("zen-engine batch without trace ÷ decide", ratio(figures["zen batch"], ours), 3),
             at_least("zen-engine compiled without trace ÷ decide", ratio(figures["zen compiled"], ours), 3),
-            Line("zen-engine with trace, preloaded ÷ decide, trace read", f"{ratio(figures['zen evaluate, traced'], read):.2f} x"),
+            Line(
+                "zen-engine with trace, preloaded ÷ decide, trace read",
+                f"{ratio(figures['zen evaluate, traced'], read):.2f} x",
+            ),
         ),
     )

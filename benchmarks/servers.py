@@ -123,7 +123,9 @@ class Load:
         self.bodies = self._ask({"on": on.isoformat(), "each": each})
         self._next_number = 1
 
-    def run(self, side: Side, *, clients: int, seconds: float | None = None, answers: int | None = None) -> dict[str, Any]:
+    def run(
+        self, side: Side, *, clients: int, seconds: float | None = None, answers: int | None = None
+    ) -> dict[str, Any]:
         """This function will put one side under load. Raises RuntimeError for anything but 201."""
         command: dict[str, Any] = {"port": side.port, "key": side.key, "clients": clients}
         command |= {"first_number": self._next_number}

@@ -28,7 +28,9 @@ def measure(*, quick: bool) -> Section:
         with tempfile.TemporaryDirectory(prefix="jfd-bench-") as folder:
             for times in (first, again):
                 digits = b"%09d" % (900_000_000 + 2 * number + (times is again))
-                times.append(_first_answer(Path(folder) / "data", before + digits + between + quick_code(digits) + after))
+                times.append(
+                    _first_answer(Path(folder) / "data", before + digits + between + quick_code(digits) + after)
+                )
     return Section(
         "From `jifendai serve` to its first 201, SQLite",
         (
@@ -48,7 +50,11 @@ def _first_answer(folder: Path, body: bytes) -> float:
                 asked = http.client.HTTPConnection("127.0.0.1", side.port, timeout=_GIVE_UP_S)
                 asked.connect()
                 key = json.loads((folder / "demo-keys.json").read_text())["loan_system"]
-                headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", "Idempotency-Key": "start"}
+                headers = {
+                    "Authorization": f"Bearer {key}",
+                    "Content-Type": "application/json",
+                    "Idempotency-Key": "start",
+                }
                 headers["Idempotency-Key"] += str(began)
                 asked.request("POST", "/v1/decisions", body, headers)
                 answer = asked.getresponse()

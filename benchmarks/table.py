@@ -83,7 +83,9 @@ def table_of(terms: ProductTerms) -> Table:
 def _eligibility(terms: ProductTerms) -> tuple[list[tuple[str, Tree]], list[Tree], list[Tree]]:
     lines = [("zone_ok", {"in": [var("zone"), sorted(terms.zones)]}), *_score_lines(terms), *_freshness(terms)]
     until = var("authorised_until")
-    consented = {"and": [{"<=": [var("authorised_from"), var("on")]}, {"or": [_null(until), {"<=": [var("on"), until]}]}]}
+    consented = {
+        "and": [{"<=": [var("authorised_from"), var("on")]}, {"or": [_null(until), {"<=": [var("on"), until]}]}]
+    }
     lines.insert(1, ("authorised", {"if": [_null(var("authorised_from")), False, consented]}))
     declining = [{"!": [var("zone_ok")]}, var("vetoed_out")]
     referring = [{"!": [var(name)]} for name in ("authorised", "score_ok", "fresh")]
@@ -247,7 +249,8 @@ def _offer(terms: ProductTerms) -> list[tuple[str, Tree]]:
     active = pool is not None and pool.status is ProductStatus.ACTIVE
     cap = pool.per_company_cap.value if active and pool.per_company_cap is not None else None
     covered: Tree = 0 if not active else limit if cap is None else {"min": [limit, int(cap)]}
-    return lines + [
+    return [
+        *lines,
         ("limit", _given(limit)),
         ("annual_rate", _given({"if": [_null(var("rate_found")), None, highest]})),
         ("ceiling", _given(var("ceiling_found"))),

@@ -45,7 +45,9 @@ def verify(database_url: str, acknowledged: Iterable[range]) -> int:
 
 def _verify_log(connection: Connection, lender: str, size: int, frontier: bytes) -> int:
     """Indices without a gap, each leaf the hash of its record, each checkpoint the root of its size."""
-    roots = dict(connection.execute(select(CHECKPOINT.c.size, CHECKPOINT.c.root).where(CHECKPOINT.c.lender == lender)).all())
+    roots = dict(
+        connection.execute(select(CHECKPOINT.c.size, CHECKPOINT.c.root).where(CHECKPOINT.c.lender == lender)).all()
+    )
     built, met = Frontier.from_bytes(0, b""), 0
     for index, leaf, record in _leaves(connection, lender):
         if index != built.size or leaf != leaf_hash(record):
@@ -56,7 +58,9 @@ def _verify_log(connection: Connection, lender: str, size: int, frontier: bytes)
             if roots[built.size] != built.root():
                 raise Broken(f"the checkpoint of {lender} at {built.size} has another root")
     if met != len(roots) or built.size != size or (size and size not in roots) or built.to_bytes() != frontier:
-        raise Broken(f"the head of {lender} says {size}, its leaves {built.size}, with {met} of {len(roots)} checkpoints")
+        raise Broken(
+            f"the head of {lender} says {size}, its leaves {built.size}, with {met} of {len(roots)} checkpoints"
+        )
     return built.size
 
 

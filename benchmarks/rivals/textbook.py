@@ -152,7 +152,9 @@ async def _decided(session: AsyncSession, asked: Submission, room: Room) -> byte
         previous[one.lender, one.application_id] = Previous(one.decision_id, one.revision)
     offers = await session.scalars(
         select(OfferMade).where(
-            OfferMade.lender == asked.lender, OfferMade.uscc == application.company.uscc, OfferMade.superseded_by.is_(None)
+            OfferMade.lender == asked.lender,
+            OfferMade.uscc == application.company.uscc,
+            OfferMade.superseded_by.is_(None),
         )
     )
     state = BatchState(
@@ -189,10 +191,14 @@ def _add(session: AsyncSession, head: HeadOfLog, sealed: Sealed) -> None:
     head.size, head.frontier, head.recorded_at = moved.size, moved.frontier, moved.recorded_at
     session.add(
         Leaf(
-            lender=leaf.lender, index=leaf.index, leaf_hash=leaf.leaf_hash, record=leaf.record, decision_id=made.decision_id
+            lender=leaf.lender,
+            index=leaf.index,
+            leaf_hash=leaf.leaf_hash,
+            record=leaf.record,
+            decision_id=made.decision_id,
         )
     )
-    columns = {name: getattr(made, name) for name in DecisionMade.__table__.columns.keys()}  # noqa: SIM118
+    columns = {name: getattr(made, name) for name in DecisionMade.__table__.columns.keys()}
     session.add(DecisionMade(**columns | {"reasons": tables.to_codes(made.reasons)}))
     session.add_all(OfferMade(**_offer_columns(offer)) for offer in sealed.offers)
     session.add(CheckpointSigned(lender=signed.lender, size=signed.size, root=signed.root, note=signed.note))
