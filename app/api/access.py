@@ -111,26 +111,37 @@ class Keys:
         self.ring = ring
         self._monotonic = monotonic
         self._known: dict[bytes, tuple[ApiKey, Caller]] = {}
+        self._sound: dict[bytes, tuple[ApiKey, Caller]] = {}
         self._read_at = float("-inf")
         self._reading: asyncio.Task[None] | None = None
 
     async def caller(self, headers: Sequence[tuple[bytes, bytes]]) -> Caller:
         """This function will return who bears the key in Authorization. Raises Problem (401), StoreUnavailable."""
         sent = [value for name, value in headers if name == b"authorization"]
-        found = _BEARER.fullmatch(sent[0]) if len(sent) == 1 else None
-        key = _KEY.fullmatch(found[1]) if found else None
-        if key is None:
+        if len(sent) != 1:
             raise _unauthenticated(tried=bool(sent))
         await self._fresh()
-        stored = self._known.get(key[1])
+        # Who was found to bear a sound key need not be looked at again before the ring is.
+        stored = self._sound.get(sent[0]) or self._look_up(sent[0])
+        if stored is None and self._reading is not None and not self._reading.done():
+            # A key may be younger than what is known; what is being read will tell.
+            await asyncio.shield(self._reading)
+            stored = self._look_up(sent[0])
         if stored is None:
             raise _unauthenticated(tried=True)
-        known, caller = stored
-        if not hmac.compare_digest(sha256(key[0]).digest(), known.secret_sha256):
-            raise _unauthenticated(tried=True)
-        if known.expires_at is not None and datetime.now(UTC) >= known.expires_at:
+        key, caller = stored
+        if key.expires_at is not None and datetime.now(UTC) >= key.expires_at:
             raise _unauthenticated(tried=True)
         return caller
+
+    def _look_up(self, sent: bytes) -> tuple[ApiKey, Caller] | None:
+        found = _BEARER.fullmatch(sent)
+        key = _KEY.fullmatch(found[1]) if found else None
+        stored = self._known.get(key[1]) if key else None
+        if stored is None or not hmac.compare_digest(sha256(key[0]).digest(), stored[0].secret_sha256):
+            return None
+        self._sound[sent] = stored
+        return stored
 
     async def _fresh(self) -> None:
         age = self._monotonic() - self._read_at
@@ -151,6 +162,7 @@ class Keys:
             for key in keys
             if key.revoked_at is None and key.role in Role._value2member_map_
         }
+        self._sound = {}
         self._read_at = began
 
 

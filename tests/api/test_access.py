@@ -1,12 +1,12 @@
 """Keys, roles and lenders."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from app.api.access import OPEN, PERMITTED, Role
+from app.api.access import OPEN, PERMITTED, Role, new_key
 from app.api.examples import DECISION_ID, pre_approved
 from tests.api.test_decisions import today
 from tests.service import Service
@@ -109,6 +109,17 @@ class TestAKey:
         after = await service.get("/v1/zones", caller="gone")
 
         assert (before.status_code, after.status_code) == (200, 401)
+
+    async def test_that_is_new_is_known_at_its_first_use_once_the_ring_is_half_a_second_old(self, service: Service):
+        await service.get("/v1/zones")
+        keys = service.app.state.services.keys
+        now = datetime.now(UTC)
+        service.keys["new"], stored = new_key("test-new", "loan_officer", now=now)
+        async with service.database() as database:
+            await database.keys.add(stored)
+        keys._read_at = keys._monotonic() - 0.6
+
+        assert (await service.get("/v1/zones", caller="new")).status_code == 200
 
     async def test_is_not_needed_for_health_and_documentation(self, embedded: Service):
         for path in ("/livez", "/readyz", "/docs", "/docs/docs.js", "/openapi.json", "/openapi.yaml"):

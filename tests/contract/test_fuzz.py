@@ -13,11 +13,10 @@ from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
 
 from tests.api.test_fields import codes
-from tests.conftest import SOAK
 from tests.service import demo_settings, listening
 
 ROOT = Path(__file__).parents[2]
-CASES = 2_500 if SOAK else 50
+GATE, SOAK = 50, 2_500
 CONFIG = {
     "checks": {
         # A code that fits its pattern need not be in the catalogue, and an id need not exist.
@@ -60,7 +59,19 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @schema.parametrize()
-@settings(max_examples=CASES, suppress_health_check=list(HealthCheck), deadline=None)
+@settings(max_examples=GATE, suppress_health_check=list(HealthCheck), deadline=None)
 def test_every_operation_keeps_the_contract(case: schemathesis.Case, address: str):
+    keeps_the_contract(case, address)
+
+
+@pytest.mark.soak
+@schema.parametrize()
+@settings(max_examples=SOAK, suppress_health_check=list(HealthCheck), deadline=None)
+def test_every_operation_keeps_the_contract_for_long(case: schemathesis.Case, address: str):
+    keeps_the_contract(case, address)
+
+
+def keeps_the_contract(case: schemathesis.Case, address: str) -> None:
+    """This function will send the case with a sound key and hold the answer to the contract."""
     caller = {"metrics": "operator", "list_previews": "auditor"}.get(operation_of(case), "loan_officer")
     case.call_and_validate(base_url=address, headers={"Authorization": f"Bearer {keys[caller]}"})
