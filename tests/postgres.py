@@ -90,10 +90,14 @@ class PostgresServer:
         # It stops a moment after it was told to, and a child it forked in that moment would outlive the kill.
         while postmaster.status() != psutil.STATUS_STOPPED:
             time.sleep(0.001)
-        for process in [*postmaster.children(recursive=True), postmaster]:
+        processes = [*postmaster.children(recursive=True), postmaster]
+        for process in processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self._process.wait()
+        # One that was writing to the disk dies a little later, and a new server would find its memory still in use.
+        while any(map(_lives, processes)):
+            time.sleep(0.001)
         self._process = None
 
     def stop(self) -> None:
@@ -236,6 +240,13 @@ def _runs(binaries: Path, as_account: dict[str, object]) -> bool:
         command = [str(binaries / "postgres"), "--version"]
         return subprocess.run(command, cwd="/", capture_output=True, **as_account).returncode == 0
     except OSError:
+        return False
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
 
 

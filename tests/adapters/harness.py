@@ -90,26 +90,39 @@ def company(number: int) -> str:
 
 
 class AnswersBeforeCommit:
-    """The defect: whoever waits is told as soon as the batch is sealed."""
+    """The defect: whoever waits is told when the batch is sealed, and it is written once the answers are on their way.
+
+    So it is where a framework ends the transaction after it has sent the response.
+    """
 
     def __init__(self, database: Database) -> None:
         self._book = database.book
-        self._writing: set[asyncio.Task[Sealed]] = set()
+        self._turn = asyncio.Lock()
+        self._writing: set[asyncio.Task[None]] = set()
 
     async def transact(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed:
         """This function will return before the commit."""
-        loop = asyncio.get_running_loop()
-        sealed = loop.create_future()
-
-        def tell(state: BatchState) -> Sealed:
-            made = seal(state)
-            loop.call_soon_threadsafe(sealed.set_result, made)
-            return made
-
-        task = loop.create_task(self._book.transact(wanted, tell))
+        await self._turn.acquire()
+        sealed = await self._seal(wanted, seal)
+        task = asyncio.create_task(self._write(wanted, sealed))
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
-        return await sealed
+        return sealed
+
+    async def _seal(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed:
+        made: list[Sealed] = []
+
+        def keep(state: BatchState) -> Sealed:
+            made.append(seal(state))
+            return Sealed()
+
+        await self._book.transact(wanted, keep)
+        return made[0]
+
+    async def _write(self, wanted: Wanted, sealed: Sealed) -> None:
+        await asyncio.sleep(0.002)
+        await self._book.transact(wanted, lambda _: sealed)
+        self._turn.release()
 
 
 def sound(database: Database) -> Book:
@@ -228,15 +241,16 @@ def _until_answers(path: Path, prefix: str, process: BaseProcess) -> None:
 
 
 def race(url: str, start: Barrier, batch: Sequence[Submission], defect: Defect, journal: str) -> None:
-    """This function is one of several processes that send their applications one after the other, all at once."""
+    """This function is one of several processes that send their applications one by one, each at the same moment."""
 
     async def main() -> None:
         database = open_database(url)
         desk = Desk(defect(database), wanted=wanted, seal=seal)
         notes = Journal(Path(journal))
         await database.decisions.answered("icbc", "warm")
-        await asyncio.to_thread(start.wait, 30)
         for one in batch:
+            # All at once, again and again: a racer that ran ahead would meet nobody.
+            await asyncio.to_thread(start.wait, 30)
             notes.answered(one.idempotency_key, (await insist(desk, one)).body)
         await database.close()
 

@@ -2,26 +2,28 @@
 
 import asyncio
 import contextlib
+import sqlite3
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import asyncpg
 import psycopg
 import pytest
-from sqlalchemy import Engine
 from sqlalchemy.engine import make_url
 
-from app.adapters.database import open_database, postgresql
+from app.adapters.database import Database, open_database, postgresql
 from app.adapters.database.postgresql import PostgresqlBook
 from app.adapters.desk import Desk
 from app.usecases.ports import CommitUnknown, StoreUnavailable
-from tests.adapters.sealing import Answer, seal, submission, wanted
+from tests.adapters.sealing import Answer, Poisoned, poisoned, seal, submission, wanted
 from tests.adapters.test_book import look, write
 from tests.adapters.test_desk import everyone
 from tests.postgres import PostgresServer
 
+_T = TypeVar("_T")
 # What commits: the word behind a lock; without one the statement that writes, known by its checkpoint's note.
 COMMITS = {True: b"COMMIT", False: b"note "}
 
@@ -180,41 +182,69 @@ class TestACommitThatIsRefused:
         with pytest.raises(StoreUnavailable, match="ROLLBACK"):
             await book._commit(connection)
 
-    async def test_by_a_full_embedded_database_is_store_unavailable(self, sqlite_url: str):
-        database = open_database(sqlite_url)
-        await write(database.book, submission("k0"))
-        await database._store.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 1"))
+    async def test_by_a_full_embedded_database_is_store_unavailable(self, embedded: Database):
+        await write(embedded.book, submission("k0"))
         batch = [submission(f"k{n}") for n in range(1, 200)]
 
+        await in_writer(embedded, lambda: embedded.book._driver().execute("PRAGMA max_page_count = 1"))
         with pytest.raises(StoreUnavailable, match="full"):
-            await write(database.book, *batch)
+            await write(embedded.book, *batch)
 
-        await database._store.write(lambda c: c.exec_driver_sql("PRAGMA max_page_count = 1000000"))
-        assert len([answer for answer in await write(database.book, *batch) if answer.replayed]) == 0
-        await database.close()
+        # The limit went with the connection, as a full disk may be emptied.
+        assert [answer.replayed for answer in await write(embedded.book, *batch)] == [False] * 199
 
     @pytest.mark.parametrize(
-        ("words", "error"),
-        [("disk I/O error", CommitUnknown), ("database is locked", StoreUnavailable)],
+        ("words", "error"), [("disk I/O error", CommitUnknown), ("database is locked", StoreUnavailable)]
     )
     async def test_by_an_embedded_database_is_unknown_unless_surely_nothing_was_written(
-        self, sqlite_url: str, words: str, error: type[Exception]
+        self, embedded: Database, monkeypatch: pytest.MonkeyPatch, words: str, error: type[Exception]
     ):
-        database = open_database(sqlite_url)
-        engine: Engine = database._store.writing
-        commit = engine.dialect.do_commit
+        await write(embedded.book, submission("k0"))
+        driver = await in_writer(embedded, embedded.book._driver)
+        with monkeypatch.context() as patched:
+            patched.setattr(embedded.book, "_driver", lambda: RefusesToCommit(driver, words))
+            with pytest.raises(error, match=words):
+                await write(embedded.book, submission("k1"))
 
-        def fails(_: object) -> None:
-            engine.dialect.do_commit = commit
-            raise engine.dialect.dbapi.OperationalError(words)
-
-        engine.dialect.do_commit = fails
-        with pytest.raises(error, match=words):
-            await write(database.book, submission("k1"))
-
-        (answer,) = await write(database.book, submission("k1"))
-        await database.close()
+        (answer,) = await write(embedded.book, submission("k1"))
         assert answer.replayed is False
+
+    async def test_leaves_no_transaction_open_where_seal_raised(self, embedded: Database, sqlite_url: str):
+        with pytest.raises(Poisoned):
+            await write(embedded.book, poisoned(submission("k1")))
+
+        other = open_database(sqlite_url)
+        async with asyncio.timeout(2):
+            assert (await write(other.book, submission("k1")))[0].replayed is False
+        await other.close()
+
+
+class RefusesToCommit:
+    """A driver's connection whose commit fails in SQLite's own words."""
+
+    def __init__(self, driver: sqlite3.Connection, words: str) -> None:
+        self._driver = driver
+        self._words = words
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._driver, name)
+
+    def commit(self) -> None:
+        """This function will fail."""
+        raise sqlite3.OperationalError(self._words)
+
+
+async def in_writer(database: Database, work: Callable[[], _T]) -> _T:
+    """This function will run `work` in the writer thread, to which the connection belongs."""
+    return await asyncio.get_running_loop().run_in_executor(database._store.writers, work)
+
+
+@pytest.fixture
+async def embedded(sqlite_url: str) -> AsyncIterator[Database]:
+    """An open SQLite database."""
+    opened = open_database(sqlite_url)
+    yield opened
+    await opened.close()
 
 
 class TestAServerThatIsGone:
@@ -308,3 +338,23 @@ class TestASessionOfTheBook:
 
         assert await connection.fetchval("SHOW synchronous_commit") == books
         await book.close()
+
+
+class TestABookThatFindsAnotherServer:
+    async def test_takes_nothing_for_stored_that_the_other_may_lack(self, postgres_url: str, book: PostgresqlBook):
+        """A standby that was a little behind when it took over: it has neither the head nor the terms."""
+        await write(book, submission("k1"))
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            for table in ("decision", "log_entry", "offer", "checkpoint", "terms", "log_head"):
+                connection.execute(f"DELETE FROM {table}")
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+        (answer,) = await write(book, submission("k1"))
+
+        database = open_database(postgres_url)
+        assert answer.replayed is False
+        assert [stored.terms async for stored in database.decisions.every_decision()] == [b"{}"]
+        await database.close()

@@ -39,11 +39,11 @@ class Database:
 
     async def start(self) -> None:
         """This function will begin what runs beside the requests. It never fails: `ready` says what is missing."""
+        self.book.start()
 
     async def close(self) -> None:
         """This function will wait for what is being written and give every connection back."""
-        if not isinstance(self.book, SqliteBook):
-            await self.book.close()
+        await self.book.close()
         await self._store.close()
 
     async def ready(self) -> list[str]:

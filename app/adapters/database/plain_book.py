@@ -1,20 +1,33 @@
-"""The book in portable SQL through SQLAlchemy Core, as SQLite uses it; the plain twin of what only PostgreSQL has.
+"""The book in portable SQL through SQLAlchemy Core: the plain twin of what SQLite's and PostgreSQL's own books do.
 
-Neighbours may rely on this: it runs on any database that Core knows, where the transaction has begun and no other can
-write between the reading of the state and the commit (SQLite's BEGIN IMMEDIATE), or where rows can be locked (FOR
-UPDATE).
+Neighbours may rely on this: it holds the contract on any database that Core knows and whose rows can be locked (FOR
+UPDATE). No installation of ours runs it; it is there, and tested, so that another database can be reached.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Row, Table, and_, bindparam, insert, select, update
+from sqlalchemy.exc import InterfaceError, OperationalError
 
+from app.adapters.clock import utc_now
+from app.adapters.database.rows import Row as Values
+from app.adapters.database.rows import (
+    checkpoint_rows,
+    decision_rows,
+    entry_rows,
+    head_values,
+    named,
+    new_terms,
+    offer_rows,
+)
+from app.adapters.database.store import Store
 from app.adapters.database.tables import (
     CATALOGUE_ACTIVATION,
     CHECKPOINT,
@@ -23,14 +36,64 @@ from app.adapters.database.tables import (
     LOG_HEAD,
     OFFER,
     TERMS,
-    to_codes,
+    as_stored,
 )
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
-from app.usecases.ports import BatchState, KeyedAnswer, LogHead, OfferRow, Previous, Sealed, Wanted
+from app.usecases.ports import (
+    BatchState,
+    CommitUnknown,
+    KeyedAnswer,
+    LogHead,
+    Previous,
+    Sealed,
+    StoreUnavailable,
+    Wanted,
+)
 
 # A database takes a limited number of parameters in one statement (SQLite of 2020: 32,766; others less).
 _AT_ONCE = 500
+
+
+class PlainBook:
+    """The durable book in any database that locks rows."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime] = utc_now) -> None:
+        self._store = store
+        self._clock = clock
+        self._known_terms: set[str] = set()
+
+    async def transact(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed:
+        """This function will lock, read, seal, write and commit in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._store.writers, self._transact, wanted, seal)
+
+    def start(self) -> None:
+        """This function will do nothing: nothing runs beside the batches."""
+
+    async def close(self) -> None:
+        """This function will do nothing: the connections are the store's."""
+
+    def _transact(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed:
+        try:
+            with self._store.writing.connect() as connection, connection.begin() as transaction:
+                sealed = seal(lock_and_read(connection, wanted, self._clock))
+                if not sealed.entries:
+                    transaction.rollback()
+                    return sealed
+                write(connection, sealed, self._known_terms)
+                committing(transaction.commit)
+        except (OperationalError, InterfaceError) as error:
+            raise StoreUnavailable(str(error.__cause__ or error)) from error
+        self._known_terms.update(digest for digest, _ in sealed.terms)
+        return sealed
+
+
+def committing(commit: Callable[[], None]) -> None:
+    """This function will commit; CommitUnknown where that fails with an error of the connection."""
+    try:
+        commit()
+    except (OperationalError, InterfaceError) as error:
+        raise CommitUnknown(str(error.__cause__ or error)) from error
 
 
 def lock_and_read(connection: Connection, wanted: Wanted, clock: Callable[[], datetime]) -> BatchState:
@@ -50,46 +113,16 @@ def lock_and_read(connection: Connection, wanted: Wanted, clock: Callable[[], da
 
 def write(connection: Connection, sealed: Sealed, known_terms: set[str]) -> None:
     """This function will write the whole of a sealed batch; `known_terms` are digests known to be stored already."""
-    of_leaf = {(row.lender, row.index): row.decision_id for row in sealed.decisions}
-    _insert(connection, _TERMS_INSERT, _new_terms(connection, sealed, known_terms))
-    _insert(
-        connection, _ENTRY_INSERT,
-        [
-            {"lender": e.lender, "index": e.index, "leaf_hash": e.leaf_hash, "record": e.record,
-             "decision_id": of_leaf.get((e.lender, e.index))}
-            for e in sealed.entries
-        ],
-    )  # fmt: skip
-    _insert(
-        connection, _DECISION_INSERT,
-        [
-            {name: getattr(row, name) for name in _DECISION_COLUMNS} | {"reasons": to_codes(row.reasons)}
-            for row in sealed.decisions
-        ],
-    )  # fmt: skip
-    closed = dict(sealed.superseded)
-    _insert(connection, _OFFER_INSERT, [offer_columns(row, closed.pop(row.commitment.offer_id, None))
-                                        for row in sealed.offers])  # fmt: skip
-    _insert(connection, _SUPERSEDE, [{"offer": offer, "by": by} for offer, by in closed.items()])
-    _insert(
-        connection, _CHECKPOINT_INSERT,
-        [{"lender": c.lender, "size": c.size, "root": c.root, "note": c.note} for c in sealed.checkpoints],
-    )  # fmt: skip
-    _insert(
-        connection, _HEAD_UPDATE,
-        [{"of": h.lender, "size": h.size, "frontier": h.frontier, "recorded_at": h.recorded_at} for h in sealed.heads],
-    )  # fmt: skip
-
-
-def offer_columns(row: OfferRow, superseded_by: str | None) -> dict[str, Any]:
-    """This function will return an offer as the table holds it; one superseded within its own batch is born closed."""
-    c = row.commitment
-    return {
-        "offer_id": c.offer_id, "decision_id": row.decision_id, "lender": row.lender,
-        "application_id": c.application_id, "product": c.product, "uscc": c.uscc, "group_id": c.group_id,
-        "credit_limit": int(c.credit_limit), "counts_until": c.counts_until,
-        "credit_approved": c.credit_approved, "superseded_by": superseded_by,
-    }  # fmt: skip
+    born, closed = offer_rows(sealed)
+    _insert(connection, TERMS, _missing(connection, new_terms(sealed, known_terms)))
+    _insert(connection, LOG_ENTRY, entry_rows(sealed))
+    _insert(connection, DECISION, decision_rows(sealed))
+    _insert(connection, OFFER, born)
+    _insert(connection, CHECKPOINT, checkpoint_rows(sealed))
+    if closed:
+        connection.execute(_SUPERSEDE, list(named(("offer", "by"), closed)))
+    heads = [(head.lender, *head_values(head)) for head in sealed.heads]
+    connection.execute(_HEAD_UPDATE, list(named(("of", "size", "frontier", "recorded_at"), heads)))
 
 
 def to_commitment(row: Row[Any]) -> Commitment:
@@ -108,10 +141,16 @@ COMMITMENT_COLUMNS = (
 
 # ---- the statements, built once -------------------------------------------------------------------------------------
 
-_DECISION_COLUMNS = tuple(column.name for column in DECISION.columns)
-_TERMS_INSERT, _ENTRY_INSERT, _DECISION_INSERT = insert(TERMS), insert(LOG_ENTRY), insert(DECISION)
-_OFFER_INSERT, _CHECKPOINT_INSERT, _HEAD_INSERT = insert(OFFER), insert(CHECKPOINT), insert(LOG_HEAD)
-_HEAD_UPDATE = update(LOG_HEAD).where(LOG_HEAD.c.lender == bindparam("of"))
+# The rows carry what the database holds, so nothing is converted again on its way.
+_INSERTS = {
+    table: insert(table).values({c.name: bindparam(c.name, type_=as_stored(c.type)) for c in table.columns})
+    for table in (TERMS, LOG_ENTRY, DECISION, OFFER, CHECKPOINT, LOG_HEAD)
+}
+_HEAD_UPDATE = (
+    update(LOG_HEAD)
+    .where(LOG_HEAD.c.lender == bindparam("of"))
+    .values({c: bindparam(c, type_=as_stored(LOG_HEAD.c[c].type)) for c in ("size", "frontier", "recorded_at")})
+)
 _SUPERSEDE = update(OFFER).where(OFFER.c.offer_id == bindparam("offer")).values(superseded_by=bindparam("by"))
 _LOCK_HEADS = (
     select(LOG_HEAD)
@@ -132,36 +171,29 @@ _PREVIOUS = (
 _STORED_TERMS = select(TERMS.c.digest).where(TERMS.c.digest.in_(bindparam("digests", expanding=True)))
 
 
-def _open_offers(*of: Any) -> Any:
-    return select(*COMMITMENT_COLUMNS).where(
-        OFFER.c.lender == bindparam("lender"),
-        or_(*of) if len(of) > 1 else of[0],
-        and_(OFFER.c.superseded_by.is_(None), OFFER.c.counts_until >= bindparam("since")),
-    )
-
-
 # One statement for each index: an OR over three of them is what planners are worst at.
 _OPEN_OF = {
-    column.name: _open_offers(column.in_(bindparam("values", expanding=True)))
+    column.name: select(*COMMITMENT_COLUMNS).where(
+        OFFER.c.lender == bindparam("lender"),
+        column.in_(bindparam("values", expanding=True)),
+        and_(OFFER.c.superseded_by.is_(None), OFFER.c.counts_until >= bindparam("since")),
+    )
     for column in (OFFER.c.uscc, OFFER.c.group_id, OFFER.c.application_id)
 }
 
 # ---- their use ------------------------------------------------------------------------------------------------------
 
 
-def _insert(connection: Connection, statement: Any, rows: list[dict[str, Any]]) -> None:
+def _insert(connection: Connection, table: Table, rows: list[Values]) -> None:
     if rows:
-        connection.execute(statement, rows)
+        connection.execute(_INSERTS[table], list(named(tuple(table.columns.keys()), rows)))
 
 
 def _locked_heads(connection: Connection, lenders: tuple[str, ...]) -> dict[str, LogHead]:
     heads = {row.lender: LogHead(*row) for row in connection.execute(_LOCK_HEADS, {"lenders": lenders})}
-    unseen = [lender for lender in lenders if lender not in heads]
-    for lender in unseen:
-        heads[lender] = LogHead(lender, 0, b"", None)
-    _insert(connection, _HEAD_INSERT, [{"lender": name, "size": 0, "frontier": b"", "recorded_at": None}
-                                       for name in unseen])  # fmt: skip
-    return heads
+    unseen = {lender: LogHead(lender, 0, b"", None) for lender in lenders if lender not in heads}
+    _insert(connection, LOG_HEAD, [(lender, *head_values(head)) for lender, head in unseen.items()])
+    return heads | unseen
 
 
 def _edition(connection: Connection) -> str | None:
@@ -208,9 +240,11 @@ def _by_lender(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, list[str
             yield lender, values[start : start + _AT_ONCE]
 
 
-def _new_terms(connection: Connection, sealed: Sealed, known_terms: set[str]) -> list[dict[str, Any]]:
-    unknown = {digest: canonical for digest, canonical in sealed.terms if digest not in known_terms}
-    if unknown:
-        for stored in connection.execute(_STORED_TERMS, {"digests": list(unknown)}).scalars():
-            del unknown[stored]
-    return [{"digest": digest, "canonical": canonical} for digest, canonical in unknown.items()]
+def _missing(connection: Connection, terms: list[Values]) -> list[Values]:
+    """Portable SQL has no ON CONFLICT; nobody else can store terms between this look and the insert: heads are locked,
+    and terms come from one lender's products.
+    """
+    if not terms:
+        return []
+    stored = set(connection.execute(_STORED_TERMS, {"digests": [digest for digest, _ in terms]}).scalars())
+    return [row for row in terms if row[0] not in stored]

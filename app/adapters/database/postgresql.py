@@ -118,6 +118,9 @@ class PostgresqlBook:
         self._known_terms.update(digest for digest, _ in sealed.terms)
         return sealed
 
+    def start(self) -> None:
+        """This function will do nothing: nothing runs beside the batches."""
+
     async def close(self) -> None:
         """This function will give the connection back."""
         async with self._turn:
@@ -209,7 +212,9 @@ class PostgresqlBook:
             raise StoreUnavailable(f"the database answered COMMIT with {answer}")
 
     async def _connected(self) -> asyncpg.Connection:
-        if self._connection is None or self._connection.is_closed():
+        if self._connection is not None and self._connection.is_closed():
+            self._forget_connection()
+        if self._connection is None:
             self._connection = await asyncpg.connect(
                 self._dsn, timeout=_CONNECTS_WITHIN_S, max_cached_statement_lifetime=0
             )
@@ -230,6 +235,9 @@ class PostgresqlBook:
         if self._connection is not None:
             self._connection.terminate()
         self._connection = None
+        # Behind the address there may be another server next time, one that lacks what this one had stored last.
+        self._known_lenders.clear()
+        self._known_terms.clear()
 
 
 def _to_state(rows: Sequence[asyncpg.Record], simulated: datetime | None) -> BatchState:

@@ -11,8 +11,15 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from app.adapters.database.plain_book import offer_columns
-from app.adapters.database.tables import to_codes, to_microseconds
+from app.adapters.database.rows import (
+    Row,
+    checkpoint_rows,
+    decision_rows,
+    entry_rows,
+    head_values,
+    new_terms,
+    offer_rows,
+)
 from app.usecases.ports import LogHead, Sealed, Wanted
 
 LOCK_HEADS = "BEGIN; SELECT FROM log_head WHERE lender IN ({}) ORDER BY lender FOR UPDATE"
@@ -49,42 +56,21 @@ def writing(sealed: Sealed, read: Mapping[str, LogHead], known_terms: set[str]) 
     It answers how many heads it moved: all of them, or it has written nothing beside, as one of them was no longer as
     it was `read`.
     """
-    closed = dict(sealed.superseded)
-    # An offer that was superseded within its own batch is born closed: an UPDATE beside its INSERT would not see it.
-    offers = [_offer(offer_columns(row, closed.pop(row.commitment.offer_id, None))) for row in sealed.offers]
-    of_leaf = {(row.lender, row.index): row.decision_id for row in sealed.decisions}
-    parts: dict[str, list[tuple[Any, ...]]] = {
-        "log_head": [
-            (h.lender, read[h.lender].size, h.size, h.frontier, h.recorded_at and to_microseconds(h.recorded_at))
-            for h in sealed.heads
-        ],
-        "terms": [(digest, canonical) for digest, canonical in sealed.terms if digest not in known_terms],
-        "log_entry": [
-            (e.lender, e.index, e.leaf_hash, e.record, of_leaf.get((e.lender, e.index))) for e in sealed.entries
-        ],
-        "decision": [_decision(row) for row in sealed.decisions],
-        "offer": offers,
-        "superseded": list(closed.items()),
-        "checkpoint": [(c.lender, c.size, c.root, c.note) for c in sealed.checkpoints],
+    born, closed = offer_rows(sealed)
+    parts: dict[str, list[Row]] = {
+        "log_head": [(head.lender, read[head.lender].size, *head_values(head)) for head in sealed.heads],
+        "terms": new_terms(sealed, known_terms),
+        "log_entry": entry_rows(sealed),
+        "decision": decision_rows(sealed),
+        "offer": born,
+        "superseded": closed,
+        "checkpoint": checkpoint_rows(sealed),
     }
     present = tuple(name for name, rows in parts.items() if rows)
     if all(len(parts[name]) == 1 for name in present):
         return _statement(present, 1, of_one=True), [value for name in present for value in parts[name][0]]
     columns = [column for name in present for column in zip(*parts[name], strict=True)]
     return _statement(present, len(sealed.heads), of_one=False), columns
-
-
-def _decision(d: Any) -> tuple[Any, ...]:
-    return (
-        d.decision_id, d.lender, d.index, d.idempotency_key, d.fingerprint, d.application_id, d.revision, d.supersedes,
-        d.product, d.branch, d.zone, d.uscc, d.stage, d.score, d.outcome, to_codes(d.reasons), d.requested_amount,
-        d.credit_limit, d.decided_on.isoformat(), to_microseconds(d.recorded_at), d.submitted_by, d.terms_digest,
-        d.answer,
-    )  # fmt: skip
-
-
-def _offer(columns: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple((columns | {"counts_until": columns["counts_until"].isoformat()}).values())
 
 
 # ---- their text -----------------------------------------------------------------------------------------------------

@@ -1,33 +1,82 @@
-"""The book on SQLite: portable SQL in one writer thread.
+"""The book on SQLite: one writer thread, and the driver's own statements.
 
-Neighbours may rely on this: a batch is one transaction that holds the write lock from its first statement, and it is
-on the disk (`synchronous=FULL`) before `transact` returns. Other processes on the same file wait their turn.
+Neighbours may rely on this: a batch is one transaction that holds the write lock from its first statement, and it is on
+the disk (`synchronous=FULL`) before `transact` returns. Other processes on the same file wait their turn.
+
+Through Core the same statements (plain_book.py) take twice as long, and all of it with the interpreter's lock held: the
+event loop would stand still meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime
+import contextlib
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy import PoolProxiedConnection
+from sqlalchemy.exc import OperationalError
 
 from app.adapters.clock import utc_now
-from app.adapters.database.plain_book import lock_and_read, write
+from app.adapters.database.rows import (
+    checkpoint_rows,
+    decision_rows,
+    entry_rows,
+    head_values,
+    new_terms,
+    offer_rows,
+)
 from app.adapters.database.store import Store
-from app.usecases.ports import BatchState, CommitUnknown, Sealed, StoreUnavailable, Wanted
+from app.adapters.database.tables import CHECKPOINT, DECISION, LOG_ENTRY, OFFER, TERMS, to_instant
+from app.domain.money import Yuan
+from app.domain.standing import Commitment
+from app.usecases.ports import (
+    BatchState,
+    CommitUnknown,
+    KeyedAnswer,
+    LogHead,
+    Previous,
+    Sealed,
+    StoreUnavailable,
+    Wanted,
+)
 
 # What SQLite says when it wrote nothing; anything else at COMMIT (an I/O error) leaves the outcome open.
 _WROTE_NOTHING = ("database is locked", "database is busy", "database or disk is full", "readonly database")
 
 
+# A checkpoint each 4 MB, as SQLite itself would; and the log is begun anew when it has grown to 64 MB.
+_CHECKPOINT_EVERY_PAGES, _LONGEST_LOG_PAGES = 1_000, 16_000
+_PAGES_AN_ENTRY = 4
+_CHECKPOINT = "PRAGMA wal_checkpoint(PASSIVE)"
+
+
 class SqliteBook:
-    """The durable book in an SQLite file."""
+    """The durable book in an SQLite file. Once started, the log is copied into the file beside the batches."""
 
     def __init__(self, store: Store, clock: Callable[[], datetime] = utc_now) -> None:
         self._store = store
         self._clock = clock
+        self._held: PoolProxiedConnection | None = None
         self._known_terms: set[str] = set()
+        self._checkpoints: Checkpoints | None = None
+
+    def start(self) -> None:
+        """This function will begin to make checkpoints in a thread of their own, so that no batch has to."""
+        if self._checkpoints is None:
+            self._checkpoints = Checkpoints(self._store)
+
+    async def close(self) -> None:
+        """This function will end the checkpoints and give the connection back."""
+        if self._checkpoints is not None:
+            await asyncio.to_thread(self._checkpoints.stop)
+        await asyncio.get_running_loop().run_in_executor(self._store.writers, self._forget)
 
     async def transact(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed:
         """This function will read, seal, write and commit in the writer thread."""
@@ -35,24 +84,204 @@ class SqliteBook:
 
     def _transact(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed:
         try:
-            with self._store.writing.connect() as connection:
-                with connection.begin() as transaction:
-                    sealed = seal(lock_and_read(connection, wanted, self._clock))
-                    if not sealed.entries:
-                        transaction.rollback()
-                        return sealed
-                    write(connection, sealed, self._known_terms)
-                    self._commit(transaction)
-        except (OperationalError, InterfaceError) as error:
+            driver = self._driver()
+            if self._checkpoints is not None and self._checkpoints.log_is_long:
+                self._checkpoints.log_is_long = False
+                driver.execute(_CHECKPOINT).fetchall()
+            driver.execute("BEGIN IMMEDIATE")
+            sealed = seal(_read(driver, wanted, self._clock))
+            if not sealed.entries:
+                driver.execute("ROLLBACK")
+                return sealed
+            _write(driver, sealed, self._known_terms)
+            self._commit(driver)
+        except (sqlite3.OperationalError, OperationalError) as error:
+            self._forget()
             raise StoreUnavailable(str(error.__cause__ or error)) from error
+        except CommitUnknown:
+            self._forget()
+            raise
+        except BaseException:
+            driver.rollback()
+            raise
         self._known_terms.update(digest for digest, _ in sealed.terms)
+        if self._checkpoints is not None:
+            self._checkpoints.written(len(sealed.entries))
         return sealed
 
     @staticmethod
-    def _commit(transaction: object) -> None:
+    def _commit(driver: sqlite3.Connection) -> None:
         try:
-            transaction.commit()  # type: ignore[attr-defined]
-        except OperationalError as error:
+            driver.commit()
+        except sqlite3.OperationalError as error:
             if any(words in str(error) for words in _WROTE_NOTHING):
                 raise
-            raise CommitUnknown(str(error.__cause__ or error)) from error
+            raise CommitUnknown(str(error)) from error
+
+    def _driver(self) -> sqlite3.Connection:
+        if self._held is None:
+            self._held = self._store.writing.raw_connection()
+            if self._checkpoints is not None:
+                self._held.driver_connection.execute("PRAGMA wal_autocheckpoint = 0")
+        return self._held.driver_connection
+
+    def _forget(self) -> None:
+        """A connection whose transaction failed is closed, which undoes it whatever state it was in."""
+        if self._held is not None:
+            self._held.invalidate()
+        self._held = None
+
+
+class Checkpoints:
+    """Copies the write-ahead log into the file beside the writer, or the batch that fills it would have to wait.
+
+    SQLite begins a log anew only where all of it has been copied, which never comes to pass beside a busy writer: the
+    log would grow for ever. So where `log_is_long` the writer itself copies the short rest, before its next batch.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.log_is_long = False
+        self._file = store.url.database
+        self._since = 0
+        self._due = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._make, name="checkpoints", daemon=True)
+        self._thread.start()
+
+    def written(self, entries: int) -> None:
+        """This function will be told of each batch, in the writer's thread."""
+        self._since += entries
+        if self._since * _PAGES_AN_ENTRY >= _CHECKPOINT_EVERY_PAGES:
+            self._since = 0
+            self._due.set()
+
+    def stop(self) -> None:
+        """This function will return once no checkpoint is being made."""
+        self._stopped = True
+        self._due.set()
+        self._thread.join()
+
+    def _make(self) -> None:
+        with contextlib.closing(sqlite3.connect(self._file, isolation_level=None)) as connection:
+            while self._due.wait() and not self._stopped:
+                self._due.clear()
+                with contextlib.suppress(sqlite3.OperationalError):
+                    self._copy(connection)
+
+    def _copy(self, connection: sqlite3.Connection) -> None:
+        _, pages, _ = connection.execute(_CHECKPOINT).fetchone()
+        self.log_is_long = pages >= _LONGEST_LOG_PAGES
+
+
+# ---- the state ------------------------------------------------------------------------------------------------------
+
+_EDITION = "SELECT digest FROM catalogue_activation ORDER BY number DESC LIMIT 1"
+_HEAD = "SELECT lender, size, frontier, recorded_at FROM log_head WHERE lender = ?"
+# The values come as one JSON array, so that a statement's text, and with it its plan, is the same for any batch.
+_AMONG = "IN (SELECT value FROM json_each(?))"
+_ANSWERED = f"SELECT idempotency_key, fingerprint, answer FROM decision WHERE lender = ? AND idempotency_key {_AMONG}"
+# In order of revision, so that the last row of an application is its newest.
+_PREVIOUS = (
+    f"SELECT application_id, decision_id, revision FROM decision WHERE lender = ? AND application_id {_AMONG} "
+    "ORDER BY application_id, revision"
+)
+# One statement for each index: an OR over three of them is what planners are worst at.
+_OPEN_OF = {
+    column: (
+        "SELECT offer_id, application_id, product, uscc, group_id, credit_limit, counts_until, credit_approved "
+        f"FROM offer WHERE lender = ? AND {column} {_AMONG} AND superseded_by IS NULL AND counts_until >= ?"
+    )
+    for column in ("uscc", "group_id", "application_id")
+}
+
+
+def _read(driver: sqlite3.Connection, wanted: Wanted, clock: Callable[[], datetime]) -> BatchState:
+    heads = {lender: _head(driver, lender) for lender in wanted.lenders}
+    # A clock that was set back never takes the log's time back with it.
+    now = max([clock(), *(head.recorded_at for head in heads.values() if head.recorded_at is not None)])
+    edition = driver.execute(_EDITION).fetchone()
+    return BatchState(
+        now=now,
+        edition=edition and edition[0],
+        heads=heads,
+        answered={
+            (lender, key): KeyedAnswer(fingerprint, answer)
+            for lender, values in _by_lender(wanted.keys)
+            for key, fingerprint, answer in driver.execute(_ANSWERED, (lender, values))
+        },
+        previous={
+            (lender, application): Previous(decision_id, revision)
+            for lender, values in _by_lender(wanted.applications)
+            for application, decision_id, revision in driver.execute(_PREVIOUS, (lender, values))
+        },
+        commitments=_commitments(driver, wanted, now),
+    )
+
+
+def _head(driver: sqlite3.Connection, lender: str) -> LogHead:
+    row = driver.execute(_HEAD, (lender,)).fetchone()
+    if row is None:
+        return LogHead(lender, 0, b"", None)
+    _, size, frontier, recorded_at = row
+    return LogHead(lender, size, frontier, None if recorded_at is None else to_instant(recorded_at))
+
+
+def _commitments(driver: sqlite3.Connection, wanted: Wanted, now: datetime) -> tuple[tuple[str, Commitment], ...]:
+    # A day in Shanghai begins before it does in UTC, so the day before in UTC is early enough for any decision.
+    since = (now - timedelta(days=1)).date().isoformat()
+    of = {
+        "uscc": [(lender, uscc) for lender, uscc, _ in wanted.companies],
+        "group_id": [(lender, group) for lender, _, group in wanted.companies if group is not None],
+        # The same application may have been for another company before: its offer is superseded all the same.
+        "application_id": wanted.applications,
+    }
+    found: dict[str, tuple[str, Commitment]] = {}
+    for column, pairs in of.items():
+        for lender, values in _by_lender(pairs):
+            for row in driver.execute(_OPEN_OF[column], (lender, values, since)):
+                found[row[0]] = (lender, _commitment(*row))
+    return tuple(found.values())
+
+
+def _commitment(
+    offer_id: str, application_id: str, product: str, uscc: str, group_id: str | None, credit_limit: int,
+    counts_until: str, credit_approved: int,
+) -> Commitment:  # fmt: skip
+    return Commitment(
+        offer_id=offer_id, application_id=application_id, product=product, uscc=uscc, group_id=group_id,
+        credit_limit=Yuan(credit_limit), counts_until=date.fromisoformat(counts_until),
+        credit_approved=bool(credit_approved),
+    )  # fmt: skip
+
+
+def _by_lender(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    for lender, group in groupby(sorted(set(pairs)), key=itemgetter(0)):
+        yield lender, json.dumps([value for _, value in group])
+
+
+# ---- what a batch writes --------------------------------------------------------------------------------------------
+
+
+def _insert_into(table: Any) -> str:
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    return f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(table.columns))})"
+
+
+_INSERT = {table: _insert_into(table) for table in (LOG_ENTRY, DECISION, OFFER, CHECKPOINT)}
+_NEW_TERMS = f"{_insert_into(TERMS)} ON CONFLICT DO NOTHING"
+_SUPERSEDE = "UPDATE offer SET superseded_by = ? WHERE offer_id = ?"
+_MOVE_HEAD = (
+    "INSERT INTO log_head (lender, size, frontier, recorded_at) VALUES (?, ?, ?, ?) ON CONFLICT (lender) DO UPDATE "
+    "SET size = excluded.size, frontier = excluded.frontier, recorded_at = excluded.recorded_at"
+)
+
+
+def _write(driver: sqlite3.Connection, sealed: Sealed, known_terms: set[str]) -> None:
+    born, closed = offer_rows(sealed)
+    driver.executemany(_NEW_TERMS, new_terms(sealed, known_terms))
+    driver.executemany(_INSERT[LOG_ENTRY], entry_rows(sealed))
+    driver.executemany(_INSERT[DECISION], decision_rows(sealed))
+    driver.executemany(_INSERT[OFFER], born)
+    driver.executemany(_SUPERSEDE, [(by, offer) for offer, by in closed])
+    driver.executemany(_INSERT[CHECKPOINT], checkpoint_rows(sealed))
+    driver.executemany(_MOVE_HEAD, [(head.lender, *head_values(head)) for head in sealed.heads])

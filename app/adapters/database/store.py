@@ -80,7 +80,7 @@ def database_url(url: str) -> URL:
 def sqlite_engine(url: URL, *, reads_only: bool = False) -> Engine:
     """This function will return an engine whose transactions take the write lock when they begin, or never."""
     engine = create_engine(
-        url, poolclass=QueuePool, pool_size=1 if not reads_only else _READERS, max_overflow=0,
+        url, poolclass=QueuePool, pool_size=_READERS if reads_only else 2, max_overflow=0,
         connect_args={"check_same_thread": False, "timeout": _WAITS_FOR_A_LOCK_S},
     )  # fmt: skip
 

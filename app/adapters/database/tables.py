@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.types import TypeEngine
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -83,6 +85,11 @@ class Day(TypeDecorator[date]):
     def process_result_value(self, value: str | None, dialect: Dialect) -> date | None:
         """This function will give the day back."""
         return None if value is None else date.fromisoformat(value)
+
+
+def as_stored(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    """This function will return the type of what the database itself holds, without any conversion."""
+    return kind.impl_instance if isinstance(kind, TypeDecorator) else kind
 
 
 # Names follow a rule, so that a later migration can name what it drops on every database.
