@@ -7,7 +7,7 @@ made of plain types, so that the in-memory simulator, SQLite and PostgreSQL can 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
 from typing import Protocol
@@ -29,11 +29,11 @@ class Submission:
     document: bytes
     application: Application
     submitted_by: str
+    fingerprint: bytes = field(init=False)
+    """What the idempotency key is bound to: SHA-256 over the document."""
 
-    @property
-    def fingerprint(self) -> bytes:
-        """What the idempotency key is bound to: SHA-256 over the document."""
-        return sha256(self.document).digest()
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fingerprint", sha256(self.document).digest())
 
 
 @dataclass(frozen=True, slots=True)
