@@ -1,6 +1,7 @@
 """The decision log as readers see it, in memory, on SQLite and on PostgreSQL."""
 
 import asyncio
+import hashlib
 import threading
 from datetime import date, timedelta
 from typing import Any
@@ -184,6 +185,37 @@ class TestEveryDecision:
         [stored] = [stored async for stored in database.decisions.every_decision()]
 
         assert stored == await database.decisions.find(stored.decision_id, ["icbc"])
+
+
+class TestCheckpointOver:
+    @pytest.mark.parametrize(("index", "size"), [(0, 2), (1, 2), (2, 3), (3, 5), (4, 5)])
+    async def test_is_the_first_that_covers_the_record(self, database: Database, index: int, size: int):
+        for batch in (("k0", "k1"), ("k2",), ("k3", "k4")):
+            await write(database.book, *map(submission, batch))
+
+        checkpoint = await database.decisions.checkpoint_over("icbc", index)
+
+        assert (checkpoint.lender, checkpoint.size) == ("icbc", size)
+        assert checkpoint.note == b"note " + checkpoint.root
+
+    @pytest.mark.parametrize(("lender", "index"), [("icbc", 1), ("boc", 0)])
+    async def test_is_refused_for_a_record_that_is_not_there(self, database: Database, lender: str, index: int):
+        await write(database.book, submission("k0"))
+
+        with pytest.raises(LookupError):
+            await database.decisions.checkpoint_over(lender, index)
+
+
+class TestLeafHashes:
+    @pytest.mark.parametrize(("start", "stop"), [(0, 3), (1, 3), (0, 2), (1, 2), (1, 1)])
+    async def test_come_in_log_order_the_last_one_left_out(self, database: Database, start: int, stop: int):
+        await write(database.book, submission("k0"), submission("k1"), submission("other", lender="boc"))
+        await write(database.book, submission("k2"))
+        records = [stored.record async for stored in database.decisions.every_decision(["icbc"])]
+
+        hashes = await database.decisions.leaf_hashes("icbc", start, stop)
+
+        assert list(hashes) == [hashlib.sha256(record).digest() for record in records[start:stop]]
 
 
 class TestReaders:

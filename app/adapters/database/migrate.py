@@ -6,6 +6,7 @@ others find the work done. The migrations lie in `migrations/`, beside `app/`.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -44,11 +45,16 @@ def missing_migrations(connection: Connection) -> tuple[str, ...]:
 
     A database that is ahead of this release, as happens while replicas are replaced one by one, misses nothing.
     """
-    ours = tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())[::-1]
+    ours = _revisions()
     current = MigrationContext.configure(connection).get_current_revision()
     if current is None:
         return ours
     return ours[ours.index(current) + 1 :] if current in ours else ()
+
+
+@cache
+def _revisions() -> tuple[str, ...]:
+    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())[::-1]
 
 
 def _config() -> Config:
