@@ -30,6 +30,7 @@ from app.usecases.ports import (
     SignedCheckpoint,
     StoredDecision,
     Wanted,
+    answer_in,
 )
 
 Clock = Callable[[], datetime]
@@ -49,6 +50,10 @@ class _Tables:
     previews: list[PreviewRow] = field(default_factory=list)
     activations: list[Activation] = field(default_factory=list)
     keys: dict[str, ApiKey] = field(default_factory=dict)
+
+    def answer(self, row: DecisionRow) -> bytes:
+        """This function will put a decision's answer together again."""
+        return answer_in(self.entries[row.lender, row.index].record, row.answer_from, row.answer_until, row.place)
 
     def open_offers(self, since: date) -> list[OfferRow]:
         return [
@@ -113,7 +118,7 @@ class MemoryBook:
             edition=edition,
             heads=heads,
             answered={
-                key: KeyedAnswer(t.by_key[key].fingerprint, t.by_key[key].answer)
+                key: KeyedAnswer(t.by_key[key].fingerprint, t.answer(t.by_key[key]))
                 for key in wanted.keys
                 if key in t.by_key
             },
@@ -165,7 +170,7 @@ class MemoryDecisionLog:
     ) -> Sequence[ListedDecision]:
         """This function will return up to `limit` rows, newest first, strictly after the given position."""
         rows = [
-            ListedDecision(row.recorded_at, row.decision_id, row.answer)
+            ListedDecision(row.recorded_at, row.decision_id, self._tables.answer(row))
             for row in self._tables.decisions.values()
             if _matches(row, asked) and (after is None or (row.recorded_at, row.decision_id) < after)
         ]
@@ -200,7 +205,7 @@ class MemoryDecisionLog:
     async def answered(self, lender: str, idempotency_key: str) -> KeyedAnswer | None:
         """This function will return what the key is bound to, if it is."""
         row = self._tables.by_key.get((lender, idempotency_key))
-        return None if row is None else KeyedAnswer(row.fingerprint, row.answer)
+        return None if row is None else KeyedAnswer(row.fingerprint, self._tables.answer(row))
 
     async def every_decision(self, lenders: Sequence[str] | None = None) -> AsyncIterator[StoredDecision]:
         """This function will give every stored decision in log order."""
@@ -211,7 +216,7 @@ class MemoryDecisionLog:
     def _stored(self, row: DecisionRow) -> StoredDecision:
         record = self._tables.entries[row.lender, row.index].record
         terms = self._tables.terms[row.terms_digest]
-        return StoredDecision(row.decision_id, row.lender, row.index, row.answer, record, terms)
+        return StoredDecision(row.decision_id, row.lender, row.index, self._tables.answer(row), record, terms)
 
 
 def _matches(row: DecisionRow, asked: DecisionFilter) -> bool:

@@ -24,10 +24,11 @@ from app.api.problems import KINDS, MEDIA_TYPE, Problem, error
 from app.audit.application import application_from_document
 from app.audit.canonical import vouched_bytes
 from app.audit.merkle import leaf_hash
-from app.audit.record import Identity, Sources, answer_bytes, decision_bytes, record_bytes
+from app.audit.record import Identity, Sources, decision_bytes, decision_within, place_bytes, record_bytes
 from app.domain.standing import NOTHING_PROMISED
 from app.rules.decide import EDITION, decide
 from app.usecases.catalogue import ActiveCatalogue
+from app.usecases.ports import answer_in
 
 PUBLISHED_ON: Final = date(2026, 11, 20)
 VERSION: Final = "1.0.0"
@@ -299,6 +300,9 @@ def _answer(example: Example, index: int, at: datetime, catalogue: ActiveCatalog
     identity = Identity(decision_id, f"{decision_id[:-1]}f", 1, None, at, EDITION)
     sources = Sources(resolved.terms, resolved.digest, NOTHING_PROMISED, "los")
     decided = decision_bytes(decision, application, sources, identity)
-    leaf = leaf_hash(record_bytes(decided, vouched_bytes(example.document), sources))
+    document = vouched_bytes(example.document)
+    record = record_bytes(decided, document, sources)
+    leaf = leaf_hash(record)
     origin = f"bank.example/jifendai/{resolved.terms.lender.id}"
-    return orjson.loads(answer_bytes(decided, decision_id=decision_id, origin=origin, index=index, leaf_hash=leaf))
+    place = place_bytes(decision_id=decision_id, origin=origin, index=index, leaf_hash=leaf)
+    return orjson.loads(answer_in(record, *decision_within(decided, document), place))

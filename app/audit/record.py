@@ -110,21 +110,31 @@ def _assumptions(lines: list[Line]) -> list[str]:
 
 
 def record_bytes(decision: bytes, application: bytes, sources: Sources) -> bytes:
-    """This function will write the record around the canonical bytes of a decision and of the application as sent."""
-    return vouched_bytes(
+    """This function will write the record around the canonical bytes of the application as sent and of a decision."""
+    rest = vouched_bytes(
         {
             "format": FORMAT,
-            "application": orjson.Fragment(application),
-            "decision": orjson.Fragment(decision),
             "standing": [_commitment(c) for c in sources.standing.commitments],
             "submitted_by": sources.submitted_by,
             "terms": sources.terms_digest,
         }
     )
+    return b'{"application":%b,"decision":%b,%b' % (application, decision, rest[1:])
 
 
-def answer_bytes(decision: bytes, *, decision_id: str, origin: str, index: int, leaf_hash: bytes) -> bytes:
-    """This function will write the answer: the recorded decision and its place in the log."""
+def decision_within(decision: bytes, application: bytes) -> tuple[int, int]:
+    """This function will say from where until where the decision's bytes stand in its record, its last brace left
+    out.
+    """
+    begins = len(b'{"application":,"decision":') + len(application)
+    return begins, begins + len(decision) - 1
+
+
+def place_bytes(*, decision_id: str, origin: str, index: int, leaf_hash: bytes) -> bytes:
+    """This function will write what an answer has beyond the recorded decision: its place in the log.
+
+    The answer is the decision's bytes without their last brace, and then these.
+    """
     place = orjson.dumps(
         {
             "origin": origin,
@@ -133,7 +143,7 @@ def answer_bytes(decision: bytes, *, decision_id: str, origin: str, index: int, 
             "receipt": f"/v1/decisions/{decision_id}/receipt",
         }
     )
-    return b'%b,"audit_record":%b}' % (decision[:-1], place)
+    return b',"audit_record":%b}' % place
 
 
 # --- reading a record back, for replay -----------------------------------------------------------------------

@@ -15,7 +15,15 @@ from typing import Any
 from app.audit.application import application_from_document
 from app.audit.canonical import vouched_bytes
 from app.audit.merkle import Frontier, leaf_hash
-from app.audit.record import LARGEST_RECORD, Identity, Sources, answer_bytes, decision_bytes, record_bytes
+from app.audit.record import (
+    LARGEST_RECORD,
+    Identity,
+    Sources,
+    decision_bytes,
+    decision_within,
+    place_bytes,
+    record_bytes,
+)
 from app.domain.decision import Decision
 from app.domain.standing import Commitment, Standing
 from app.products.catalog import UnknownProduct
@@ -43,6 +51,7 @@ from app.usecases.ports import (
     SignedCheckpoint,
     Submission,
     Wanted,
+    answer_in,
 )
 
 SHANGHAI = timezone(timedelta(hours=8))
@@ -243,12 +252,12 @@ class _Work:
             raise RecordTooLarge
         tail = self._tails[lender]
         index, leaf = tail.next_index, leaf_hash(record)
-        body = answer_bytes(
-            decided, decision_id=identity.decision_id, origin=room.origin(lender), index=index, leaf_hash=leaf
-        )
+        place = place_bytes(decision_id=identity.decision_id, origin=room.origin(lender), index=index, leaf_hash=leaf)
+        within = decision_within(decided, submission.document)
+        body = answer_in(record, *within, place)
         tail.hashes.append(leaf)
         self._entries.append(LogEntry(lender, index, leaf, record))
-        self._decisions.append(_row(submission, resolved, decision, identity, index, body))
+        self._decisions.append(_row(submission, resolved, decision, identity, index, within, place))
         self._terms[resolved.digest] = resolved.document
         self._answered[lender, submission.idempotency_key] = KeyedAnswer(submission.fingerprint, body)
         self._previous[lender, application.application_id] = Previous(identity.decision_id, identity.revision)
@@ -303,7 +312,8 @@ def _row(
     decision: Decision,
     identity: Identity,
     index: int,
-    body: bytes,
+    within: tuple[int, int],
+    place: bytes,
 ) -> DecisionRow:
     """The columns by which people search."""
     application, branch = submission.application, resolved.terms.branch
@@ -331,5 +341,7 @@ def _row(
         recorded_at=identity.recorded_at,
         submitted_by=submission.submitted_by,
         terms_digest=resolved.digest,
-        answer=body,
+        answer_from=within[0],
+        answer_until=within[1],
+        place=place,
     )

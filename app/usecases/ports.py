@@ -103,7 +103,10 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """The columns by which people search, beside the answer's bytes; amounts in fen, score as its decimal text."""
+    """The columns by which people search; amounts in fen, score as its decimal text.
+
+    The answer is not kept twice: it is the record's bytes from `answer_from` until `answer_until` and then `place`.
+    """
 
     decision_id: str
     lender: str
@@ -127,7 +130,14 @@ class DecisionRow:
     recorded_at: datetime
     submitted_by: str
     terms_digest: str
-    answer: bytes
+    answer_from: int
+    answer_until: int
+    place: bytes
+
+
+def answer_in(record: bytes, answer_from: int, answer_until: int, place: bytes) -> bytes:
+    """This function will put an answer together again from its record and its place in the log."""
+    return record[answer_from:answer_until] + place
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ def upgrade() -> None:
     _beside()
     if op.get_bind().dialect.name == "postgresql":
         _compress_fast("log_entry", "record")
-        _compress_fast("decision", "answer")
 
 
 def _log() -> None:
@@ -77,7 +76,9 @@ def _decisions() -> None:
         sa.Column("recorded_at", sa.BigInteger, nullable=False),
         sa.Column("submitted_by", _NAME, nullable=False),
         sa.Column("terms_digest", _DIGEST, nullable=False),
-        sa.Column("answer", sa.LargeBinary, nullable=False),
+        sa.Column("answer_from", sa.Integer, nullable=False),
+        sa.Column("answer_until", sa.Integer, nullable=False),
+        sa.Column("place", sa.LargeBinary, nullable=False),
         sa.PrimaryKeyConstraint("decision_id", name="pk_decision"),
         sa.UniqueConstraint("idempotency_key", "lender", name="uq_decision_idempotency_key_lender"),
         sa.UniqueConstraint(

@@ -12,13 +12,20 @@ from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, or_, select
+from sqlalchemy import Connection, Select, or_, select
 
 from app.adapters.database.plain_book import COMMITMENT_COLUMNS, to_commitment
 from app.adapters.database.store import Store
-from app.adapters.database.tables import CHECKPOINT, DECISION, LOG_ENTRY, LOG_HEAD, OFFER, TERMS
+from app.adapters.database.tables import ANSWER, CHECKPOINT, DECISION, LOG_ENTRY, LOG_HEAD, OFFER, RECORDED, TERMS
 from app.domain.standing import Commitment
-from app.usecases.ports import DecisionFilter, KeyedAnswer, ListedDecision, SignedCheckpoint, StoredDecision
+from app.usecases.ports import (
+    DecisionFilter,
+    KeyedAnswer,
+    ListedDecision,
+    SignedCheckpoint,
+    StoredDecision,
+    answer_in,
+)
 
 _PAGE = 500
 
@@ -35,7 +42,7 @@ class DecisionLog:
 
         def found(connection: Connection) -> StoredDecision | None:
             row = connection.execute(query).first()
-            return StoredDecision(*row) if row else None
+            return _to_stored(*row) if row else None
 
         return await self._store.read(found)
 
@@ -47,7 +54,10 @@ class DecisionLog:
         def found(connection: Connection) -> Sequence[ListedDecision]:
             # Each lender's newest come straight from its index; together they are merged, never sorted.
             each = [
-                [ListedDecision(*row) for row in connection.execute(_listed(asked, lender, limit, after))]
+                [
+                    ListedDecision(at, decision_id, answer_in(*answer))
+                    for at, decision_id, *answer in connection.execute(_listed(asked, lender, limit, after))
+                ]
                 for lender in dict.fromkeys(asked.lenders)
             ]
             return tuple(islice(heapq.merge(*each, key=_position, reverse=True), limit))
@@ -88,13 +98,15 @@ class DecisionLog:
 
     async def answered(self, lender: str, idempotency_key: str) -> KeyedAnswer | None:
         """This function will return what the key is bound to, if it is."""
-        query = select(DECISION.c.fingerprint, DECISION.c.answer).where(
-            DECISION.c.lender == lender, DECISION.c.idempotency_key == idempotency_key
+        query = (
+            select(DECISION.c.fingerprint, *ANSWER)
+            .join_from(DECISION, LOG_ENTRY, RECORDED)
+            .where(DECISION.c.lender == lender, DECISION.c.idempotency_key == idempotency_key)
         )
 
         def found(connection: Connection) -> KeyedAnswer | None:
             row = connection.execute(query).first()
-            return KeyedAnswer(*row) if row else None
+            return KeyedAnswer(row.fingerprint, answer_in(*row[1:])) if row else None
 
         return await self._store.read(found)
 
@@ -108,8 +120,8 @@ class DecisionLog:
             last = -1
             while page := await self._store.read(lambda c, of=lender, seen=last: c.execute(_log_page(of, seen)).all()):
                 await self._look_up({row.terms_digest for row in page} - terms.keys(), terms)
-                for decision_id, index, answer, record, digest in page:
-                    yield StoredDecision(decision_id, lender, index, answer, record, terms[digest])
+                for decision_id, index, digest, *answer in page:
+                    yield _to_stored(decision_id, lender, index, terms[digest], *answer)
                 last = page[-1][1]
 
     async def _look_up(self, digests: Iterable[str], terms: dict[str, bytes]) -> None:
@@ -120,21 +132,22 @@ class DecisionLog:
             terms.update(await self._store.read(lambda connection: dict(map(tuple, connection.execute(query)))))
 
 
+def _to_stored(decision_id: str, lender: str, index: int, terms: bytes, record: bytes, *answer: Any) -> StoredDecision:
+    return StoredDecision(decision_id, lender, index, answer_in(record, *answer), record, terms)
+
+
 _STORED = (
     select(
-        DECISION.c.decision_id, DECISION.c.lender, DECISION.c.index, DECISION.c.answer, LOG_ENTRY.c.record,
-        TERMS.c.canonical,
+        DECISION.c.decision_id, DECISION.c.lender, DECISION.c.index, TERMS.c.canonical, *ANSWER,
     )
-    .join(LOG_ENTRY, and_(LOG_ENTRY.c.lender == DECISION.c.lender, LOG_ENTRY.c.index == DECISION.c.index))
+    .join_from(DECISION, LOG_ENTRY, RECORDED)
     .join(TERMS, TERMS.c.digest == DECISION.c.terms_digest)
 )  # fmt: skip
 
 
 def _log_page(lender: str, after_index: int) -> Select[Any]:
     return (
-        select(
-            DECISION.c.decision_id, LOG_ENTRY.c.index, DECISION.c.answer, LOG_ENTRY.c.record, DECISION.c.terms_digest
-        )
+        select(DECISION.c.decision_id, LOG_ENTRY.c.index, DECISION.c.terms_digest, *ANSWER)
         .join(DECISION, DECISION.c.decision_id == LOG_ENTRY.c.decision_id)
         .where(LOG_ENTRY.c.lender == lender, LOG_ENTRY.c.index > after_index)
         .order_by(LOG_ENTRY.c.index)
@@ -144,8 +157,13 @@ def _log_page(lender: str, after_index: int) -> Select[Any]:
 
 def _listed(asked: DecisionFilter, lender: str, limit: int, after: tuple[datetime, str] | None) -> Select[Any]:
     equal = {name: getattr(asked, name) for name in ("outcome", "zone", "product", "uscc", "application_id")}
-    query = select(DECISION.c.recorded_at, DECISION.c.decision_id, DECISION.c.answer).where(
-        DECISION.c.lender == lender, *(DECISION.c[name] == value for name, value in equal.items() if value is not None)
+    query = (
+        select(DECISION.c.recorded_at, DECISION.c.decision_id, *ANSWER)
+        .join_from(DECISION, LOG_ENTRY, RECORDED)
+        .where(
+            DECISION.c.lender == lender,
+            *(DECISION.c[name] == value for name, value in equal.items() if value is not None),
+        )
     )
     if asked.reason is not None:
         query = query.where(DECISION.c.reasons.contains(f"|{asked.reason}|", autoescape=True))

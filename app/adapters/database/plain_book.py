@@ -29,12 +29,14 @@ from app.adapters.database.rows import (
 )
 from app.adapters.database.store import Store
 from app.adapters.database.tables import (
+    ANSWER,
     CATALOGUE_ACTIVATION,
     CHECKPOINT,
     DECISION,
     LOG_ENTRY,
     LOG_HEAD,
     OFFER,
+    RECORDED,
     TERMS,
     as_stored,
 )
@@ -49,6 +51,7 @@ from app.usecases.ports import (
     Sealed,
     StoreUnavailable,
     Wanted,
+    answer_in,
 )
 
 # A database takes a limited number of parameters in one statement (SQLite of 2020: 32,766; others less).
@@ -159,8 +162,12 @@ _LOCK_HEADS = (
     .with_for_update()
 )
 _EDITION = select(CATALOGUE_ACTIVATION.c.digest).order_by(CATALOGUE_ACTIVATION.c.number.desc()).limit(1)
-_ANSWERED = select(DECISION.c.idempotency_key, DECISION.c.fingerprint, DECISION.c.answer).where(
-    DECISION.c.lender == bindparam("lender"), DECISION.c.idempotency_key.in_(bindparam("values", expanding=True))
+_ANSWERED = (
+    select(DECISION.c.idempotency_key, DECISION.c.fingerprint, *ANSWER)
+    .join_from(DECISION, LOG_ENTRY, RECORDED)
+    .where(
+        DECISION.c.lender == bindparam("lender"), DECISION.c.idempotency_key.in_(bindparam("values", expanding=True))
+    )
 )
 # In order of revision, so that the last row of an application is its newest.
 _PREVIOUS = (
@@ -202,7 +209,7 @@ def _edition(connection: Connection) -> str | None:
 
 def _answered(connection: Connection, keys: tuple[tuple[str, str], ...]) -> dict[tuple[str, str], KeyedAnswer]:
     return {
-        (lender, row.idempotency_key): KeyedAnswer(row.fingerprint, row.answer)
+        (lender, row.idempotency_key): KeyedAnswer(row.fingerprint, answer_in(*row[2:]))
         for lender, values in _by_lender(keys)
         for row in connection.execute(_ANSWERED, {"lender": lender, "values": values})
     }

@@ -109,12 +109,14 @@ UNION ALL
 SELECT 'head', h.lender, NULL, NULL, NULL, NULL, NULL, NULL, h.size, h.recorded_at, h.frontier, NULL
 FROM {_given(of_one, 1)} AS given (lender) JOIN log_head h ON h.lender = given.lender
 UNION ALL
-SELECT 'key', d.lender, d.idempotency_key, NULL, NULL, NULL, NULL, NULL, NULL, NULL, d.fingerprint, d.answer
+SELECT 'key', d.lender, d.idempotency_key, NULL, NULL, NULL, NULL, NULL, NULL, NULL, d.fingerprint,
+       substring(e.record FROM d.answer_from + 1 FOR d.answer_until - d.answer_from) || d.place
 FROM {_given(of_one, 2, 3)} AS given (lender, idempotency_key)
 CROSS JOIN LATERAL (
-  SELECT lender, idempotency_key, fingerprint, answer FROM decision
+  SELECT lender, index, idempotency_key, fingerprint, answer_from, answer_until, place FROM decision
   WHERE idempotency_key = given.idempotency_key AND lender || '' = given.lender LIMIT 1
 ) d
+CROSS JOIN LATERAL (SELECT record FROM log_entry WHERE lender = d.lender AND index = d.index OFFSET 0) e
 UNION ALL
 SELECT 'previous', d.lender, d.application_id, d.decision_id, NULL, NULL, NULL, NULL, d.revision, NULL, NULL, NULL
 FROM {_given(of_one, 4, 5)} AS given (lender, application_id)
@@ -139,7 +141,8 @@ _COLUMNS = {
         "decision_id text, lender text, index bigint, idempotency_key text, fingerprint bytea, application_id text, "
         "revision int, supersedes text, product text, branch text, zone text, uscc text, stage text, score text, "
         "outcome text, reasons text, requested_amount bigint, credit_limit bigint, decided_on text, "
-        "recorded_at bigint, submitted_by text, terms_digest text, answer bytea"
+        "recorded_at bigint, submitted_by text, terms_digest text, answer_from int, answer_until int, "
+        "place bytea"
     ),
     "offer": (
         "offer_id text, decision_id text, lender text, application_id text, product text, uscc text, group_id text, "

@@ -61,7 +61,7 @@ def _decision(d: DecisionRow) -> Row:
         d.decision_id, d.lender, d.index, d.idempotency_key, d.fingerprint, d.application_id, d.revision, d.supersedes,
         d.product, d.branch, d.zone, d.uscc, d.stage, d.score, d.outcome, to_codes(d.reasons), d.requested_amount,
         d.credit_limit, d.decided_on.isoformat(), to_microseconds(d.recorded_at), d.submitted_by, d.terms_digest,
-        d.answer,
+        d.answer_from, d.answer_until, d.place,
     )  # fmt: skip
 
 

@@ -45,6 +45,7 @@ from app.usecases.ports import (
     Sealed,
     StoreUnavailable,
     Wanted,
+    answer_in,
 )
 
 # What SQLite says when it wrote nothing; anything else at COMMIT (an I/O error) leaves the outcome open.
@@ -179,7 +180,11 @@ _EDITION = "SELECT digest FROM catalogue_activation ORDER BY number DESC LIMIT 1
 _HEAD = "SELECT lender, size, frontier, recorded_at FROM log_head WHERE lender = ?"
 # The values come as one JSON array, so that a statement's text, and with it its plan, is the same for any batch.
 _AMONG = "IN (SELECT value FROM json_each(?))"
-_ANSWERED = f"SELECT idempotency_key, fingerprint, answer FROM decision WHERE lender = ? AND idempotency_key {_AMONG}"
+_ANSWERED = (
+    'SELECT d.idempotency_key, d.fingerprint, e.record, d.answer_from, d.answer_until, d.place FROM decision d '
+    'JOIN log_entry e ON e.lender = d.lender AND e."index" = d."index" '
+    f"WHERE d.lender = ? AND d.idempotency_key {_AMONG}"
+)
 # In order of revision, so that the last row of an application is its newest.
 _PREVIOUS = (
     f"SELECT application_id, decision_id, revision FROM decision WHERE lender = ? AND application_id {_AMONG} "
@@ -205,9 +210,9 @@ def _read(driver: sqlite3.Connection, wanted: Wanted, clock: Callable[[], dateti
         edition=edition and edition[0],
         heads=heads,
         answered={
-            (lender, key): KeyedAnswer(fingerprint, answer)
+            (lender, key): KeyedAnswer(fingerprint, answer_in(*answer))
             for lender, values in _by_lender(wanted.keys)
-            for key, fingerprint, answer in driver.execute(_ANSWERED, (lender, values))
+            for key, fingerprint, *answer in driver.execute(_ANSWERED, (lender, values))
         },
         previous={
             (lender, application): Previous(decision_id, revision)

@@ -29,6 +29,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    and_,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -152,7 +153,10 @@ DECISION = Table(
     Column("recorded_at", Instant, nullable=False),
     Column("submitted_by", _NAME, nullable=False),
     Column("terms_digest", _DIGEST, nullable=False),
-    Column("answer", LargeBinary, nullable=False),
+    # The answer is not kept twice: these bytes of the record, and then its place in the log.
+    Column("answer_from", Integer, nullable=False),
+    Column("answer_until", Integer, nullable=False),
+    Column("place", LargeBinary, nullable=False),
     PrimaryKeyConstraint("decision_id"),
     # What tells rows apart comes first: an index that began with the lender would serve any question about that lender,
     # badly, and a plan made while the table was small would keep using it.
@@ -244,3 +248,7 @@ API_KEY = Table(
     Column("revoked_at", Instant),
     PrimaryKeyConstraint("key_id"),
 )
+
+# What an answer is put together from, in the order in which `answer_in` takes it, and how a decision finds its record.
+ANSWER = (LOG_ENTRY.c.record, DECISION.c.answer_from, DECISION.c.answer_until, DECISION.c.place)
+RECORDED = and_(LOG_ENTRY.c.lender == DECISION.c.lender, LOG_ENTRY.c.index == DECISION.c.index)
