@@ -74,9 +74,15 @@ def postgres(*, segments: int) -> Iterator[PostgresServer]:
 
 
 def settle(server: PostgresServer) -> None:
-    """This function will write out what is dirty, so that no side pays for what another left behind."""
+    """This function will write out what is dirty, so that no side pays for what another left behind, and have every
+    table's plans made anew for the size it has reached.
+    """
     with psycopg.connect(server.url(), autocommit=True) as connection:
+        databases = [row[0] for row in connection.execute("SELECT datname FROM pg_database WHERE NOT datistemplate")]
         connection.execute("CHECKPOINT")
+    for name in databases:
+        with psycopg.connect(server.url(name), autocommit=True) as connection:
+            connection.execute("ANALYZE")
 
 
 @contextlib.contextmanager

@@ -162,7 +162,8 @@ def _row(
         outcome="DECLINED" if limit is None else "PRE_APPROVED",
         reasons=("CAP_USED", "OTHER") if limit is None else (), requested_amount=int(application.request.amount),
         credit_limit=None if limit is None else int(limit), decided_on=today, recorded_at=now,
-        submitted_by=one.submitted_by, terms_digest=f"sha256:{application.product}", answer_from=0, answer_until=0, place=answer,
+        submitted_by=one.submitted_by, terms_digest=f"sha256:{application.product}", answer_from=0, answer_until=0,
+        place=answer,
     )  # fmt: skip
 
 
