@@ -153,13 +153,13 @@ def _beside() -> None:
 
 
 def _compress_fast(table: str, column: str) -> None:
-    """lz4 is some ten times faster than the default, which costs as much as the rest of an insert.
+    """lz4 is some ten times faster than the default, which costs more than the rest of an insert (measured: 317 µs a
+    record of 9.6 KB against 135).
 
-    A server built without it keeps rows of a few KB as they are and beside each other: more disk, and faster still.
+    A server built without it keeps records as they are: more disk, and still faster.
     """
     try:
         with op.get_bind().begin_nested():
             op.execute(f'ALTER TABLE {table} ALTER COLUMN "{column}" SET COMPRESSION lz4')
     except sa.exc.DBAPIError:
-        op.execute(f'ALTER TABLE {table} ALTER COLUMN "{column}" SET STORAGE MAIN')
-        op.execute(f"ALTER TABLE {table} SET (toast_tuple_target = 8160)")
+        op.execute(f'ALTER TABLE {table} ALTER COLUMN "{column}" SET STORAGE EXTERNAL')
