@@ -28,10 +28,11 @@ from app.domain.decision import (
     RateBasis,
     Reason,
     RiskCompensation,
+    SharedLines,
 )
 from app.domain.money import Yuan, decimal_text, rate_text
 from app.domain.standing import Commitment, Standing
-from app.domain.terms import Basis, LprQuote, ProductTerms, Reference, Words
+from app.domain.terms import Basis, Gate, LprQuote, ProductTerms, Reference, Words
 
 FORMAT = "jifendai/decision/1"
 
@@ -76,7 +77,8 @@ def decision_bytes(decision: Decision, application: Application, sources: Source
 
 def _document(decision: Decision, application: Application, sources: Sources, identity: Identity) -> dict[str, Any]:
     """The decision in the wire form of the contract, without its place in the log; the encoder writes the values."""
-    lines, offer = list(decision.lines()), decision.offer
+    offer = decision.offer
+    trace, assumed = _trace(decision)
     return {
         "decision_id": identity.decision_id,
         "application_id": application.application_id,
@@ -89,24 +91,72 @@ def _document(decision: Decision, application: Application, sources: Sources, id
         "product": _product(sources.terms, sources.terms_digest),
         "offer": None if offer is None else _offer(offer, identity.offer_id, application.request.amount),
         "reasons": [_reason(r) for r in decision.reasons],
-        "trace": [
-            {
-                "step": step,
-                "answer": answer,
-                "decisive": decisive,
-                "facts": dict(facts),
-                "reference": None if reference is None else _source(reference),
-            }
-            for step, answer, facts, reference, decisive in lines
-        ],
-        "assumptions": _assumptions(lines),
+        "trace": trace,
+        "assumptions": list(dict.fromkeys(assumed)),
     }
 
 
-def _assumptions(lines: list[Line]) -> list[str]:
-    """The name of every parameter used that is ours and no source's, once each, in the order of the trace."""
-    assumed = Basis.ASSUMED
-    return list(dict.fromkeys([line[0] for line in lines if line[3] is not None and line[3].basis is assumed]))
+def _trace(decision: Decision) -> tuple[list[Any], list[str]]:
+    """The lines of the trace, and the name of every parameter used that is ours and no source's.
+
+    What many decisions share is written once and kept as bytes: blocks of lines, and gates whose answer recurs.
+    """
+    lines: list[Any] = []
+    assumed: list[str] = []
+    for part in decision.parts():
+        if type(part) is tuple:
+            lines.append(_line(part))
+            if _is_assumed(part):
+                assumed.append(part[0])
+        elif type(part) is SharedLines:
+            shared, names = _shared(part)
+            lines += shared
+            assumed += names
+        else:
+            rows = zip(part.gates, part.actuals, part.answers, strict=True)
+            lines += [
+                _gate_line(gate, actual, answer, part.decisive)
+                if type(actual) in _ONE_SPELLING
+                else _line(gate.line(actual, answer, decisive=part.decisive))
+                for gate, actual, answer in rows
+            ]
+            assumed += _assumed_gates(part.gates)
+    return lines, assumed
+
+
+# Values that are equal only when they are written alike; two decimals can be equal and spelled differently.
+_ONE_SPELLING = frozenset({str, bool, int, Yuan})
+
+
+def _line(line: Line) -> dict[str, Any]:
+    step, answer, facts, reference, decisive = line
+    return {
+        "step": step,
+        "answer": answer,
+        "decisive": decisive,
+        "facts": dict(facts),
+        "reference": None if reference is None else _source(reference),
+    }
+
+
+def _is_assumed(line: Line) -> bool:
+    reference = line[3]
+    return reference is not None and reference.basis is Basis.ASSUMED
+
+
+@lru_cache(maxsize=65_536)
+def _shared(block: SharedLines) -> tuple[list[orjson.Fragment], list[str]]:
+    return [_fragment(_line(line)) for line in block.lines], [line[0] for line in block.lines if _is_assumed(line)]
+
+
+@lru_cache(maxsize=65_536)
+def _gate_line(gate: Gate, actual: Any, answer: bool, decisive: bool) -> orjson.Fragment:
+    return _fragment(_line(gate.line(actual, answer, decisive=decisive)))
+
+
+@lru_cache(maxsize=4_096)
+def _assumed_gates(gates: tuple[Gate, ...]) -> list[str]:
+    return [gate.path for gate in gates if gate.reference.basis is Basis.ASSUMED]
 
 
 def record_bytes(decision: bytes, application: bytes, sources: Sources) -> bytes:

@@ -83,6 +83,11 @@ class Reference:
     note: str | None = None
 
 
+Line = tuple[str, Any, tuple[tuple[str, Any], ...], Reference | None, bool]
+"""A line of a trace as the rules write it: step, answer, facts, reference, decisive. A plain tuple costs nothing;
+`Step` names its places."""
+
+
 class Table:
     """A parameter's value that depends on a fact: `by` names it, `find` reads it."""
 
@@ -187,6 +192,11 @@ class Gate:
     reference: Reference
     passes: Callable[[Any], bool]
     waiver: Waiver | None = None
+
+    def line(self, actual: Any, answer: bool | None, *, decisive: bool) -> Line:
+        """This function will write the gate's line of a trace; what did not pass is decisive where the gate can be."""
+        facts = (("fact", self.fact), ("actual", actual), ("test", self.test), ("required", self.threshold))
+        return self.path, answer, facts, self.reference, decisive and answer is not True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

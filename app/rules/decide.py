@@ -60,7 +60,7 @@ def decide(application: Application, terms: ProductTerms, standing: Standing, on
         return Decision(outcome, on, None, reasons, checks, gates, lines)
     paying = paying_programmes(terms, facts, lines, reasons)
     made = offered(terms, on, limit, application.request.tenor_months, priced, paying)
-    lines += made.lines
+    lines.append(made.lines)
     reasons += made.reasons
     return Decision(outcome, on, made.offer, reasons, checks, gates, lines)
 

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from app.domain.decision import Line, PreApprovedOffer, Reason
+from app.domain.decision import PreApprovedOffer, Reason, SharedLines
 from app.domain.money import Yuan
 from app.domain.terms import ProductTerms
 from app.rules.collateral import security
@@ -23,7 +23,7 @@ class Offered(NamedTuple):
     """An offer with its lines of the trace and what else the reader should know."""
 
     offer: PreApprovedOffer
-    lines: tuple[Line, ...]
+    lines: SharedLines
     reasons: tuple[Reason, ...]
 
 
@@ -52,4 +52,4 @@ def offered(
         risk_compensation=covered,
         conditions=terms.conditions,
     )
-    return Offered(offer, (*asked_for.lines, *cover_lines, expiry), reasons)
+    return Offered(offer, SharedLines((*asked_for.lines, *cover_lines, expiry)), reasons)
