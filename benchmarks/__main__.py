@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--quick] [rules | http | start] …`: measure, print one table, fail if a side fails.
+"""`python -m benchmarks [--quick] [--write] [rules | http | start] …`: measure, print one table, fail if a side fails.
 
 A goal that is missed is said in the table and is no failure: figures depend on the machine. `--quick` takes seconds and
 proves only that everything still runs.
@@ -11,11 +11,14 @@ import os
 import platform
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 from benchmarks import http_decisions, rules, startup
 from benchmarks.report import Section, show
 
 _PARTS = ("rules", "http", "start")
+_DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
+_BEGIN, _END = "<!-- figures: make bench ARGS=--write -->", "<!-- end of figures -->"
 
 
 def main() -> None:
@@ -23,6 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help="rules, http or start; all by default")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; the figures mean nothing")
+    parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md as well")
     options = parser.parse_args()
     parts = options.parts or _PARTS
     if unknown := set(parts) - set(_PARTS):
@@ -38,8 +42,17 @@ def main() -> None:
             case "start":
                 sections.append(startup.measure(quick=options.quick))
     today = datetime.now(UTC).date().isoformat()
-    print(f"{today}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}\n")
-    print(show(sections))
+    machine = f"{today}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
+    table = f"{machine}\n\n{show(sections)}"
+    print(table)
+    if options.write:
+        _write(table)
+
+
+def _write(table: str) -> None:
+    before, _, rest = _DOCUMENT.read_text("utf-8").partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    _DOCUMENT.write_text(f"{before}{_BEGIN}\n\n{table}\n{_END}{after}", "utf-8")
 
 
 if __name__ == "__main__":

@@ -67,9 +67,12 @@ def measure(*, quick: bool) -> list[Section]:
             for clients in CLIENTS:
                 names = list(sides)
                 for name in names[number % len(names) :] + names[: number % len(names)]:
+                    used = sides[name].cpu_seconds(), servers.server_cpu_seconds(server)
                     answer = _under_load(load, sides[name], acknowledged, clients=clients, seconds=seconds)
+                    answer["cpu_us"] = (sides[name].cpu_seconds() - used[0]) / answer["answers"] * 1e6
+                    answer["server_cpu_us"] = (servers.server_cpu_seconds(server) - used[1]) / answer["answers"] * 1e6
                     found[name, clients].append(answer)
-        sections = [_throughput(found, load.bodies), _goals(found)]
+        sections = [_throughput(found, load.bodies), _goals(found), _processor_time(found)]
         servers.settle(server)
         sections.append(_memory(load, ours, acknowledged, decisions))
         stored = sum(verify(sides[name].database_url, acknowledged[name]) for name in (POSTGRESQL, SQLITE, TEXTBOOK))
@@ -134,6 +137,16 @@ def _goals(found: Found) -> Section:
             shares = ratio(rates(name, clients), rates(POSTGRESQL, clients))
             lines.append(Line(f"{words} ÷ PostgreSQL, {clients} clients", f"{shares:.2f} x"))
     return Section("Ratios, each taken inside a round, medians", tuple(lines))
+
+
+def _processor_time(found: Found) -> Section:
+    """What a request costs whatever else the machine was doing; the load generator's own share is left out."""
+    lines = []
+    for name, words in _WORDS.items():
+        answers = found[name, 64]
+        service, server = (median(answer[key] for answer in answers) for key in ("cpu_us", "server_cpu_us"))
+        lines.append(Line(words, f"{service:,.0f} + {server:,.0f}" if server > 1 else f"{service:,.0f}"))
+    return Section("Processor time a request at 64 clients, µs: service + PostgreSQL, medians", tuple(lines))
 
 
 def _memory(load: Load, side: Side, acknowledged: dict[str, list[range]], decisions: int) -> Section:

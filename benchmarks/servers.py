@@ -53,9 +53,25 @@ class Side:
 
     def resident_megabytes(self) -> float:
         """This function will return the resident memory of the process, its children included."""
-        process = psutil.Process(self.process.pid)
-        every = [process, *process.children(recursive=True)]
-        return sum(one.memory_info().rss for one in every) / 2**20
+        return sum(one.memory_info().rss for one in _family(self.process.pid)) / 2**20
+
+    def cpu_seconds(self) -> float:
+        """This function will return the processor time that the process has used."""
+        return _cpu_seconds(self.process.pid)
+
+
+def _family(process_id: int) -> list[psutil.Process]:
+    process = psutil.Process(process_id)
+    return [process, *process.children(recursive=True)]
+
+
+def _cpu_seconds(process_id: int) -> float:
+    return sum(sum(one.cpu_times()[:2]) for one in _family(process_id))
+
+
+def server_cpu_seconds(server: PostgresServer) -> float:
+    """This function will return the processor time that PostgreSQL's living processes have used."""
+    return _cpu_seconds(int((server.folder / "data" / "postmaster.pid").read_text().split()[0]))
 
 
 @contextlib.contextmanager

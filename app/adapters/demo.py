@@ -231,9 +231,9 @@ _GOLDEN: Mapping[str, Callable[[date, str], dict[str, Any]]] = {
         request={"amount": "6000000.00", "purpose": "research"},
     ),
     "G9": _case(
-        "icbc/nanchang-technology-loan", "nanchang",
+        "undisclosed/nanchang-innovation-points-line", "nanchang",
         company=_company("91999999MAD0000090", "示例众禾高科技有限公司", "360100"),
-        score={"value": "92.00", "stage": "maturity"}, financials={"revenue": "300000000.00"},
+        score={"value": "85.00", "stage": "maturity"}, financials={"revenue": "300000000.00"},
         request={"amount": "20000000.00"},
     ),
 }  # fmt: skip

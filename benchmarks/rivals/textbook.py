@@ -34,7 +34,7 @@ from app.main import load_catalogue
 from app.settings import Settings
 from app.usecases.decide import Answer, Room, seal, submission_of
 from app.usecases.obstacles import Obstacle
-from app.usecases.ports import BatchState, LogHead, OfferRow, Previous, Sealed, Submission
+from app.usecases.ports import BatchState, LogHead, OfferRow, Previous, Sealed, Submission, answer_in
 
 
 class Base(DeclarativeBase):
@@ -148,7 +148,8 @@ async def _decided(session: AsyncSession, asked: Submission, room: Room) -> byte
         if one.idempotency_key == asked.idempotency_key:
             if one.fingerprint != asked.fingerprint:
                 raise HTTPException(422)
-            return one.answer
+            leaf = await session.get_one(Leaf, (one.lender, one.index))
+            return answer_in(leaf.record, one.answer_from, one.answer_until, one.place)
         previous[one.lender, one.application_id] = Previous(one.decision_id, one.revision)
     offers = await session.scalars(
         select(OfferMade).where(
