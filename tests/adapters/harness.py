@@ -212,11 +212,13 @@ def faults_after_kills(url: str, folder: Path, kills: int, defect: Defect = soun
     It stops at the first fault. Keys without an answer are sent again after each kill, as a client would.
     """
     path, dice = folder / "journal", random.Random(7)
+    path.touch()
     for number in range(kills):
         process = SPAWN.Process(target=serve, args=(url, str(path), f"run{number}", defect))
+        before = path.stat().st_size
         process.start()
         try:
-            _until_answers(path, f"run{number}", process)
+            _until_answers(path, before, process)
             time.sleep(dice.uniform(0.01, 0.3))
         finally:
             process.kill()
@@ -229,12 +231,18 @@ def faults_after_kills(url: str, folder: Path, kills: int, defect: Defect = soun
     return []
 
 
-def _until_answers(path: Path, prefix: str, process: BaseProcess) -> None:
+def _until_answers(path: Path, before: int, process: BaseProcess) -> None:
     deadline = time.monotonic() + 30
-    while not path.exists() or f"A {prefix}" not in path.read_text():
+    while b"A " not in _written_since(path, before):
         if time.monotonic() > deadline or process.exitcode is not None:
             raise RuntimeError(f"the service under load gave no answer (exit code {process.exitcode})")
         time.sleep(0.01)
+
+
+def _written_since(path: Path, before: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(before)
+        return file.read()
 
 
 # ---- races of several processes -------------------------------------------------------------------------------------
