@@ -409,12 +409,10 @@ class ProductTerms:
     risk_compensation: RiskCompensationTerms | None = None
     offer_valid_days: Parameter | None = None
     conditions: tuple[Condition, ...] = ()
-    gate_columns: GateColumns = field(init=False, repr=False, compare=False)
+    gate_columns: GateColumns = field(init=False, repr=False)
+    decides: bool = field(init=False)
+    """Whether the product makes offers on this day."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gate_columns", GateColumns.of(self.gates))
-
-    @property
-    def decides(self) -> bool:
-        """Whether the product makes offers on this day."""
-        return self.status is ProductStatus.ACTIVE and self.kind in LOANS
+        object.__setattr__(self, "decides", self.status is ProductStatus.ACTIVE and self.kind in LOANS)
