@@ -66,7 +66,12 @@ def _family(process_id: int) -> list[psutil.Process]:
 
 
 def _cpu_seconds(process_id: int) -> float:
-    return sum(sum(one.cpu_times()[:2]) for one in _family(process_id))
+    used = 0.0
+    for one in _family(process_id):
+        # PostgreSQL's helpers come and go.
+        with contextlib.suppress(psutil.NoSuchProcess):
+            used += sum(one.cpu_times()[:2])
+    return used
 
 
 def server_cpu_seconds(server: PostgresServer) -> float:
