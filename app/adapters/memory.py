@@ -183,6 +183,11 @@ class MemoryDecisionLog:
             raise LookupError(f"no checkpoint of {lender} covers record {index}")
         return min(covering, key=lambda checkpoint: checkpoint.size)
 
+    async def newest_checkpoint(self, lender: str) -> SignedCheckpoint | None:
+        """This function will return the newest checkpoint of that log, None where nothing has been recorded."""
+        made = [checkpoint for checkpoint in self._tables.checkpoints if checkpoint.lender == lender]
+        return max(made, key=lambda checkpoint: checkpoint.size, default=None)
+
     async def leaf_hashes(self, lender: str, start: int, stop: int) -> Sequence[bytes]:
         """This function will return the leaf hashes from `start` up to, and without, `stop`, in order."""
         entries = self._tables.entries

@@ -49,7 +49,11 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "list_decisions": _READERS,
     "get_decision": _READERS,
     "get_receipt": _READERS,
+    "replay_decision": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
     "list_previews": frozenset({Role.RISK_ANALYST, Role.AUDITOR}),
+    # Whoever keeps checkpoints outside the installation may be anyone; there is no company in them.
+    "get_checkpoint": _EVERYONE,
+    "get_consistency": _EVERYONE,
     "list_zones": _EVERYONE,
     "list_products": _EVERYONE,
     "get_product": _EVERYONE,

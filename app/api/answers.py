@@ -20,6 +20,9 @@ Id = Annotated[str, Field(json_schema_extra={"format": "uuid"}, max_length=36)]
 Words200 = Annotated[str, Field(max_length=2000)]
 Name = Annotated[str, Field(max_length=200)]
 Count = Annotated[int, Field(ge=0, le=2**53 - 1, json_schema_extra={"format": "int64"})]
+Hash = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$", max_length=44, description="哈希，base64。A hash in base64.")
+]
 NextCursor = Annotated[str, Field(max_length=512)] | None
 
 
@@ -217,6 +220,31 @@ class DecisionPage(Answered):
 
     items: Annotated[list[DecisionAnswer], Field(max_length=200)]
     next_cursor: NextCursor
+
+
+class DifferenceShown(Answered):
+    """一处差异。One place where the decision made again differs from the recorded one."""
+
+    pointer: Words200 = Field(description="JSON Pointer（RFC 6901）：决策中的位置。A place in the decision.")
+    recorded: Any = Field(description="记录的内容，null 为没有。What was recorded; null is nothing.")
+    recomputed: Any = Field(description="重算的内容，null 为没有。What came out now; null is nothing.")
+
+
+class ReplayAnswer(Answered):
+    """重算结果：与记录逐字节比对。The decision made again from its record, compared byte for byte."""
+
+    result: Literal["IDENTICAL", "DIFFERENT"] = Field(description="完全一致、有差异。Identical, or different.")
+    differences: Annotated[list[DifferenceShown], Field(max_length=5000)]
+
+
+class ConsistencyAnswer(Answered):
+    """一致性证明（RFC 6962）。Proof that the earlier log is the beginning of the later one."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: Annotated[int, Field(ge=1, le=2**53 - 1, json_schema_extra={"format": "int64"}, alias="from")]
+    to: Count
+    hashes: Annotated[list[Hash], Field(max_length=128)]
 
 
 class PreviewAnswer(Answered):

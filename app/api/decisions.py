@@ -8,6 +8,7 @@ is answered as one that does not exist.
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from datetime import date
 from hashlib import sha256
 from typing import Annotated, Any, Final
@@ -16,7 +17,7 @@ import orjson
 from fastapi import APIRouter, Header, Path, Query
 from starlette.responses import PlainTextResponse, Response
 
-from app.api.answers import DecisionAnswer, DecisionPage, PreviewAnswer, PreviewPage
+from app.api.answers import DecisionAnswer, DecisionPage, PreviewAnswer, PreviewPage, ReplayAnswer
 from app.api.calls import Call, LeanRoute, ThisCall
 from app.api.cursor import read_cursor, write_cursor
 from app.api.fields import DecisionId
@@ -29,6 +30,7 @@ from app.usecases.decide import Answer, lender_of, submission_of
 from app.usecases.obstacles import NoSuchProduct
 from app.usecases.ports import DecisionFilter, PreviewRow
 from app.usecases.preview import Preview, preview
+from app.usecases.replay import replay_stored
 
 JSON: Final = "application/json"
 router = APIRouter(route_class=LeanRoute, tags=["decisions"])
@@ -128,6 +130,24 @@ async def get_receipt(call: ThisCall, decision_id: Annotated[DecisionId, Path()]
     if receipt is None:
         raise Problem("not-found")
     return PlainTextResponse(receipt)
+
+
+@router.post("/v1/decisions/{decision_id}/replay", response_model=ReplayAnswer)
+async def replay_decision(call: ThisCall, decision_id: Annotated[DecisionId, Path()]) -> Response:
+    """重算并逐字节比对 Decide again from the record, and compare byte for byte
+
+    只用记录中的申请、条款、占用与规则版本；此后更换的产品目录不影响结果。不作新决策。
+    From the recorded application, terms, standing and edition alone: a catalogue that came later changes nothing. No
+    decision is made.
+    """
+    found = await call.services.decisions.find(decision_id, call.caller.scope(call.services.lenders))
+    if found is None:
+        raise Problem("not-found")
+    try:
+        differences = [asdict(difference) for difference in replay_stored(found)]
+    except ValueError:
+        raise Problem("not-replayable") from None
+    return _json({"result": "DIFFERENT" if differences else "IDENTICAL", "differences": differences})
 
 
 @router.get("/v1/previews", response_model=PreviewPage)

@@ -48,6 +48,7 @@ and parameters are refused.
 
 _TAGS: Final = (
     ("decisions", "授信决策与试算。Decisions and previews."),
+    ("logs", "审计日志：检查点与一致性证明。The audit logs: checkpoints and consistency proofs."),
     ("catalogue", "高新区、产品与原因代码。Zones, products and reason codes."),
     ("operations", "运行状况。Health and metrics."),
 )
@@ -64,7 +65,10 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "list_decisions": ("cursor-not-valid", "invalid-request", *_KEYED),
     "get_decision": ("not-found", "invalid-request", *_KEYED),
     "get_receipt": ("not-found", "invalid-request", *_KEYED),
+    "replay_decision": ("not-found", "invalid-request", "not-replayable", *_KEYED),
     "list_previews": ("invalid-request", *_KEYED),
+    "get_checkpoint": ("not-found", "invalid-request", *_KEYED),
+    "get_consistency": ("not-found", "invalid-request", *_KEYED),
     "list_zones": ("invalid-request", *_KEYED),
     "list_products": ("invalid-request", *_KEYED),
     "get_product": ("not-found", "invalid-request", *_KEYED),
@@ -219,7 +223,7 @@ def _problem_response(status: int, slugs: Sequence[str]) -> dict[str, Any]:
 
 _PARAMETER_EXAMPLES: Final = {
     "Idempotency-Key": "01990000-0000-7000-8000-0000000000aa", "decision_id": DECISION_ID, "lender": "icbc",
-    "slug": "suzhou-innovation-points-loan",
+    "slug": "suzhou-innovation-points-loan", "from": 1,
 }  # fmt: skip
 _PARAMETER_WORDS: Final = {"decision_id": "决策编号。Id of the decision."}
 

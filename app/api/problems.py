@@ -73,6 +73,11 @@ _TABLE: Final = (
          "同一申请的预授信已由银行最终审批，不能再被取代；如需增额，请以 request.replaces 提交新申请。",
          "The bank has credit-approved the offer of this application, so it cannot be superseded; "
          "for an increase send a new application with request.replaces."),
+    Kind("not-replayable", 409, "该决策无法重算", "The decision cannot be replayed",
+         "其记录、条款或规则版本在此无法读取，记录可能被改动过。请运维人员执行 `jifendai verify database`，"
+         "并升级到最新版本。",
+         "Its record, its terms or its edition of the rules cannot be read here; they may have been changed. "
+         "The operator runs `jifendai verify database`, and has the newest release."),
     Kind("body-too-large", 413, "请求体过大", "The body is too large",
          "请求体至多 65536 字节。请精简后重发。", "A body has at most 65,536 bytes. Shorten it and send it again."),
     Kind("uri-too-long", 414, "请求地址过长", "The address is too long",

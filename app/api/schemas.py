@@ -269,3 +269,16 @@ class ProductQuery(Sent):
     on: Day | None = Field(
         None, description="截至哪一天，缺省为今日（上海）。As of which day; today in Shanghai if absent."
     )
+
+
+class ConsistencyQuery(Sent):
+    """From which size of a log to which the proof leads."""
+
+    model_config = ConfigDict(extra="forbid", strict=False)
+
+    from_: Annotated[int, Field(ge=1, le=2**53 - 1, json_schema_extra={"format": "int64"})] = Field(
+        alias="from", description="较早的日志大小，至少为 1。Size of the earlier log, at least 1."
+    )
+    to: Annotated[int, Field(ge=1, le=2**53 - 1, json_schema_extra={"format": "int64"})] | None = Field(
+        None, description="较新的日志大小，缺省为最新检查点。Size of the later log; the newest checkpoint if absent."
+    )

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from app.adapters.database import Database
 from app.cli.installation import DONE, FAULTY, Refused, its_catalogue, its_database, its_settings, say, show
 from app.usecases.ports import StoredDecision
-from app.usecases.replay import replay
+from app.usecases.replay import replay_stored
 
 _TELLS_EVERY = 10_000
 
@@ -35,7 +35,7 @@ async def _replaying(ids: Sequence[str]) -> int:
 
 def _differs(stored: StoredDecision) -> bool:
     try:
-        differences = replay(stored.record, stored.terms)
+        differences = replay_stored(stored)
     except ValueError as error:
         show(f"{stored.decision_id}: {error}")
         return True

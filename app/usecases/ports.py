@@ -251,6 +251,10 @@ class DecisionLog(Protocol):
         """This function will return the first checkpoint of that log that covers the record. Raises LookupError."""
         ...
 
+    async def newest_checkpoint(self, lender: str) -> SignedCheckpoint | None:
+        """This function will return the newest checkpoint of that log, None where nothing has been recorded."""
+        ...
+
     async def leaf_hashes(self, lender: str, start: int, stop: int) -> Sequence[bytes]:
         """This function will return the leaf hashes from `start` up to, and without, `stop`, in order."""
         ...

@@ -1,4 +1,5 @@
-"""回执: the proof that a decision stands in its lender's log, for whoever verifies it later without us.
+"""回执: the proof that a decision stands in its lender's log, for whoever verifies it later without us; and 一致性证明:
+that an earlier state of the log is the beginning of a later one.
 
 Neighbours may rely on this: a receipt is made against the first checkpoint that covers the record, so that it is the
 same whenever it is asked for; what has been hashed of a log is remembered, as nothing in a log ever changes.
@@ -6,7 +7,7 @@ same whenever it is asked for; what has been hashed of a log is remembered, as n
 
 from __future__ import annotations
 
-from app.audit.merkle import NodeId, inclusion_nodes, proof_from_nodes, subtree_root
+from app.audit.merkle import NodeId, consistency_nodes, inclusion_nodes, proof_from_nodes, subtree_root
 from app.audit.receipt import write_receipt
 from app.usecases.ports import DecisionLog
 
@@ -29,9 +30,18 @@ class Receipts:
         if found is None:
             return None
         checkpoint = await self._decisions.checkpoint_over(found.lender, found.index)
-        groups = inclusion_nodes(found.index, checkpoint.size)
-        hashes = {node: await self._hash(found.lender, node) for group in groups for node in group}
-        return write_receipt(found.index, proof_from_nodes(groups, hashes.__getitem__), checkpoint.note)
+        hashes = await self._proof(found.lender, inclusion_nodes(found.index, checkpoint.size))
+        return write_receipt(found.index, hashes, checkpoint.note)
+
+    async def consistency(self, lender: str, old_size: int, new_size: int) -> tuple[bytes, ...]:
+        """This function will prove that the lender's log of `old_size` records begins the one of `new_size`, which the
+        log has reached. Raises ValueError unless 0 < old_size <= new_size.
+        """
+        return await self._proof(lender, consistency_nodes(old_size, new_size))
+
+    async def _proof(self, lender: str, groups: tuple[tuple[NodeId, ...], ...]) -> tuple[bytes, ...]:
+        hashes = {node: await self._hash(lender, node) for group in groups for node in group}
+        return proof_from_nodes(groups, hashes.__getitem__)
 
     async def _hash(self, lender: str, node: NodeId) -> bytes:
         known = self._remembered.get((lender, node))

@@ -15,6 +15,7 @@ from app.audit.canonical import digest
 from app.audit.record import Sources, decision_bytes, open_record
 from app.products.build import terms_from_document
 from app.rules.decide import EDITION, decide
+from app.usecases.ports import StoredDecision
 
 EDITIONS = {EDITION: decide}
 """Every edition of the rules that ever decided, still callable."""
@@ -47,6 +48,21 @@ def replay(record: bytes, terms: bytes) -> tuple[Difference, ...]:
     if again == opened.decision:
         return ()
     return tuple(_differences("", orjson.loads(opened.decision), orjson.loads(again)))
+
+
+def replay_stored(stored: StoredDecision) -> tuple[Difference, ...]:
+    """This function will replay what is stored under a decision's id: another decision's record there is a difference
+    too.
+
+    ValueError as above, whatever was done to the bytes.
+    """
+    try:
+        recorded = open_record(stored.record).identity.decision_id
+        if recorded != stored.decision_id:
+            return (Difference("/decision_id", recorded, stored.decision_id),)
+        return replay(stored.record, stored.terms)
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+        raise ValueError("the record or its terms cannot be read") from error
 
 
 def _differences(pointer: str, recorded: Any, recomputed: Any) -> list[Difference]:

@@ -17,7 +17,10 @@ PATHS: dict[str, tuple[str, str]] = {
     "list_decisions": ("GET", "/v1/decisions"),
     "get_decision": ("GET", f"/v1/decisions/{DECISION_ID}"),
     "get_receipt": ("GET", f"/v1/decisions/{DECISION_ID}/receipt"),
+    "replay_decision": ("POST", f"/v1/decisions/{DECISION_ID}/replay"),
     "list_previews": ("GET", "/v1/previews"),
+    "get_checkpoint": ("GET", "/v1/logs/icbc/checkpoint"),
+    "get_consistency": ("GET", "/v1/logs/icbc/consistency?from=1"),
     "list_zones": ("GET", "/v1/zones"),
     "list_products": ("GET", "/v1/products"),
     "get_product": ("GET", "/v1/products/icbc/suzhou-innovation-points-loan"),
@@ -32,7 +35,10 @@ BY_HAND = {
     "list_decisions": "loan_system loan_officer risk_analyst auditor",
     "get_decision": "loan_system loan_officer risk_analyst auditor",
     "get_receipt": "loan_system loan_officer risk_analyst auditor",
+    "replay_decision": "loan_officer risk_analyst auditor",
     "list_previews": "risk_analyst auditor",
+    "get_checkpoint": "loan_system loan_officer risk_analyst auditor operator",
+    "get_consistency": "loan_system loan_officer risk_analyst auditor operator",
     "list_zones": "loan_system loan_officer risk_analyst auditor operator",
     "list_products": "loan_system loan_officer risk_analyst auditor operator",
     "get_product": "loan_system loan_officer risk_analyst auditor operator",
@@ -146,6 +152,20 @@ class TestALender:
     async def test_hides_its_receipts_from_another(self, narrow: Service):
         absent = "01990000-0000-7000-8000-00000000ffff"
         await self.same(narrow, f"/v1/decisions/{DECISION_ID}/receipt", f"/v1/decisions/{absent}/receipt")
+
+    async def test_hides_its_replays_from_another(self, narrow: Service):
+        absent = "01990000-0000-7000-8000-00000000ffff"
+        answers = [
+            await narrow.client.post(f"/v1/decisions/{decision_id}/replay", headers=narrow.bearer("narrow"))
+            for decision_id in (DECISION_ID, absent)
+        ]
+
+        assert {answer.status_code for answer in answers} == {404}
+        assert answers[0].content == answers[1].content
+
+    @pytest.mark.parametrize("path", ["checkpoint", "consistency?from=1"])
+    async def test_hides_its_log_from_another(self, narrow: Service, path: str):
+        await self.same(narrow, f"/v1/logs/icbc/{path}", f"/v1/logs/no-such-lender/{path}")
 
     async def test_hides_its_products_from_another(self, narrow: Service):
         await self.same(narrow, "/v1/products/icbc/suzhou-innovation-points-loan", "/v1/products/icbc/no-such-product")

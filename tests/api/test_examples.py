@@ -39,8 +39,13 @@ class TestEveryExampleOfTheServedContract:
                     for parameter in operation.get("parameters", ()):
                         if parameter["in"] == "path":
                             path = path.replace(f"{{{parameter['name']}}}", parameter["example"])
+                    query = {
+                        parameter["name"]: parameter["example"]
+                        for parameter in operation.get("parameters", ())
+                        if parameter["in"] == "query" and parameter.get("required")
+                    }
                     if "requestBody" not in operation:
-                        answer = await service.client.request(method, path, headers=headers)
+                        answer = await service.client.request(method, path, headers=headers, params=query)
                         assert answer.status_code == 200, (name, answer.text)
                         executed += 1
                         continue

@@ -77,6 +77,12 @@ class DecisionLog:
             raise LookupError(f"no checkpoint of {lender} covers record {index}")
         return SignedCheckpoint(*row)
 
+    async def newest_checkpoint(self, lender: str) -> SignedCheckpoint | None:
+        """This function will return the newest checkpoint of that log, None where nothing has been recorded."""
+        query = select(CHECKPOINT).where(CHECKPOINT.c.lender == lender).order_by(CHECKPOINT.c.size.desc()).limit(1)
+        row = await self._store.read(lambda connection: connection.execute(query).first())
+        return None if row is None else SignedCheckpoint(*row)
+
     async def leaf_hashes(self, lender: str, start: int, stop: int) -> Sequence[bytes]:
         """This function will return the leaf hashes from `start` up to, and without, `stop`, in order."""
         query = (
