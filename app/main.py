@@ -31,7 +31,8 @@ from app.api.documentation import contract_as_yaml
 from app.products.parse import parse_catalogue
 from app.settings import BUILT_IN_CATALOGUE, Settings
 from app.usecases.catalogue import ActiveCatalogue
-from app.usecases.decide import Answer, Room, day_in_shanghai, wanted
+from app.usecases.days import day_in_shanghai
+from app.usecases.decide import Answer, Room, wanted
 from app.usecases.decide import seal as seal_batch
 from app.usecases.obstacles import Obstacle
 from app.usecases.ports import BatchState, Book, Sealed, Wanted

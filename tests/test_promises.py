@@ -25,7 +25,7 @@ import pytest
 from app.adapters.database import open_database
 from app.api.examples import pre_approved
 from app.audit.merkle import Frontier, leaf_hash
-from app.usecases.decide import day_in_shanghai
+from app.usecases.days import day_in_shanghai
 from app.usecases.replay import replay
 from tests.applications import changed
 from tests.service import demo_settings, running

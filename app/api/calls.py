@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Protocol, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl
-from zoneinfo import ZoneInfo
 
 from fastapi import Depends, params
 from fastapi.routing import APIRoute
@@ -29,12 +28,12 @@ from app.api.access import OPEN, Caller, Keys, permit
 from app.api.bodies import read_body
 from app.api.problems import BY_STATUS, Problem, invalid_query, obstacle_problem
 from app.usecases.catalogue import ActiveCatalogue
+from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer
 from app.usecases.ports import CatalogueBook, DecisionLog, Identifiers, PreviewLog, Submission
 from app.usecases.receipt import Receipts
 
 LONGEST_TARGET_BYTES: Final = 4_096
-SHANGHAI: Final = ZoneInfo("Asia/Shanghai")
 _log = logging.getLogger("jifendai.api")
 
 
@@ -83,7 +82,7 @@ class Services:
 
     def today(self) -> date:
         """This function will return the day in Shanghai."""
-        return self.now().astimezone(SHANGHAI).date()
+        return day_in_shanghai(self.now())
 
 
 class Call:

@@ -25,7 +25,8 @@ from app.audit.application import application_from_document
 from app.audit.canonical import canonical_bytes
 from app.cli.installation import FAULTY, NOT_READY, Refused, its_settings, make_data_dir, say, show, subject, write
 from app.main import create_app
-from app.usecases.decide import day_in_shanghai, submission_of
+from app.usecases.days import day_in_shanghai
+from app.usecases.decide import submission_of
 from app.usecases.preview import Preview, preview
 
 

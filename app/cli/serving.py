@@ -16,7 +16,7 @@ from app.api.examples import pre_approved
 from app.cli.installation import NOT_READY, Refused, its_settings, make_data_dir, say, show, with_valid_address
 from app.main import create_app
 from app.settings import Settings
-from app.usecases.decide import day_in_shanghai
+from app.usecases.days import day_in_shanghai
 
 
 def serve(options: argparse.Namespace) -> None:

@@ -33,7 +33,7 @@ def decide(application: Application, terms: ProductTerms, standing: Standing, on
     every reason.
 
     `standing` is what the lender has already promised to the company and its group, without the offer that this
-    decision supersedes.
+    decision supersedes, unless that is the very one that the request replaces.
     """
     if not terms.decides:
         return _not_decided(terms, on)
@@ -81,11 +81,15 @@ def _not_decided(terms: ProductTerms, on: date) -> Decision:
 
 
 def _standing(application: Application, standing: Standing, on: date, reasons: list[Reason]) -> Standing:
-    """What counts against the caps on the day, a replaced line left out; one that is not known refers."""
+    """What counts against the caps on the day, a replaced line left out; one that is not known, or is another
+    company's, refers and counts.
+    """
     live, replaces = standing.live(on), application.request.replaces
     if replaces is None:
         return live
-    if live.find(replaces) is None:
+    replaced = live.find(replaces)
+    if replaced is None or replaced.uscc != application.company.uscc:
         unknown = ReasonCode.REPLACED_LINE_UNKNOWN
         reasons.append(eligibility.reason(unknown, Severity.REFER, clause="request.replaces"))
+        return live
     return live.without(replaces)

@@ -12,7 +12,7 @@ from app.audit.canonical import canonical_bytes, digest
 from app.domain.company import Application
 from app.domain.terms import ProductTerms
 from app.products.catalog import Catalog
-from app.usecases.obstacles import FactFromTheFuture, UnknownCode
+from app.usecases.obstacles import UnknownCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +64,3 @@ def check_codes(application: Application, catalog: Catalog) -> None:
             raise UnknownCode("/innovation_score/stage", "stage")
         if score.field is not None and not catalog.knows_field(company.zone, score.field):
             raise UnknownCode("/innovation_score/field", "field")
-
-
-def check_days(application: Application, on: date) -> None:
-    """This function will refuse facts dated after the decision's day: what has not happened cannot vouch for
-    anything.
-    """
-    score, figures, consent = application.innovation_score, application.financials, application.authorisation
-    dated = [
-        ("/innovation_score/as_of", None if score is None else score.as_of),
-        ("/company/founded_on", application.company.founded_on),
-        ("/company/in_zone_since", application.company.in_zone_since),
-        ("/authorisation/granted_on", None if consent is None else consent.granted_on),
-        *((f"/evidence/{code}/on", finding.on) for code, finding in (application.evidence or {}).items()),
-    ]
-    for pointer, day in dated:
-        if day is not None and day > on:
-            raise FactFromTheFuture(pointer)
-    if figures is not None and figures.year > on.year:
-        raise FactFromTheFuture("/financials/year")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from app.audit.application import application_from_document
@@ -28,7 +27,8 @@ from app.domain.decision import Decision
 from app.domain.standing import Commitment, Standing
 from app.products.catalog import UnknownProduct
 from app.rules.decide import EDITION, decide
-from app.usecases.catalogue import ActiveCatalogue, ResolvedTerms, check_codes, check_days
+from app.usecases.catalogue import ActiveCatalogue, ResolvedTerms, check_codes
+from app.usecases.days import check_days, day_in_shanghai
 from app.usecases.obstacles import (
     CatalogueNotActive,
     KeyReusedWithOtherBody,
@@ -53,9 +53,6 @@ from app.usecases.ports import (
     Wanted,
     answer_in,
 )
-
-SHANGHAI = timezone(timedelta(hours=8))
-"""China keeps one time and no summer time; the policy's day is the day in Shanghai."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +95,6 @@ def submission_of(document: Mapping[str, Any], *, idempotency_key: str, submitte
     application = application_from_document(document)
     lender = lender_of(application.product)
     return Submission(lender, idempotency_key, vouched_bytes(document), application, submitted_by)
-
-
-def day_in_shanghai(at: datetime) -> date:
-    """This function will return the policy's day at an instant."""
-    return at.astimezone(SHANGHAI).date()
 
 
 def wanted(batch: Sequence[Submission]) -> Wanted:
@@ -211,13 +203,16 @@ class _Work:
             raise NoSuchProduct("/product") from None
         check_codes(application, catalog)
         check_days(application, self._on)
-        superseded = self._superseded_by(submission)
+        superseded, replaces = self._superseded_by(submission), application.request.replaces
         standing = self._promised.standing(lender, application.company.uscc, application.company.group_id)
         for commitment in superseded:
-            standing = standing.without(commitment.offer_id)
+            # What the request itself names, the rules leave out: they must find it to know that it stands.
+            if commitment.offer_id != replaces:
+                standing = standing.without(commitment.offer_id)
         standing = standing.live(self._on)
         decision = decide(application, resolved.terms, standing, self._on)
-        return self._record(submission, resolved, standing, decision, superseded)
+        ended = superseded if decision.offer is None else [*superseded, *_replaced(standing, replaces, superseded)]
+        return self._record(submission, resolved, standing, decision, ended)
 
     def _superseded_by(self, submission: Submission) -> list[Commitment]:
         """The application's own open offer, which the new decision takes the place of."""
@@ -233,7 +228,7 @@ class _Work:
         resolved: ResolvedTerms,
         standing: Standing,
         decision: Decision,
-        superseded: list[Commitment],
+        ended: list[Commitment],
     ) -> Answer:
         application, lender, room = submission.application, submission.lender, self._room
         previous = self._previous.get((lender, application.application_id))
@@ -261,7 +256,7 @@ class _Work:
         self._terms[resolved.digest] = resolved.document
         self._answered[lender, submission.idempotency_key] = KeyedAnswer(submission.fingerprint, body)
         self._previous[lender, application.application_id] = Previous(identity.decision_id, identity.revision)
-        for commitment in superseded:
+        for commitment in ended:
             self._promised.remove(lender, commitment)
             if self._offers.pop(commitment.offer_id, None) is None:
                 self._superseded.append((commitment.offer_id, identity.decision_id))
@@ -304,6 +299,14 @@ class _Work:
             heads=tuple(heads),
             checkpoints=tuple(checkpoints),
         )
+
+
+def _replaced(standing: Standing, replaces: str | None, superseded: list[Commitment]) -> list[Commitment]:
+    """The offer whose place a new one takes, or the room of one cap would be promised twice; a line that the bank has
+    approved ends by the bank's word alone.
+    """
+    found = None if replaces is None else standing.find(replaces)
+    return [] if found is None or found.credit_approved or found in superseded else [found]
 
 
 def _row(

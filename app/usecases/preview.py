@@ -20,8 +20,9 @@ from app.domain.decision import Decision, Outcome
 from app.domain.standing import Standing
 from app.products.catalog import Catalog, UnknownProduct
 from app.rules.decide import EDITION, decide
-from app.usecases.catalogue import ActiveCatalogue, check_codes, check_days
-from app.usecases.decide import day_in_shanghai, lender_of
+from app.usecases.catalogue import ActiveCatalogue, check_codes
+from app.usecases.days import check_days, day_in_shanghai
+from app.usecases.decide import lender_of
 from app.usecases.obstacles import NoSuchProduct
 from app.usecases.ports import DecisionLog, Identifiers, PreviewLog, PreviewRow
 
@@ -84,11 +85,11 @@ async def preview(
 
 
 async def _standing(decisions: DecisionLog, lender: str, application: Application, on: date) -> Standing:
-    """What counts against the caps, without the offer that a decision on this application would supersede."""
-    company = application.company
+    """What a decision would be given: without the offer that it would supersede, unless the request names that one."""
+    company, replaces = application.company, application.request.replaces
     commitments = await decisions.commitments(lender, company.uscc, company.group_id, on)
-    others = tuple(c for c in commitments if c.application_id != application.application_id)
-    return Standing(others).live(on)
+    others = (c for c in commitments if c.application_id != application.application_id or c.offer_id == replaces)
+    return Standing(tuple(others)).live(on)
 
 
 def _best_first(row: tuple[Application, Decision, Sources]) -> tuple[int, int, Decimal, str]:

@@ -21,7 +21,7 @@ from app.adapters.signing import LogSigner, make_key_file
 from app.api import examples
 from app.api.access import new_key
 from app.usecases.catalogue import ActiveCatalogue
-from app.usecases.decide import day_in_shanghai
+from app.usecases.days import day_in_shanghai
 from tests.policy_cases import catalogue
 
 pytestmark = pytest.mark.anyio

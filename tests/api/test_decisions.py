@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from app.adapters.desk import DeskFull
-from app.api.calls import SHANGHAI
 from app.api.examples import decision_examples, pre_approved
+from app.usecases.days import day_in_shanghai
 from app.usecases.obstacles import OfferAlreadyApproved, RecordTooLarge
 from app.usecases.ports import CommitUnknown, StoreUnavailable
 from tests.service import Service
 
 
 def today() -> date:
-    return datetime.now(UTC).astimezone(SHANGHAI).date()
+    return day_in_shanghai(datetime.now(UTC))
 
 
 def application(**changes: Any) -> dict[str, Any]:

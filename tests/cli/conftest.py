@@ -19,7 +19,7 @@ from app.api.examples import pre_approved
 from app.cli import main
 from app.main import create_app
 from app.settings import Settings
-from app.usecases.decide import day_in_shanghai
+from app.usecases.days import day_in_shanghai
 
 
 @dataclass(frozen=True)

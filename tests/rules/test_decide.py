@@ -169,6 +169,15 @@ class TestWhatIsAlreadyPromised:
         assert decision.outcome is Outcome.REFERRED
         assert "REPLACED_LINE_UNKNOWN" in codes(decision)
 
+    def test_of_another_company_of_the_group_cannot_be_replaced_and_goes_on_counting(self):
+        lender_cap = terms_of(ICBC).credit_limit.lender_cap.value
+        sister = commitment(ICBC, int(lender_cap) // 100, offer_id="O-5", uscc="91999999MAT0000269", group_id="G")
+
+        decision = decided(sound(ICBC, request__replaces="O-5"), Standing((sister,)))
+
+        assert decision.outcome is Outcome.DECLINED
+        assert codes(decision) == ["REPLACED_LINE_UNKNOWN", "CAP_USED"]
+
     def test_on_another_product_counts_against_the_lender_s_cap_only(self):
         lender_cap = terms_of(ICBC).credit_limit.lender_cap.value
         all_but_three = int(lender_cap) // 100 - 3_000_000

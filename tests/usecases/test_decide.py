@@ -230,6 +230,46 @@ class TestANewDecisionForAnApplication:
         assert sealed(asked("k"), commitments=[("icbc", lapsed)]).sealed.superseded == ()
 
 
+class TestANewOfferThatReplacesAnother:
+    def line(self, **changes: object) -> Commitment:
+        return commitment(ICBC, 5_000_000, offer_id="old", **changes)
+
+    def test_of_the_same_application_is_made_and_supersedes_it(self):
+        open_offer = self.line(application_id="LOS-1")
+
+        made = sealed(asked("k", request__replaces="old"), commitments=[("icbc", open_offer)])
+
+        assert body(made.results[0])["offer"]["credit_limit"] == "10000000.00"
+        assert [offer for offer, _ in made.sealed.superseded] == ["old"]
+        assert replay(made.sealed.entries[0].record, made.sealed.terms[0][1]) == ()
+
+    def test_ends_it_so_that_one_cap_is_not_promised_twice(self):
+        made = sealed(asked("k", request__replaces="old"), commitments=[("icbc", self.line(application_id="LOS-0"))])
+
+        assert made.sealed.superseded == (("old", body(made.results[0])["decision_id"]),)
+
+    def test_ends_it_within_the_same_batch_too(self):
+        made = sealed(asked("k1", application_id="A1"), asked("k2", application_id="A2", request__replaces="id-2"))
+
+        assert body(made.results[0])["offer"]["offer_id"] == "id-2"
+        assert [o.commitment.application_id for o in made.sealed.offers] == ["A2"]
+
+    def test_leaves_it_open_when_there_is_no_new_offer(self):
+        declined = asked("k", request__replaces="old", credit_history__past_due_days=1)
+
+        made = sealed(declined, commitments=[("icbc", self.line(application_id="LOS-0"))])
+
+        assert made.sealed.superseded == ()
+
+    def test_leaves_a_line_to_the_bank_that_the_bank_has_approved(self):
+        line = self.line(application_id="LOS-0", credit_approved=True)
+
+        made = sealed(asked("k", request__replaces="old"), commitments=[("icbc", line)])
+
+        assert body(made.results[0])["offer"]["credit_limit"] == "10000000.00"
+        assert made.sealed.superseded == ()
+
+
 class TestWhatTheBatchHasPromised:
     def test_counts_for_the_next_application_of_the_company(self):
         made = sealed(asked("k1", application_id="A1"), asked("k2", application_id="A2"))
@@ -275,6 +315,12 @@ OBSTACLES: Sequence[tuple[str, dict, type[Obstacle], str | None]] = (
         "/company/qualifications/1/code",
     ),
     ("a score of tomorrow", {"innovation_score__as_of": "2026-11-21"}, FactFromTheFuture, "/innovation_score/as_of"),
+    (
+        "a score obtained tomorrow in Shanghai",
+        {"innovation_score__source": {"kind": "PLATFORM_QUERY", "obtained_at": "2026-11-20T16:00:00Z"}},
+        FactFromTheFuture,
+        "/innovation_score/source/obtained_at",
+    ),
     ("figures of next year", {"financials__year": 2027}, FactFromTheFuture, "/financials/year"),
     (
         "consent given tomorrow",
