@@ -275,6 +275,69 @@ class DecisionLog(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LogExtent:
+    """How far a log reaches, read at one moment: its head, one more than the greatest index of an entry, and the size
+    of the newest stored checkpoint; nothing of this is believed.
+    """
+
+    head: LogHead | None
+    entries: int
+    signed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPlace:
+    """What a decision's row says of its record and of its answer."""
+
+    index: int
+    terms_digest: str
+    answer_from: int
+    answer_until: int
+    place: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLeaf:
+    """One entry of a log as it is stored, and the row of the decision that it is said to be of, if there is one."""
+
+    index: int
+    leaf_hash: bytes
+    record: bytes
+    decision_id: str | None
+    row: ListedPlace | None
+
+
+class LogTrail(Protocol):
+    """What a database holds of its logs, for whoever verifies it; pages are of the adapter's size and empty at the
+    end.
+    """
+
+    async def lenders(self) -> tuple[str, ...]:
+        """This function will return every lender of which there is an entry, a head or a checkpoint."""
+        ...
+
+    async def extent(self, lender: str) -> LogExtent:
+        """This function will return how far the log reaches."""
+        ...
+
+    async def leaves(self, lender: str, after: int | None, until: int) -> Sequence[StoredLeaf]:
+        """This function will return the entries behind the index `after` (None: from the first) and before `until`."""
+        ...
+
+    async def checkpoints(self, lender: str, after: int, until: int) -> Sequence[SignedCheckpoint]:
+        """This function will return the checkpoints of more than `after` and at most `until` records, by size."""
+        ...
+
+    async def decisions_without_leaf(self, lender: str, limit: int) -> Sequence[str]:
+        """This function will return ids of decisions whose place in the log is not that of their own record."""
+        ...
+
+    async def terms(self) -> Sequence[tuple[str, bytes]]:
+        """This function will return all stored terms: digest and canonical bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class PreviewRow:
     """Who previewed what: kept so that facts changed until the answer pleases can be seen."""
 

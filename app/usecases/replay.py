@@ -7,12 +7,14 @@ no past decision.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from app.audit.canonical import digest
 from app.audit.record import Sources, decision_bytes, open_record
+from app.domain.terms import ProductTerms
 from app.products.build import terms_from_document
 from app.rules.decide import EDITION, decide
 from app.usecases.ports import StoredDecision
@@ -30,18 +32,24 @@ class Difference:
     recomputed: Any
 
 
+@lru_cache(maxsize=1_024)
+def _resolved(document: bytes) -> tuple[str, ProductTerms]:
+    """Terms serve thousands of records: built once, they are also one object to all that is remembered about them."""
+    return digest(document), terms_from_document(orjson.loads(document))
+
+
 def replay(record: bytes, terms: bytes) -> tuple[Difference, ...]:
     """This function will decide again and return the differences; none means identical bytes.
 
     ValueError where the record, its terms or its edition cannot be read.
     """
     opened = open_record(record)
-    if digest(terms) != opened.terms_digest:
+    terms_digest, resolved = _resolved(terms)
+    if terms_digest != opened.terms_digest:
         raise ValueError("the terms are not those that the record names")
     rules = EDITIONS.get(opened.identity.rules_edition)
     if rules is None:
         raise ValueError("the edition of the rules that the record names is not known here")
-    resolved = terms_from_document(orjson.loads(terms))
     decision = rules(opened.application, resolved, opened.standing, opened.decided_on)
     sources = Sources(resolved, opened.terms_digest, opened.standing, opened.submitted_by)
     again = decision_bytes(decision, opened.application, sources, opened.identity)

@@ -14,6 +14,7 @@ from app.adapters.clock import utc_now
 from app.adapters.database.catalogue_book import CatalogueBook
 from app.adapters.database.decision_log import DecisionLog
 from app.adapters.database.key_ring import KeyRing
+from app.adapters.database.log_trail import LogTrail
 from app.adapters.database.migrate import is_current, migrate, missing_migrations
 from app.adapters.database.previews import PreviewLog
 from app.adapters.database.sqlite import SqliteBook
@@ -33,6 +34,7 @@ class Database:
         self._store = store
         self.book = book
         self.decisions = DecisionLog(store)
+        self.trail = LogTrail(store)
         self.previews = PreviewLog(store)
         self.catalogue = CatalogueBook(store, clock)
         self.keys = KeyRing(store, clock)
