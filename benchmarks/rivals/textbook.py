@@ -18,7 +18,7 @@ from typing import Annotated
 import orjson
 from fastapi import Depends, FastAPI, Header, HTTPException
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -128,36 +128,40 @@ def create_app() -> FastAPI:
     return app
 
 
+# Built once: putting a statement together costs as much as compiling it from SQLAlchemy's cache.
+_LENDER = bindparam("lender")
+_HEAD = select(HeadOfLog).where(HeadOfLog.lender == _LENDER).with_for_update()
+_DECIDED = (
+    select(DecisionMade)
+    .where(
+        DecisionMade.lender == _LENDER,
+        or_(
+            DecisionMade.idempotency_key == bindparam("key"),
+            DecisionMade.application_id == bindparam("application_id"),
+        ),
+    )
+    .order_by(DecisionMade.revision)
+)
+_OFFERED = select(OfferMade).where(
+    OfferMade.lender == _LENDER, OfferMade.uscc == bindparam("uscc"), OfferMade.superseded_by.is_(None)
+)
+
+
 async def _decided(session: AsyncSession, asked: Submission, room: Room) -> bytes:
     """Lock, read, decide, write; the caller commits."""
-    head = await session.get_one(HeadOfLog, asked.lender, with_for_update=True)
     application = asked.application
-    known = await session.scalars(
-        select(DecisionMade)
-        .where(
-            DecisionMade.lender == asked.lender,
-            or_(
-                DecisionMade.idempotency_key == asked.idempotency_key,
-                DecisionMade.application_id == application.application_id,
-            ),
-        )
-        .order_by(DecisionMade.revision)
-    )
+    given = {"lender": asked.lender, "key": asked.idempotency_key}
+    given |= {"application_id": application.application_id, "uscc": application.company.uscc}
+    head = (await session.scalars(_HEAD, given)).one()
     previous: dict[tuple[str, str], Previous] = {}
-    for one in known:
+    for one in await session.scalars(_DECIDED, given):
         if one.idempotency_key == asked.idempotency_key:
             if one.fingerprint != asked.fingerprint:
                 raise HTTPException(422)
             leaf = await session.get_one(Leaf, (one.lender, one.index))
             return answer_in(leaf.record, one.answer_from, one.answer_until, one.place)
         previous[one.lender, one.application_id] = Previous(one.decision_id, one.revision)
-    offers = await session.scalars(
-        select(OfferMade).where(
-            OfferMade.lender == asked.lender,
-            OfferMade.uscc == application.company.uscc,
-            OfferMade.superseded_by.is_(None),
-        )
-    )
+    offers = await session.scalars(_OFFERED, given)
     state = BatchState(
         now=datetime.now(UTC),
         edition=room.catalogue.digest,
