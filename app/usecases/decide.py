@@ -181,7 +181,7 @@ class _Work:
         self._tails = {lender: _Tail(head) for lender, head in state.heads.items()}
         self._entries: list[LogEntry] = []
         self._decisions: list[DecisionRow] = []
-        self._offers: dict[str, OfferRow] = {}
+        self._offers: list[OfferRow] = []
         self._superseded: list[tuple[str, str]] = []
         self._terms: dict[str, bytes] = {}
 
@@ -258,8 +258,7 @@ class _Work:
         self._previous[lender, application.application_id] = Previous(identity.decision_id, identity.revision)
         for commitment in ended:
             self._promised.remove(lender, commitment)
-            if self._offers.pop(commitment.offer_id, None) is None:
-                self._superseded.append((commitment.offer_id, identity.decision_id))
+            self._superseded.append((commitment.offer_id, identity.decision_id))
         if decision.offer is not None:
             self._promise(submission, decision, identity)
         return Answer(body)
@@ -276,7 +275,7 @@ class _Work:
             counts_until=offer.expires_on,
         )
         self._promised.add(submission.lender, commitment)
-        self._offers[identity.offer_id] = OfferRow(identity.decision_id, submission.lender, commitment)
+        self._offers.append(OfferRow(identity.decision_id, submission.lender, commitment))
 
     def sealed(self) -> Sealed:
         """This function will close the batch: new heads, one root and one signed checkpoint a lender."""
@@ -293,7 +292,7 @@ class _Work:
         return Sealed(
             entries=tuple(self._entries),
             decisions=tuple(self._decisions),
-            offers=tuple(self._offers.values()),
+            offers=tuple(self._offers),
             superseded=tuple(self._superseded),
             terms=tuple(self._terms.items()),
             heads=tuple(heads),

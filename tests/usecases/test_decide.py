@@ -18,7 +18,6 @@ from app.audit.canonical import canonical_bytes
 from app.audit.checkpoint import Signer, Verifier, open_checkpoint, sign_checkpoint
 from app.audit.merkle import Frontier, leaf_hash
 from app.audit.record import LARGEST_RECORD
-from app.domain.money import Yuan
 from app.domain.standing import Commitment
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.decide import Answer, Room, SealedBatch, seal, submission_of, wanted
@@ -206,11 +205,16 @@ class TestANewDecisionForAnApplication:
         assert (answer["revision"], answer["supersedes"]) == (2, "d-1")
         assert made.sealed.superseded == (("old", answer["decision_id"]),)
 
-    def test_within_the_same_batch_writes_only_the_last_offer_as_open(self):
+    def test_within_the_same_batch_closes_the_offer_that_it_supersedes(self):
         made = sealed(asked("k1"), asked("k2", request__amount="9000000.00"))
 
-        assert [body(r)["revision"] for r in made.results] == [1, 2]
-        assert [o.commitment.credit_limit for o in made.sealed.offers] == [Yuan.whole(9_000_000)]
+        first, second = (body(r) for r in made.results)
+        assert [first["revision"], second["revision"]] == [1, 2]
+        assert made.sealed.superseded == ((first["offer"]["offer_id"], second["decision_id"]),)
+        assert [o.commitment.offer_id for o in made.sealed.offers] == [
+            first["offer"]["offer_id"],
+            second["offer"]["offer_id"],
+        ]
 
     def test_supersedes_even_when_it_declines(self):
         made = sealed(asked("k", credit_history__past_due_days=1), commitments=[("icbc", self.open_offer())])
