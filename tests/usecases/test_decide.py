@@ -256,7 +256,7 @@ class TestANewOfferThatReplacesAnother:
         made = sealed(asked("k1", application_id="A1"), asked("k2", application_id="A2", request__replaces="id-2"))
 
         assert body(made.results[0])["offer"]["offer_id"] == "id-2"
-        assert [o.commitment.application_id for o in made.sealed.offers] == ["A2"]
+        assert made.sealed.superseded == (("id-2", body(made.results[1])["decision_id"]),)
 
     def test_leaves_it_open_when_there_is_no_new_offer(self):
         declined = asked("k", request__replaces="old", credit_history__past_due_days=1)
