@@ -26,6 +26,7 @@ from app.api.schemas import DecisionRequest, DecisionsQuery, PreviewRequest, Pre
 from app.audit.application import application_from_document, instant_text
 from app.audit.canonical import canonical_bytes
 from app.domain.money import Yuan
+from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer, lender_of, submission_of
 from app.usecases.obstacles import NoSuchProduct
 from app.usecases.ports import DecisionFilter, PreviewRow
@@ -69,15 +70,17 @@ async def preview_decision(call: ThisCall, application: PreviewRequest) -> Respo
     fingerprint = sha256(canonical_bytes(document)).digest()
     if application.product is not None:
         _permit_product(call, application.product)
-    day = document.pop("on", None)
+    # The clock is read once: at midnight in Shanghai two readings would be of two days.
+    at, day = services.now(), document.pop("on", None)
+    on = day_in_shanghai(at) if day is None else date.fromisoformat(day)
     document["product"] = application.product or ""
     asked = Preview(
         application=application_from_document(document),
         fingerprint=fingerprint,
         previewed_by=caller.subject,
         lenders=caller.lenders,
-        at=services.now(),
-        on=None if day is None else date.fromisoformat(day),
+        at=at,
+        on=on,
     )
     found = await preview(
         asked,
@@ -86,7 +89,7 @@ async def preview_decision(call: ThisCall, application: PreviewRequest) -> Respo
         previews=services.previews,
         new_id=services.new_id,
     )
-    return _json({"on": day or services.today().isoformat(), "items": found})
+    return _json({"on": on.isoformat(), "items": found})
 
 
 @router.get("/v1/decisions", response_model=DecisionPage)

@@ -23,7 +23,8 @@ PATTERN_WORDS: Final[dict[str, tuple[str, str]]] = {}
 
 
 def _text(pattern: str, longest: int, zh: str, en: str, **published: Any) -> Any:
-    PATTERN_WORDS[pattern] = (zh, en)
+    if PATTERN_WORDS.setdefault(pattern, (zh, en)) != (zh, en):
+        raise ValueError(f"two types with the pattern {pattern} would be explained by the words of one")
     schema = Field(json_schema_extra=published) if published else None
     constraints = StringConstraints(strict=True, pattern=pattern, min_length=1, max_length=longest)
     return Annotated[str, constraints, schema] if schema else Annotated[str, constraints]
@@ -44,6 +45,12 @@ ApplicationId = _text(
     r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$", 64,
     "申请编号由字母、数字和 . _ : / - 组成，以字母或数字开头",
     "an application id is made of letters, digits and . _ : / - and begins with a letter or digit",
+)  # fmt: skip
+# Companies count together where their ids are the same, so none may look like another: no spaces, no full width.
+GroupId = _text(
+    r"^[A-Za-z0-9][A-Za-z0-9._:-]*$", 64,
+    "集团标识由字母、数字和 . _ : - 组成，以字母或数字开头；各成员企业须完全一致",
+    "a group id is made of letters, digits and . _ : - and begins with a letter or digit; every member has the same",
 )  # fmt: skip
 Code = _text(
     r"^[a-z0-9]+(-[a-z0-9]+)*$", 64,

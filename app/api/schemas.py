@@ -21,6 +21,7 @@ from app.api.fields import (
     Day,
     DecisionId,
     EvidenceCode,
+    GroupId,
     Industry,
     Instant,
     PositiveAmount,
@@ -70,7 +71,7 @@ class CompanySent(Sent):
         None, description="企业规模。Size of the company."
     )
     employees: whole(0, 10_000_000) | None = Field(None, description="员工人数。Number of employees.")
-    group_id: ShortText | None = Field(
+    group_id: GroupId | None = Field(
         None,
         description="所属集团标识：统一授信按集团合并计算。Group of companies that the lender's cap counts together.",
     )

@@ -1,8 +1,7 @@
-"""The application as a document: the wire form of a request, the form in a record, and the way back.
+"""The application read from its document: the wire form of a request, which is also its form in a record.
 
 Neighbours may rely on this: `application_from_document` reads a document whose shape was checked before (by the API's
-schemas, or because it comes out of a record); what is absent or null is unknown; and reading what was written gives the
-same application.
+schemas, or because it comes out of a record); what is absent or null is unknown.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from app.domain.company import (
     ScoreState,
     SourceKind,
 )
-from app.domain.money import Yuan, decimal_text
+from app.domain.money import Yuan
 
 Document = Mapping[str, Any]
 
@@ -160,109 +159,6 @@ def _request(found: Document) -> CreditRequest:
     return CreditRequest(Yuan.parse(found["amount"]), found["tenor_months"], found["purpose"], found.get("replaces"))
 
 
-# --- and the way into a record -----------------------------------------------------------------------------
-
-
-def application_document(application: Application) -> dict[str, Any]:
-    """This function will write the application as a document, leaving out what is unknown."""
-    score, figures = application.innovation_score, application.financials
-    history, consent = application.credit_history, application.authorisation
-    return _known(
-        application_id=application.application_id,
-        product=application.product,
-        company=_company_document(application.company),
-        innovation_score=None if score is None else _score_document(score),
-        financials=None
-        if figures is None
-        else _known(
-            year=figures.year,
-            basis=figures.basis.value,
-            **{name: _text(getattr(figures, name)) for name in _AMOUNTS},
-        ),
-        evidence=None
-        if application.evidence is None
-        else {
-            code: _known(established=e.established, by=e.by, reference=e.reference, on=_iso(e.on))
-            for code, e in application.evidence.items()
-        },
-        credit_history=None if history is None else _history_document(history),
-        authorisation=None
-        if consent is None
-        else _known(
-            reference=consent.reference, granted_on=_iso(consent.granted_on), valid_until=_iso(consent.valid_until)
-        ),
-        request=_known(
-            amount=application.request.amount.text(),
-            tenor_months=application.request.tenor_months,
-            purpose=application.request.purpose,
-            replaces=application.request.replaces,
-        ),
-    )
-
-
-def _known(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _iso(day: date | None) -> str | None:
-    return None if day is None else day.isoformat()
-
-
-def _text(amount: Yuan | None) -> str | None:
-    return None if amount is None else amount.text()
-
-
 def instant_text(at: datetime) -> str:
     """This function will write a UTC instant to the microsecond: "2026-11-20T02:15:00.123456Z"."""
     return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
-
-
-def _company_document(company: Company) -> dict[str, Any]:
-    held = company.qualifications
-    return _known(
-        uscc=company.uscc,
-        name=company.name,
-        zone=company.zone,
-        founded_on=_iso(company.founded_on),
-        in_zone_since=_iso(company.in_zone_since),
-        registered_area=company.registered_area,
-        industry_code=company.industry_code,
-        size=None if company.size is None else company.size.value,
-        employees=company.employees,
-        group_id=company.group_id,
-        qualifications=None if held is None else [_known(code=q.code, valid_until=_iso(q.valid_until)) for q in held],
-    )
-
-
-def _score_document(score: InnovationScore) -> dict[str, Any]:
-    rank, source = score.rank, score.source
-    return _known(
-        scheme=score.scheme,
-        state=score.state.value,
-        scheme_version=score.scheme_version,
-        value=None if score.value is None else decimal_text(score.value),
-        grade=score.grade,
-        vetoed=score.vetoed,
-        stage=score.stage,
-        field=score.field,
-        rank=None if rank is None else {"position": rank.position, "within": rank.within.value},
-        as_of=_iso(score.as_of),
-        valid_until=_iso(score.valid_until),
-        source=None
-        if source is None
-        else _known(
-            kind=source.kind.value,
-            reference=source.reference,
-            obtained_at=None if source.obtained_at is None else instant_text(source.obtained_at),
-        ),
-    )
-
-
-def _history_document(history: CreditHistory) -> dict[str, Any]:
-    listed = _known(**{name: getattr(history, name) for name in _LISTINGS})
-    return _known(
-        first_loan=history.first_loan,
-        past_due_days=history.past_due_days,
-        credit_elsewhere=_text(history.credit_elsewhere),
-        listings=listed or None,
-    )

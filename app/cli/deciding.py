@@ -93,11 +93,11 @@ def _summary(document: dict[str, Any]) -> str:
 async def _previewed(services: Services, options: argparse.Namespace, body: bytes) -> Any:
     document, _ = checked_document(PreviewRequest, body)
     fingerprint = sha256(canonical_bytes(document)).digest()
-    day = document.pop("on", None)
-    on = options.on or (date.fromisoformat(day) if day else services.today())
+    at, day = services.now(), document.pop("on", None)
+    on = options.on or (date.fromisoformat(day) if day else day_in_shanghai(at))
     document["product"] = document.get("product") or ""
     asked = Preview(
-        application_from_document(document), fingerprint, subject(), lenders=(), at=services.now(), on=on
+        application_from_document(document), fingerprint, subject(), lenders=(), at=at, on=on
     )
     found = await preview(
         asked,

@@ -5,7 +5,6 @@ Neighbours may rely on this: a command that cannot be carried out raises `Refuse
 
 from __future__ import annotations
 
-import getpass
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -82,10 +81,14 @@ async def its_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 def subject() -> str:
-    """This function will say who gives the command, for the records."""
+    """This function will say whose account gives the command, for the records; LOGNAME and USER may say anything."""
+    if sys.platform == "win32":
+        return f"cli:{os.getlogin()}"
+    import pwd
+
     try:
-        return f"cli:{getpass.getuser()}"
-    except (KeyError, OSError):
+        return f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
         # A container's account need not have a name.
         return f"cli:{os.getuid()}"
 

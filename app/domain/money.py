@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Self
 
 _AMOUNT = re.compile(r"(-?)([0-9]{1,13})(?:\.([0-9]{1,2}))?")
-_DECIMAL = re.compile(r"-?[0-9]{1,13}(?:\.[0-9]{1,12})?")
 
 
 class Yuan(int):
@@ -68,20 +67,9 @@ def _text(fen: int) -> str:
     return f"{sign}{fen // 100}.{fen % 100:02d}"
 
 
-def parse_decimal(text: str) -> Decimal:
-    """This function will read a plain decimal string (a rate, a share or a score); ValueError for exponents, signs
-    like "+", NaN.
-    """
-    if _DECIMAL.fullmatch(text) is None:
-        raise ValueError('a number is a plain decimal string such as "0.0345"')
-    return Decimal(text)
-
-
 def decimal_text(value: Decimal) -> str:
-    """This function will write an exact decimal without an exponent and without trailing zeros beyond the first two
-    of a share.
-
-    "0.50" stays "0.50"; 1E+1 becomes "10".
+    """This function will write an exact decimal without an exponent, its zeros as they are: "0.50" stays "0.50", 1E+1
+    becomes "10".
     """
     return format(value, "f")
 
@@ -104,24 +92,9 @@ def share_of_floored(amount: Yuan, share: Decimal) -> Yuan:
     return Yuan(int((int(amount) * share).to_integral_value(ROUND_FLOOR)))
 
 
-def share_of_rounded(amount: Yuan, share: Decimal) -> Yuan:
-    """This function will return amount × share, rounded half-up to the fen (conventions: interest and subsidy
-    settle half-up).
-    """
-    return Yuan(int((int(amount) * share).to_integral_value(ROUND_HALF_UP)))
-
-
 def floored_to(amount: Yuan, unit: Yuan) -> Yuan:
     """This function will round an amount down to a whole multiple of `unit` (> 0)."""
     return Yuan(int(amount) // int(unit) * int(unit))
-
-
-def interest_rounded(principal: Yuan, annual_rate: Decimal, days: int, days_in_year: int) -> Yuan:
-    """This function will return simple interest on `principal` for `days` on a year of `days_in_year`, half-up to
-    the fen.
-    """
-    exact = Decimal(int(principal)) * annual_rate * days / days_in_year
-    return Yuan(int(exact.to_integral_value(ROUND_HALF_UP)))
 
 
 def rate_from_bps(bps: int) -> Decimal:

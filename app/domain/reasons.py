@@ -1,8 +1,7 @@
 """Reason codes: why a decision came out as it did.
 
 Neighbours may rely on this: the list is closed and ordered, a code is never reused or renamed, and each has a
-sentence in Chinese and in English. Sentences are filled from the reason's own parameters; `{fact_zh}` and
-`{fact_en}` name the fact, `{actual}` and `{required}` its value and what the terms ask.
+sentence in Chinese and in English; `{fact_zh}` and `{fact_en}` name the fact that it is about.
 """
 
 from __future__ import annotations

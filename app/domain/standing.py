@@ -6,7 +6,7 @@ not anything recorded that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from app.domain.money import Yuan
@@ -49,14 +49,6 @@ class Standing:
     def find(self, offer_id: str) -> Commitment | None:
         """This function will return the commitment of that id, or None."""
         return next((c for c in self.commitments if c.offer_id == offer_id), None)
-
-    def open_offer(self, application_id: str) -> Commitment | None:
-        """This function will return the commitment made for that application, or None."""
-        return next((c for c in self.commitments if c.application_id == application_id), None)
-
-    def after(self, commitment: Commitment) -> Standing:
-        """This function will return the standing once that commitment has been made too."""
-        return replace(self, commitments=(*self.commitments, commitment))
 
     def used(self) -> Yuan:
         """This function will return the sum over all products (the lender's cap counts it)."""

@@ -90,11 +90,12 @@ def subsidise(terms: ProductTerms, paying: tuple[Paying, ...], loan: Loan) -> In
         paid = min(amount, left)
         left -= paid
         total += paid
-        programmes.append(Subsidy(programme.id, programme.name, programme.base, share, programme.claim, _fen(paid)))
+        most = _fen_half_up(paid)
+        programmes.append(Subsidy(programme.id, programme.name, programme.base, share, programme.claim, most))
     net = loan.annual_rate
     if total:
         net = rate_rounded(net - total * DAYS_IN_YEAR / (int(loan.principal) * loan.days()))
-    return InterestSubsidy(tuple(programmes), _fen(total), net)
+    return InterestSubsidy(tuple(programmes), _fen_half_up(total), net)
 
 
 def _rate(programme: SubsidyProgramme, share: Decimal, terms: ProductTerms, annual_rate: Decimal) -> Decimal:
@@ -104,7 +105,7 @@ def _rate(programme: SubsidyProgramme, share: Decimal, terms: ProductTerms, annu
     return share if programme.base is SubsidyBase.PRINCIPAL_RATE else terms.lpr[programme.lpr_term].rate * share
 
 
-def _fen(exact: Decimal) -> Yuan:
+def _fen_half_up(exact: Decimal) -> Yuan:
     return Yuan(int(exact.to_integral_value(ROUND_HALF_UP)))
 
 

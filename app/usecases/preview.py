@@ -21,7 +21,7 @@ from app.domain.standing import Standing
 from app.products.catalog import Catalog, UnknownProduct
 from app.rules.decide import EDITION, decide
 from app.usecases.catalogue import ActiveCatalogue, check_codes
-from app.usecases.days import check_days, day_in_shanghai
+from app.usecases.days import check_days
 from app.usecases.decide import lender_of
 from app.usecases.obstacles import NoSuchProduct
 from app.usecases.ports import DecisionLog, Identifiers, PreviewLog, PreviewRow
@@ -32,14 +32,14 @@ _MADE_BY_THE_LOG = ("decision_id", "revision", "supersedes", "recorded_at")
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Who asks, when, and about which day (None: today in Shanghai). `lenders` empty means every lender."""
+    """Who asks, when, and about which day. `lenders` empty means every lender."""
 
     application: Application
     fingerprint: bytes
     previewed_by: str
     lenders: tuple[str, ...]
     at: datetime
-    on: date | None = None
+    on: date
 
 
 def products_of(catalog: Catalog, application: Application, lenders: Sequence[str], on: date) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ async def preview(
 
     Raises NoSuchProduct, UnknownCode, FactFromTheFuture.
     """
-    on = asked.on or day_in_shanghai(asked.at)
+    on = asked.on
     check_codes(asked.application, catalogue.catalog)
     check_days(asked.application, on)
     found: list[tuple[Application, Decision, Sources]] = []

@@ -24,6 +24,17 @@ def codes(draw: st.DrawFn) -> str:
     return checked(digits + draw(st.text(ALPHABET, min_size=9, max_size=9)))
 
 
+class TestAGroupId:
+    @pytest.mark.parametrize("text", ["G-1", "group:77.b_2", "91999999MAT000018E"])
+    def test_is_an_id(self, text: str):
+        assert TypeAdapter(fields.GroupId).validate_python(text) == text
+
+    @pytest.mark.parametrize("text", ["G-1 ", " G-1", "Ｇ-1", "G\u200b1", "", "G" * 65])
+    def test_cannot_look_like_another(self, text: str):
+        with pytest.raises(ValidationError):
+            TypeAdapter(fields.GroupId).validate_python(text)
+
+
 class TestAUnifiedSocialCreditCode:
     @pytest.mark.parametrize(
         "code",

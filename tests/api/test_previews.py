@@ -1,6 +1,7 @@
 """Previews: what would be decided, and who asked."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from app.api.examples import pre_approved, preview_examples
@@ -50,6 +51,16 @@ class TestAPreview:
         assert answer.json()["on"] == day.isoformat()
         assert answer.json()["items"][0]["decided_on"] == day.isoformat()
         assert answer.json()["items"][0]["outcome"] == "PRE_APPROVED"
+
+    async def test_at_midnight_in_shanghai_is_of_one_day(self, embedded: Service):
+        services = embedded.app.state.services
+        before = datetime(2026, 11, 20, 15, 59, 59, 999_999, tzinfo=UTC)
+        readings = iter([before, before + timedelta(microseconds=1)])
+        embedded.app.state.services = replace(services, now=lambda: next(readings))
+
+        answer = (await preview(embedded, pre_approved(date(2026, 11, 20)))).json()
+
+        assert answer["on"] == answer["items"][0]["decided_on"] == "2026-11-20"
 
     async def test_before_the_product_there_was_says_so(self, embedded: Service):
         document = pre_approved(today()) | {"on": "2000-01-01"}

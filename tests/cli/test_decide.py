@@ -2,11 +2,14 @@
 
 import io
 import json
+import os
+import pwd
 import sys
 from pathlib import Path
 
 import pytest
 
+from app.cli.installation import subject
 from tests.cli.conftest import Jifendai
 
 
@@ -47,6 +50,12 @@ class TestDecide:
 
         assert (refused.code, refused.out) == (1, "")
         assert "Idempotency-Key" in refused.err
+
+    def test_is_recorded_under_the_account_whatever_the_environment_calls_it(self, monkeypatch: pytest.MonkeyPatch):
+        for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+            monkeypatch.setenv(name, "somebody-else")
+
+        assert subject() == f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 
     def test_reads_standard_input(
         self, demonstration: Path, jifendai: Jifendai, application: Path, monkeypatch: pytest.MonkeyPatch

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.audit.application import application_document, application_from_document
+from app.audit.application import application_from_document
 from app.domain.decision import Decision, Outcome
 from app.domain.facts import add_months
 from app.domain.money import Yuan
@@ -65,13 +65,6 @@ class TestEveryDecision:
         standing = data.draw(standings(document["product"]))
 
         assert decided(document, standing) == decided(document, standing)
-
-    @given(documents())
-    def test_is_the_same_when_the_application_comes_out_of_a_record(self, document: dict):
-        first = application_from_document(document)
-        again = application_from_document(application_document(first))
-
-        assert again == first
 
     @given(documents())
     def test_answers_every_gate_whatever_the_others_say(self, document: dict):
