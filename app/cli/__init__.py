@@ -82,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     _service_commands(commands)
     _catalogue_commands(commands)
     _key_commands(commands)
+    _verify_commands(commands)
     return parser
 
 
@@ -162,6 +163,31 @@ def _key_commands(commands: Any) -> None:
     _command(
         keys, "verifiers", _in("keys", "verifiers"), "列出各日志的验证公钥",
         "show the public keys by which anyone verifies the logs",
+    )  # fmt: skip
+
+
+def _verify_commands(commands: Any) -> None:
+    verify = _group(commands, "verify", "核验", "evidence, checked without believing the service")
+    receipt = _command(
+        verify, "receipt", _in("verifying", "receipt"), "离线核验一份回执",
+        "check a receipt offline, with nothing but the log's public key",
+    )  # fmt: skip
+    receipt.add_argument("receipt", type=Path, metavar="FILE", help="as /v1/decisions/ID/receipt gives it 回执文件")
+    receipt.add_argument("--vkey", required=True, metavar="KEY", help="from `jifendai keys verifiers` 日志的验证公钥")
+    which = receipt.add_mutually_exclusive_group()
+    which.add_argument("--record", type=Path, metavar="FILE", help="the record's bytes, unconverted 记录的原始字节")
+    which.add_argument("--leaf-hash", metavar="HEX", help="or its audit_record.leaf_hash 或答复中的 leaf_hash")
+    database = _command(
+        verify, "database", _in("verifying", "database"), "核验数据库中的全部日志，指出每处不符",
+        "hash every record of the database again and name whatever does not fit what was signed",
+    )  # fmt: skip
+    database.add_argument(
+        "--checkpoint", type=Path, action="append", default=[], metavar="FILE",
+        help="a checkpoint kept elsewhere, repeatable 外部保存的检查点，可重复",
+    )  # fmt: skip
+    database.add_argument(
+        "--vkey", action="append", default=[], metavar="KEY",
+        help="only the logs of these keys, repeatable; the installation's own if absent 验证公钥，缺省为本安装的密钥",
     )  # fmt: skip
 
 

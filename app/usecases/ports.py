@@ -313,7 +313,7 @@ class LogTrail(Protocol):
     """
 
     async def lenders(self) -> tuple[str, ...]:
-        """This function will return every lender of which there is an entry, a head or a checkpoint."""
+        """This function will return every lender of which there is a row."""
         ...
 
     async def extent(self, lender: str) -> LogExtent:

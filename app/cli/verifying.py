@@ -1,0 +1,187 @@
+"""jifendai verify: evidence checked without believing the service; what does not hold is named, and the exit code is
+then 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from app.adapters.signing import LogSigner
+from app.audit import EvidenceError
+from app.audit.checkpoint import Checkpoint, Verifier, open_checkpoint
+from app.audit.receipt import WrongOriginError, open_receipt, verify_receipt
+from app.cli.installation import DONE, FAULTY, Refused, its_database, its_settings, say, show
+from app.settings import Settings
+from app.usecases.ports import LogTrail
+from app.usecases.verify import Finding, KnownLog, verify_log, verify_terms
+
+_TELLS_EVERY = 10_000
+_LENDER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_HEX = re.compile(r"[0-9a-f]{64}")
+
+
+# ---- a receipt -------------------------------------------------------------------------------------------------------
+
+
+def receipt(options: argparse.Namespace) -> int:
+    """This function will check a receipt with the log's public key, and the record if there is one."""
+    verifier = _verifier(options.vkey)
+    try:
+        text = _read(options.receipt).decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused(FAULTY, f"{options.receipt}: not a receipt: not UTF-8. 不是回执：不是 UTF-8 文本") from None
+    leaf_hash = options.leaf_hash and options.leaf_hash.strip().lower()
+    if leaf_hash is not None and _HEX.fullmatch(leaf_hash) is None:
+        raise Refused(FAULTY, "--leaf-hash: 64 hex digits, as audit_record.leaf_hash. 须为 64 位十六进制数")
+    record = None if options.record is None else _read(options.record)
+    try:
+        index, checkpoint = _checked(text, verifier, record, leaf_hash)
+    except EvidenceError as error:
+        show(f"{options.receipt}: {error.en}", f"    {error.zh}")
+        return FAULTY
+    show(f"{checkpoint.origin}: record {index} of {checkpoint.size} 第 {index} 条记录，日志共 {checkpoint.size} 条")
+    if record is None and leaf_hash is None:
+        say(
+            "Only the checkpoint's signature was verified: give --record, or the receipt proves nothing of a record.",
+            "仅核验了检查点的签名：请以 --record 给出记录，否则回执不能证明任何记录。",
+        )
+    else:
+        say("The record stands in the log that was signed. 记录在已签名的日志之中")
+    return DONE
+
+
+def _checked(text: str, verifier: Verifier, record: bytes | None, leaf_hash: str | None) -> tuple[int, Checkpoint]:
+    found = open_receipt(text)
+    if record is None and leaf_hash is None:
+        checkpoint = open_checkpoint(found.checkpoint_note, [verifier])
+        if checkpoint.origin != verifier.name:
+            raise WrongOriginError(verifier.name, checkpoint.origin)
+        return found.index, checkpoint
+    named = None if leaf_hash is None else bytes.fromhex(leaf_hash)
+    return found.index, verify_receipt(
+        text, verifiers=[verifier], origin=verifier.name, record=record, record_leaf_hash=named
+    )
+
+
+# ---- a database ------------------------------------------------------------------------------------------------------
+
+
+def database(options: argparse.Namespace) -> int:
+    """This function will verify the logs of the database and name whatever does not hold."""
+    return asyncio.run(_verifying(options.vkey, options.checkpoint))
+
+
+async def _verifying(vkeys: Sequence[str], files: Sequence[Path]) -> int:
+    settings = its_settings()
+    given = [_verifier(vkey) for vkey in vkeys]
+    notes = [(path, _read(path)) for path in files]
+    async with its_database(settings) as database:
+        lenders = await database.trail.lenders()
+        known = _named(given) if given else _own(settings, lenders, [note for _, note in notes])
+        logs, faults = _with_outside(known, notes)
+        faults += _unverified(lenders, logs)
+        faults += _shown("terms 条款", await verify_terms(database.trail))
+        for log in logs:
+            faults += await _verify(database.trail, log)
+    if not files:
+        say(
+            "No --checkpoint was given: a database set back to an older state, or built anew with the signing key, "
+            "looks sound without one. 未给出外部检查点：旧备份恢复或用签名密钥重建，仅凭数据库无法发现"
+        )
+    say(f"{len(logs)} logs verified; faults: {faults}. 已核验 {len(logs)} 个日志，{faults} 处不符")
+    return FAULTY if faults else DONE
+
+
+def _unverified(lenders: Sequence[str], logs: Sequence[KnownLog]) -> int:
+    known = {log.lender for log in logs}
+    odd = [lender for lender in lenders if _LENDER.fullmatch(lender) is None]
+    say(*(f"{lender}: left out, no --vkey for its log. 未核验：未给出其公钥" for lender in lenders
+          if lender not in known and lender not in odd))  # fmt: skip
+    en, zh = "there are rows of {!r}, which is no lender: they were inserted", "有 {!r} 的行，而它不是机构：系插入"
+    return _shown("database 数据库", [Finding(en.format(lender), zh.format(lender)) for lender in odd])
+
+
+async def _verify(trail: LogTrail, log: KnownLog) -> int:
+    told = 0
+
+    def tell(seen: int, of: int) -> None:
+        nonlocal told
+        if seen - told >= _TELLS_EVERY:
+            told = seen
+            say(f"{log.origin}: {seen:,} / {of:,} …")
+
+    found = await verify_log(trail, log, tell)
+    faults = _shown(log.origin, found.findings)
+    sizes = ", ".join(f"{checkpoint.size:,}" for checkpoint in log.outside)
+    against = f", held to the outside checkpoint of 对照外部检查点 {sizes}" if sizes else ""
+    say(f"{log.origin}: {found.size:,} records 条记录{against}: {'NOT SOUND 不符' if faults else 'sound 相符'}")
+    return faults
+
+
+def _shown(of: str, findings: Sequence[Finding]) -> int:
+    for found in findings:
+        show(f"{of}: {found.en}", f"    {found.zh}")
+    return len(findings)
+
+
+def _named(verifiers: Iterable[Verifier]) -> list[KnownLog]:
+    """The logs that the keys name: a log's name ends with its lender."""
+    logs: dict[str, KnownLog] = {}
+    for verifier in verifiers:
+        lender = verifier.name.rpartition("/")[2]
+        log = logs.setdefault(lender, KnownLog(lender, verifier.name, ()))
+        if log.origin != verifier.name:
+            raise Refused(
+                FAULTY, f"--vkey: {log.origin} and {verifier.name} are both of {lender}. 同一机构有两个日志名称"
+            )
+        logs[lender] = replace(log, verifiers=(*log.verifiers, verifier))
+    return list(logs.values())
+
+
+def _own(settings: Settings, lenders: Sequence[str], notes: Sequence[bytes]) -> list[KnownLog]:
+    """The installation's own logs: those in the database, and those that a checkpoint tells of."""
+    settings.check()
+    signer = LogSigner.from_file(settings.key_file)
+    start = f"{settings.log_name}/"
+    origins = [note.partition(b"\n")[0].decode("utf-8", "replace") for note in notes]
+    told = [origin.removeprefix(start) for origin in origins if origin.startswith(start)]
+    of = sorted({lender for lender in (*lenders, *told) if _LENDER.fullmatch(lender)})
+    verifiers = {lender: Verifier.from_vkey(signer.verifier_key(start + lender)) for lender in of}
+    return [KnownLog(lender, start + lender, (verifier,)) for lender, verifier in verifiers.items()]
+
+
+def _with_outside(logs: Sequence[KnownLog], notes: Sequence[tuple[Path, bytes]]) -> tuple[list[KnownLog], int]:
+    """The logs with their outside checkpoints; one that no key has signed is a fault of its own."""
+    verifiers = [verifier for log in logs for verifier in log.verifiers]
+    outside: dict[str, list[Checkpoint]] = {}
+    faults = 0
+    for path, note in notes:
+        try:
+            checkpoint = open_checkpoint(note, verifiers)
+        except EvidenceError as error:
+            faults += _shown(str(path), [Finding(error.en, error.zh)])
+        else:
+            outside.setdefault(checkpoint.origin, []).append(checkpoint)
+    return [replace(log, outside=tuple(outside.get(log.origin, ()))) for log in logs], faults
+
+
+# ---- what is given ---------------------------------------------------------------------------------------------------
+
+
+def _verifier(vkey: str) -> Verifier:
+    try:
+        return Verifier.from_vkey(vkey)
+    except EvidenceError as error:
+        raise Refused(FAULTY, f"--vkey: {error.en}", f"    {error.zh}") from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Refused(FAULTY, f"{path} cannot be read: {error.strerror}. 无法读取文件") from None

@@ -1,0 +1,279 @@
+"""jifendai verify: what does not hold is found, on both databases, and what holds raises no alarm."""
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from app.adapters.signing import LogSigner
+from app.settings import DEMO_LOG_NAME
+from tests.api.test_decisions import application
+from tests.cli.conftest import Jifendai, Outcome
+from tests.cli.tampering import Rows, copied, restored, tamper
+from tests.service import Service, demo_settings, running
+
+ORIGIN = f"{DEMO_LOG_NAME}/icbc"
+
+
+@dataclass
+class Bank:
+    """An installation with a log of some records, a checkpoint kept outside, and the log's public key alone."""
+
+    url: str
+    vkey: str
+    checkpoint: Path
+    backup: Rows
+    jifendai: Jifendai
+
+    def verify(self, *more: str) -> Outcome:
+        """This function will verify the database as somebody elsewhere does."""
+        return self.jifendai("verify", "database", "--vkey", self.vkey, "--checkpoint", self.checkpoint, *more)
+
+
+@pytest.fixture
+def bank(database_url: str, folder: Path, jifendai: Jifendai, monkeypatch: pytest.MonkeyPatch) -> Bank:
+    """A bank whose database somebody will get at; the backup was made before the last decision."""
+    monkeypatch.setenv("JIFENDAI_DATABASE_URL", database_url)
+    settings = demo_settings(folder / "service", database_url)
+    backup: list[Rows] = []
+
+    async def decide(service: Service, number: int) -> None:
+        answer = await service.decide(application(application_id=f"LOS-{number}"), f"key-{number}")
+        assert answer.status_code == 201, answer.text
+
+    async def history() -> None:
+        async with running(settings) as service:
+            for number in range(3):
+                await decide(service, number)
+            backup.append(await asyncio.to_thread(copied, database_url))
+            await decide(service, 3)
+            note = await service.get("/v1/logs/icbc/checkpoint", caller="auditor")
+            (folder / "checkpoint.txt").write_bytes(note.content)
+
+    asyncio.run(history())
+    vkey = LogSigner.from_file(settings.key_file).verifier_key(ORIGIN)
+    return Bank(database_url, vkey, folder / "checkpoint.txt", backup[0], jifendai)
+
+
+class TestADatabase:
+    def test_that_nobody_touched_is_sound(self, bank: Bank):
+        found = bank.verify()
+
+        assert (found.code, found.out) == (0, "")
+        assert f"{ORIGIN}: 8 records" in found.err
+        assert "boc: left out" in found.err
+
+    def test_that_has_grown_since_the_checkpoint_is_sound(self, bank: Bank, folder: Path):
+        async def decide() -> None:
+            async with running(demo_settings(folder / "service", bank.url)) as service:
+                await service.decide(application(application_id="LOS-NEW"), "key-new")
+
+        asyncio.run(decide())
+
+        found = bank.verify()
+
+        assert (found.code, found.out) == (0, "")
+        assert "9 records" in found.err
+
+    @pytest.mark.parametrize(
+        ("attack", "words"),
+        [
+            ("change_record", "record 1 was changed"),
+            ("delete_record", "record 1 is missing: deleted"),
+            ("delete_record_and_close_the_gap", "has 7 records, the checkpoint tells of 8"),
+            ("insert_record", "the checkpoint kept outside over 8 records does not fit"),
+            ("insert_record_at_the_end", "the records 8 to 8 stand under no signed checkpoint"),
+            ("swap_bytes", "the bytes of record 2 stand at index 1: records were swapped"),
+            ("swap_entries", "records were swapped or moved"),
+            ("swap_entries_and_their_decisions", "the checkpoint kept outside over 8 records does not fit"),
+            ("truncate", "record 7 is missing at the end: the log was cut off"),
+            ("truncate_whole", "has 7 records, the checkpoint tells of 8"),
+            ("change_and_rebuild", "the checkpoint kept outside over 8 records does not fit"),
+            ("change_and_rebuild_with_another_key", "was changed or made without the key"),
+            ("rebuild_and_remove_the_checkpoints", "the records 0 to 7 stand under no signed checkpoint"),
+            ("set_a_checkpoint_back", "is signed over another log, size or root"),
+            ("change_a_decision", "records were swapped or moved"),
+            ("change_the_head", "the head of the log does not fit"),
+        ],
+    )
+    def test_tells_of(self, bank: Bank, attack: str, words: str):
+        tamper(bank.url, ORIGIN, attack)
+
+        found = bank.verify()
+
+        assert found.code == 1
+        assert words in found.out
+        assert "NOT SOUND" in found.err
+
+    def test_that_was_rebuilt_with_the_stolen_key_is_told_by_the_outside_checkpoint_alone(
+        self, bank: Bank, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        signer = LogSigner.from_file(demo_settings(folder / "service").key_file)
+        monkeypatch.setattr("tests.cli.tampering.sign_checkpoint", lambda *args: signer.sign(*args[:3]))
+        tamper(bank.url, ORIGIN, "change_and_rebuild_with_another_key")
+
+        found = bank.verify()
+        without = bank.jifendai("verify", "database", "--vkey", bank.vkey)
+
+        assert found.code == 1
+        assert "the checkpoint kept outside over 8 records does not fit" in found.out
+        assert without.code == 0
+        assert "No --checkpoint was given" in without.err
+
+    def test_that_was_restored_from_a_stale_copy_is_older_than_the_checkpoint(self, bank: Bank):
+        restored(bank.url, bank.backup)
+
+        found = bank.verify()
+        without = bank.jifendai("verify", "database", "--vkey", bank.vkey)
+
+        assert found.code == 1
+        assert "the database is older than the checkpoint kept outside: it has 7 records" in found.out
+        assert without.code == 0, without.out
+
+    def test_from_which_the_whole_log_was_removed_is_older_too(self, bank: Bank):
+        restored(bank.url, {name: [] for name in bank.backup})
+
+        found = bank.verify()
+
+        assert found.code == 1
+        assert "it has 0 records, the checkpoint tells of 8" in found.out
+
+
+class TestWhatIsGiven:
+    """A demonstration's own database; no other kind of database changes what is said."""
+
+    def test_may_be_nothing_where_the_installation_has_its_key(self, demonstration: Path, jifendai: Jifendai):
+        found = jifendai("verify", "database")
+
+        assert (found.code, found.out) == (0, "")
+        assert "4 logs verified" in found.err
+
+    def test_may_be_a_checkpoint_of_a_log_that_is_gone(self, demonstration: Path, jifendai: Jifendai):
+        signer = LogSigner.from_file(demonstration / "var" / "demo-signing-key.pem")
+        (demonstration / "gone.txt").write_bytes(signer.sign(f"{DEMO_LOG_NAME}/gone", 3, bytes(32)))
+
+        found = jifendai("verify", "database", "--checkpoint", "gone.txt")
+
+        assert found.code == 1
+        assert "it has 0 records, the checkpoint tells of 3" in found.out
+
+    @pytest.mark.parametrize("note", [b"", b"nonsense", b"demo.jifendai.example/icbc\n4\n"])
+    def test_is_a_fault_if_the_checkpoint_is_none(self, demonstration: Path, jifendai: Jifendai, note: bytes):
+        (demonstration / "note.txt").write_bytes(note)
+
+        found = jifendai("verify", "database", "--checkpoint", "note.txt")
+
+        assert found.code == 1
+        assert "note.txt: not a signed checkpoint" in found.out
+
+    def test_is_a_fault_if_another_key_signed_the_checkpoint(self, demonstration: Path, jifendai: Jifendai):
+        jifendai("keys", "create", "--output", "other.pem")
+        note = LogSigner.from_file(demonstration / "other.pem").sign(ORIGIN, 4, bytes(32))
+        (demonstration / "note.txt").write_bytes(note)
+
+        found = jifendai("verify", "database", "--checkpoint", "note.txt")
+
+        assert found.code == 1
+        assert f"no known key of log {ORIGIN} has signed this checkpoint" in found.out
+
+    @pytest.mark.parametrize("arguments", [("--vkey", "nonsense"), ("--checkpoint", "absent.txt")])
+    def test_is_refused_if_it_cannot_be_read(
+        self, demonstration: Path, jifendai: Jifendai, arguments: tuple[str, str]
+    ):
+        refused = jifendai("verify", "database", *arguments)
+
+        assert (refused.code, refused.out) == (1, "")
+
+
+@dataclass
+class Handed:
+    """What somebody outside has been handed: a receipt, its record, and the log's public key."""
+
+    receipt: Path
+    record: Path
+    vkey: str
+    leaf_hash: str
+
+
+@pytest.fixture
+def handed(folder: Path, jifendai: Jifendai) -> Handed:
+    """A receipt of the demonstration's newest decision, and nothing of the installation."""
+    settings = demo_settings(folder / "service")
+
+    async def ask() -> str:
+        async with running(settings) as service:
+            newest = (await service.get("/v1/decisions?lender=icbc&limit=1")).json()["items"][0]
+            receipt = await service.get(newest["audit_record"]["receipt"])
+            (folder / "receipt.txt").write_bytes(receipt.content)
+            async with service.database() as database:
+                stored = await database.decisions.find(newest["decision_id"], ("icbc",))
+            (folder / "record.json").write_bytes(stored.record)
+            return newest["audit_record"]["leaf_hash"]
+
+    leaf_hash = asyncio.run(ask())
+    vkey = LogSigner.from_file(settings.key_file).verifier_key(ORIGIN)
+    return Handed(folder / "receipt.txt", folder / "record.json", vkey, leaf_hash)
+
+
+class TestAReceipt:
+    def test_holds_for_its_record_and_for_its_leaf_hash(self, handed: Handed, jifendai: Jifendai):
+        by_record = jifendai("verify", "receipt", handed.receipt, "--vkey", handed.vkey, "--record", handed.record)
+        by_hash = jifendai("verify", "receipt", handed.receipt, "--vkey", handed.vkey, "--leaf-hash", handed.leaf_hash)
+
+        assert (by_record.code, by_hash.code) == (0, 0)
+        assert by_record.out == by_hash.out
+        assert by_record.out.startswith(f"{ORIGIN}: record 3 of 4")
+
+    def test_says_that_without_a_record_it_proves_nothing_of_one(self, handed: Handed, jifendai: Jifendai):
+        found = jifendai("verify", "receipt", handed.receipt, "--vkey", handed.vkey)
+
+        assert found.code == 0
+        assert "Only the checkpoint's signature was verified" in found.err
+
+    def test_does_not_hold_for_a_record_of_which_one_byte_differs(self, handed: Handed, jifendai: Jifendai):
+        record = handed.record.read_bytes()
+        handed.record.write_bytes(record[:-2] + bytes([record[-2] ^ 1]) + record[-1:])
+
+        found = jifendai("verify", "receipt", handed.receipt, "--vkey", handed.vkey, "--record", handed.record)
+
+        assert found.code == 1
+        assert "the proof leads to root" in found.out
+
+    @pytest.mark.parametrize(
+        ("old", "new", "words"),
+        [
+            ("index 3", "index 1", "the proof leads to root"),
+            ("index 3", "index 9", "has none at index 9"),
+            ("\n4\n", "\n5\n", "does not fit the checkpoint"),
+            ("/icbc\n4", "/nbcb\n4", "does not fit the checkpoint"),
+            ("c2sp.org/tlog-proof@v1", "c2sp.org/tlog-proof@v2", "not a receipt"),
+            ("\n\n", "\n", "not a receipt"),
+        ],
+    )
+    def test_that_was_changed_does_not_hold(
+        self, handed: Handed, jifendai: Jifendai, old: str, new: str, words: str
+    ):
+        text = handed.receipt.read_text("utf-8")
+        assert old in text
+        handed.receipt.write_text(text.replace(old, new, 1), "utf-8")
+
+        found = jifendai("verify", "receipt", handed.receipt, "--vkey", handed.vkey, "--record", handed.record)
+
+        assert found.code == 1
+        assert words in found.out
+
+    def test_does_not_hold_under_the_key_of_another_log(self, handed: Handed, jifendai: Jifendai, folder: Path):
+        signer = LogSigner.from_file(demo_settings(folder / "service").key_file)
+        other = signer.verifier_key(f"{DEMO_LOG_NAME}/boc")
+
+        found = jifendai("verify", "receipt", handed.receipt, "--vkey", other, "--record", handed.record)
+
+        assert found.code == 1
+        assert "no known key" in found.out
+
+    @pytest.mark.parametrize("arguments", [("--vkey", "nonsense"), (), ("--vkey", "{vkey}", "--leaf-hash", "00")])
+    def test_needs_a_key_and_a_whole_hash(self, handed: Handed, jifendai: Jifendai, arguments: tuple[str, ...]):
+        given = [argument.format(vkey=handed.vkey) for argument in arguments]
+
+        assert jifendai("verify", "receipt", handed.receipt, *given).code in (1, 2)
