@@ -62,5 +62,7 @@ def check_codes(application: Application, catalog: Catalog) -> None:
     if score is not None and catalog.knows_scheme(company.zone, score.scheme):
         if score.stage is not None and not catalog.knows_stage(company.zone, score.stage):
             raise UnknownCode("/innovation_score/stage", "stage")
+        if score.grade is not None and not catalog.knows_grade(company.zone, score.grade):
+            raise UnknownCode("/innovation_score/grade", "grade")
         if score.field is not None and not catalog.knows_field(company.zone, score.field):
             raise UnknownCode("/innovation_score/field", "field")

@@ -349,6 +349,14 @@ class TestAnObstacle:
         assert sum(isinstance(r, Answer) for r in made.results) == 63
         assert [e.index for e in made.sealed.entries] == list(range(63))
 
+    def test_of_a_grade_that_the_zone_does_not_give_names_the_place(self):
+        unknown = sound("shengjing/fuxin-points-loan", innovation_score__grade="E", application_id="F1")
+
+        (result,) = sealed(asked("k", unknown)).results
+
+        assert isinstance(result, UnknownCode)
+        assert (result.pointer, result.kind) == ("/innovation_score/grade", "grade")
+
     def test_leaves_its_key_free(self):
         made = sealed(asked("k", request__purpose="moon-base"), asked("k"))
 
