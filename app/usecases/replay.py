@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from app.audit.canonical import digest
-from app.audit.record import Sources, decision_bytes, open_record
+from app.audit.record import OpenRecord, Sources, decision_bytes, open_record
 from app.domain.terms import ProductTerms
 from app.products.build import terms_from_document
 from app.rules.decide import EDITION, decide
@@ -43,7 +43,10 @@ def replay(record: bytes, terms: bytes) -> tuple[Difference, ...]:
 
     ValueError where the record, its terms or its edition cannot be read.
     """
-    opened = open_record(record)
+    return _replay(open_record(record), terms)
+
+
+def _replay(opened: OpenRecord, terms: bytes) -> tuple[Difference, ...]:
     terms_digest, resolved = _resolved(terms)
     if terms_digest != opened.terms_digest:
         raise ValueError("the terms are not those that the record names")
@@ -65,10 +68,11 @@ def replay_stored(stored: StoredDecision) -> tuple[Difference, ...]:
     ValueError as above, whatever was done to the bytes.
     """
     try:
-        recorded = open_record(stored.record).identity.decision_id
+        opened = open_record(stored.record)
+        recorded = opened.identity.decision_id
         if recorded != stored.decision_id:
             return (Difference("/decision_id", recorded, stored.decision_id),)
-        return replay(stored.record, stored.terms)
+        return _replay(opened, stored.terms)
     except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
         raise ValueError("the record or its terms cannot be read") from error
 

@@ -64,6 +64,18 @@ class TestADatabase:
         assert f"{ORIGIN}: 8 records" in found.err
         assert "boc: left out" in found.err
 
+    def test_is_read_a_page_at_a_time_and_says_how_far(self, bank: Bank, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("app.adapters.database.log_trail._PAGE", 3)
+        monkeypatch.setattr("app.cli.verifying._TELLS_EVERY", 3)
+        sound = bank.verify()
+        tamper(bank.url, ORIGIN, "delete_record")
+
+        found = bank.verify()
+
+        assert (sound.code, sound.out) == (0, "")
+        assert [f"{ORIGIN}: {seen} / 8 …" in sound.err for seen in (3, 6, 8)] == [True, True, False]
+        assert "record 1 is missing: deleted" in found.out
+
     def test_that_has_grown_since_the_checkpoint_is_sound(self, bank: Bank, folder: Path):
         async def decide() -> None:
             async with running(demo_settings(folder / "service", bank.url)) as service:
