@@ -135,9 +135,12 @@ def textbook(name: str, database_url: str, signing_key: Path) -> Iterator[Side]:
 
 
 @contextlib.contextmanager
-def raw_insert(name: str, database_url: str) -> Iterator[Side]:
-    """This function will start the rival that inserts and does nothing else."""
-    with _rival(name, "raw_insert", {"BENCH_DATABASE_URL": database_url}) as side:
+def raw_insert(name: str, database_url: str, *, more_stored: int = 0, answer_bytes: int = 0) -> Iterator[Side]:
+    """This function will start the rival that inserts and does nothing else; by default it stores just the body and
+    answers with an id.
+    """
+    sizes = {"BENCH_MORE_STORED": str(more_stored), "BENCH_ANSWER_BYTES": str(answer_bytes)}
+    with _rival(name, "raw_insert", {"BENCH_DATABASE_URL": database_url, **sizes}) as side:
         yield replace(side, key="bench", database_url=database_url)
 
 
