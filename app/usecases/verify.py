@@ -203,10 +203,11 @@ class _Work:
                 "place in the log or its record was changed",
                 f"决策 {leaf.decision_id}（序号 {leaf.index}）的答复与记录不符：其列表行、日志位置或记录被改动过",
             )
-        if not leaf.record.endswith(b'"terms":"%b"}' % row.terms_digest.encode()) or row.terms_digest not in self.terms:
+        named = row.terms_digest
+        if not leaf.record.endswith(b'"terms":"%b"}' % named.encode()) or self.terms.get(named) != named:
             self.find(
                 "terms",
-                f"the terms of decision {leaf.decision_id} (index {leaf.index}) are missing, or others than recorded",
+                f"the terms of decision {leaf.decision_id} (index {leaf.index}) are missing, or not those recorded",
                 f"决策 {leaf.decision_id}（序号 {leaf.index}）的条款缺失，或与所记录的不符",
             )
 

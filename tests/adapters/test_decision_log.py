@@ -206,6 +206,21 @@ class TestCheckpointOver:
             await database.decisions.checkpoint_over(lender, index)
 
 
+class TestNewestCheckpoint:
+    async def test_covers_every_record_of_its_lender(self, database: Database):
+        for batch in (("k0", "k1"), ("k2",)):
+            await write(database.book, *map(submission, batch))
+        await write(database.book, submission("other", lender="boc"))
+
+        checkpoint = await database.decisions.newest_checkpoint("icbc")
+
+        assert (checkpoint.lender, checkpoint.size) == ("icbc", 3)
+        assert checkpoint.note == b"note " + checkpoint.root
+
+    async def test_is_none_where_nothing_was_recorded(self, database: Database):
+        assert await database.decisions.newest_checkpoint("icbc") is None
+
+
 class TestLeafHashes:
     @pytest.mark.parametrize(("start", "stop"), [(0, 3), (1, 3), (0, 2), (1, 2), (1, 1)])
     async def test_come_in_log_order_the_last_one_left_out(self, database: Database, start: int, stop: int):

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Table, create_engine, delete, insert, select, update
 
 from app.adapters.database.store import database_url
-from app.adapters.database.tables import CHECKPOINT, DECISION, LOG_ENTRY, LOG_HEAD, METADATA
+from app.adapters.database.tables import CHECKPOINT, DECISION, LOG_ENTRY, LOG_HEAD, METADATA, TERMS
 from app.audit.checkpoint import Signer, sign_checkpoint
 from app.audit.merkle import Frontier, leaf_hash
 from app.audit.record import place_bytes
@@ -165,6 +165,43 @@ class Intruder:
         one, other = self.entry(1), self.entry(2)
         self.run(update(DECISION).where(DECISION.c.decision_id == one["decision_id"]).values(index=-1))
         self.run(update(DECISION).where(DECISION.c.decision_id == other["decision_id"]).values(index=1))
+
+    def remove_from_the_list(self) -> None:
+        """This function will remove a decision, and leave its record."""
+        self.run(self.of(delete(DECISION), DECISION, 1))
+
+    def insert_decision(self) -> None:
+        """This function will list a decision that was never made."""
+        row = dict(self.run(self.of(select(DECISION), DECISION, 1)).mappings().one())
+        new = {"decision_id": "invented", "idempotency_key": "invented", "application_id": "invented"}
+        self.run(insert(DECISION).values(row | new))
+
+    def change_an_answer(self) -> None:
+        """This function will let an answer name another place in the log."""
+        place = bytes(self.run(self.of(select(DECISION.c.place), DECISION, 1)).scalar_one())
+        self.run(self.of(update(DECISION), DECISION, 1).values(place=place.replace(b'"index":1', b'"index":2')))
+
+    def change_the_terms(self) -> None:
+        """This function will change one figure in the terms of every product."""
+        for row in self.run(select(TERMS)).all():
+            changed = bytes(row.canonical).replace(b"1", b"2", 1)
+            self.run(update(TERMS).where(TERMS.c.digest == row.digest).values(canonical=changed))
+
+    def remove_the_terms(self) -> None:
+        """This function will remove the terms of every product."""
+        self.run(delete(TERMS))
+
+    def spoil_a_leaf_hash(self) -> None:
+        """This function will leave something in a hash's place that is none."""
+        self.set_entry(1, leaf_hash=b"none")
+
+    def remove_the_head(self) -> None:
+        """This function will remove what the next record is joined to."""
+        self.run(self.of(delete(LOG_HEAD), LOG_HEAD))
+
+    def invent_a_lender(self) -> None:
+        """This function will write an entry for a lender whose name cannot be one."""
+        self.run(insert(LOG_ENTRY).values(self.entry(0) | {"lender": "No lender+"}))
 
     def change_the_head(self) -> None:
         """This function will spoil what the next record is joined to."""

@@ -107,6 +107,13 @@ class TestADatabase:
             ("set_a_checkpoint_back", "is signed over another log, size or root"),
             ("change_a_decision", "records were swapped or moved"),
             ("change_the_head", "the head of the log does not fit"),
+            ("remove_the_head", "the head of the log does not fit"),
+            ("remove_from_the_list", "has no decision in the list"),
+            ("insert_decision", "decision invented is listed, but the log has no record of it"),
+            ("change_an_answer", "is answered otherwise than recorded"),
+            ("change_the_terms", "were changed: their bytes have the digest"),
+            ("remove_the_terms", "(index 7) are missing"),
+            ("spoil_a_leaf_hash", "record 1 was changed"),
         ],
     )
     def test_tells_of(self, bank: Bank, attack: str, words: str):
@@ -150,6 +157,16 @@ class TestADatabase:
 
         assert found.code == 1
         assert "it has 0 records, the checkpoint tells of 8" in found.out
+
+
+class TestRowsOfNoLender:
+    def test_are_told_of(self, bank: Bank):
+        tamper(bank.url, ORIGIN, "invent_a_lender")
+
+        found = bank.verify()
+
+        assert found.code == 1
+        assert "there are rows of 'No lender+', which is no lender" in found.out
 
 
 class TestWhatIsGiven:
