@@ -84,13 +84,15 @@ def subsidise(terms: ProductTerms, paying: tuple[Paying, ...], loan: Loan) -> In
         share = programme.share.at(row)
         amounts.append((programme, share, _most(programme, _rate(programme, share, terms, loan.annual_rate), loan)))
     left = loan.interest(loan.annual_rate, loan.days())
-    total = Decimal(0)
+    total, so_far = Decimal(0), Yuan(0)
     programmes: list[Subsidy] = []
     for programme, share, amount in _without_excluded(amounts):
         paid = min(amount, left)
         left -= paid
         total += paid
-        most = _fen_half_up(paid)
+        # The running sum is rounded, so that the parts always add up to the whole.
+        most = _fen_half_up(total) - so_far
+        so_far += most
         programmes.append(Subsidy(programme.id, programme.name, programme.base, share, programme.claim, most))
     net = loan.annual_rate
     if total:

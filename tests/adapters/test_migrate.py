@@ -125,3 +125,12 @@ class TestReadiness:
         await database.close()
 
         assert "cannot be reached" in problem
+
+
+class TestTheFileOfAnEmbeddedDatabase:
+    def test_is_its_owner_s_alone(self, tmp_path: Path):
+        file = tmp_path / "elsewhere" / "jifendai.db"
+
+        migrate(f"sqlite:///{file}")
+
+        assert file.stat().st_mode & 0o077 == 0

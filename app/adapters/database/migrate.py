@@ -67,6 +67,9 @@ def _config() -> Config:
 def _engine(url: str) -> Engine:
     parsed = database_url(url)
     if parsed.get_backend_name() == "sqlite":
-        Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
+        file = Path(parsed.database or "")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Companies' figures are nobody else's; SQLite gives its side files the mode that this one has.
+        file.touch(mode=0o600)
         return sqlite_engine(parsed)
     return create_engine(parsed, poolclass=NullPool)

@@ -103,7 +103,8 @@ class SqliteBook:
             self._forget()
             raise
         except BaseException:
-            driver.rollback()
+            if self._held is not None:
+                self._held.driver_connection.rollback()
             raise
         self._known_terms.update(digest for digest, _ in sealed.terms)
         if self._checkpoints is not None:
