@@ -22,6 +22,9 @@ from app.settings import SettingsRefused
 CarryOut = Callable[[argparse.Namespace], int | None]
 
 
+_NAMES_AN_INSTALLATION = {"JIFENDAI_SIGNING_KEY_FILE", "JIFENDAI_LOG_NAME", "JIFENDAI_DATABASE_URL"}
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """This function will carry out one command and return its exit code."""
     options = _parser().parse_args(arguments)
@@ -32,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refused.code
     except SettingsRefused as refused:
         say(*refused.faults)
-        if not any(name.startswith("JIFENDAI_") for name in os.environ):
+        if not _NAMES_AN_INSTALLATION & os.environ.keys():
             say("", "To try it out 试用: make run, or JIFENDAI_DEMO=1 jifendai …")
         return NOT_READY
     except KeyboardInterrupt:
