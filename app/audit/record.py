@@ -144,12 +144,12 @@ def _is_assumed(line: Line) -> bool:
     return reference is not None and reference.basis is Basis.ASSUMED
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=2_048)
 def _shared(block: SharedLines) -> tuple[list[orjson.Fragment], list[str]]:
     return [_fragment(_line(line)) for line in block.lines], [line[0] for line in block.lines if _is_assumed(line)]
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4_096)
 def _gate_line(gate: Gate, actual: Any, answer: bool, decisive: bool) -> orjson.Fragment:
     return _fragment(_line(gate.line(actual, answer, decisive=decisive)))
 
@@ -275,7 +275,7 @@ def _words(words: Words) -> dict[str, str]:
     return {"zh": words.zh, "en": words.en}
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=2_048)
 def _source(reference: Reference) -> orjson.Fragment:
     # The note that explains an assumed value stands in the terms, which the record names by digest.
     return orjson.Fragment(vouched_bytes({"basis": reference.basis, "title": reference.title}))
@@ -320,7 +320,7 @@ def _offer(offer: PreApprovedOffer, offer_id: str, requested: Yuan) -> dict[str,
     return {**_offer_parts(offer), "offer_id": offer_id, "requested_amount": requested.text()}
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=2_048)
 def _offer_parts(offer: PreApprovedOffer) -> dict[str, Any]:
     """What of an offer is the same for every company that comes to the same figures, written once."""
     return {

@@ -158,7 +158,7 @@ def whole_months(since: date, on: date) -> int:
     return months - (on < add_months(since, months))
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def add_months(day: date, months: int) -> date:
     """This function will return the same day number `months` later, or that month's last day where it has no such
     day.

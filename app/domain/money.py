@@ -61,7 +61,7 @@ class Yuan(int):
         return self.text()
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=8_192)
 def _text(fen: int) -> str:
     sign, fen = ("-", -int(fen)) if fen < 0 else ("", int(fen))
     return f"{sign}{fen // 100}.{fen % 100:02d}"

@@ -27,7 +27,7 @@ class Offered(NamedTuple):
     reasons: tuple[Reason, ...]
 
 
-@lru_cache(maxsize=8_192)
+@lru_cache(maxsize=2_048)
 def offered(
     terms: ProductTerms, on: date, limit: Yuan, tenor_months: int, priced: Price, paying: tuple[Paying, ...]
 ) -> Offered:

@@ -91,7 +91,7 @@ def _quoted(terms: ProductTerms, on: date) -> tuple[tuple[Line, ...], tuple[Reas
     return tuple(lines), reasons
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4_096)
 def _priced(terms: ProductTerms, row: Any, ceiling_row: Any) -> Price:
     """The price at one row of each table: few rows serve very many companies."""
     pricing, facts = terms.pricing, ()

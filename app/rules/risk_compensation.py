@@ -21,7 +21,7 @@ Cover = tuple[RiskCompensation, tuple[Line, ...], tuple[Reason, ...]]
 _LENDERS_OWN = RiskCompensation(RiskStatus.NONE, None, Yuan(0), Yuan(0), (LossShare("BANK", Decimal("1.00")),))
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=4_096)
 def cover(pool: RiskCompensationTerms | None, limit: Yuan) -> Cover:
     """This function will propose cover for a line of `limit`, with its lines of the trace and its reasons."""
     if pool is None:
