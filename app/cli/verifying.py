@@ -17,8 +17,9 @@ from app.audit.checkpoint import Checkpoint, Verifier, open_checkpoint
 from app.audit.receipt import WrongOriginError, open_receipt, verify_receipt
 from app.cli.installation import DONE, FAULTY, Refused, its_database, its_settings, say, show
 from app.settings import Settings
+from app.usecases.finding import Finding
 from app.usecases.ports import LogTrail
-from app.usecases.verify import Finding, KnownLog, verify_log, verify_terms
+from app.usecases.verify import KnownLog, verify_log, verify_terms
 
 _TELLS_EVERY = 10_000
 _LENDER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
-from typing import Protocol
+from typing import Any, Protocol
 
 from app.domain.company import Application
 from app.domain.standing import Commitment
@@ -286,25 +286,34 @@ class LogExtent:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedPlace:
-    """What a decision's row says of its record and of its answer."""
-
-    index: int
-    terms_digest: str
-    answer_from: int
-    answer_until: int
-    place: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class StoredLeaf:
-    """One entry of a log as it is stored, and the row of the decision that it is said to be of, if there is one."""
+    """One entry of a log as it is stored, and the row of the decision that it is said to be of, if there is one: every
+    column by name, as the database itself holds it.
+    """
 
     index: int
     leaf_hash: bytes
     record: bytes
     decision_id: str | None
-    row: ListedPlace | None
+    row: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOffer:
+    """The row of an offer, every column by name, and the index of the decision that it says has superseded it."""
+
+    values: Mapping[str, Any]
+    superseded_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class OffersBeyond:
+    """What the table of offers holds for one lender: how many belong to decisions of its log, and the ids of those that
+    belong to none.
+    """
+
+    count: int
+    unlisted: tuple[str, ...]
 
 
 class LogTrail(Protocol):
@@ -334,6 +343,24 @@ class LogTrail(Protocol):
 
     async def terms(self) -> Sequence[tuple[str, bytes]]:
         """This function will return all stored terms: digest and canonical bytes."""
+        ...
+
+    def stored_row(self, row: DecisionRow) -> Mapping[str, Any]:
+        """This function will return the columns that the row is stored as."""
+        ...
+
+    async def offers(self, offer_ids: Sequence[str]) -> Mapping[str, StoredOffer]:
+        """This function will return the offers of those ids, by id; at most 500 are asked for."""
+        ...
+
+    def stored_offer(self, row: OfferRow, superseded_by: str | None) -> Mapping[str, Any]:
+        """This function will return the columns that the offer is stored as."""
+        ...
+
+    async def offers_beyond(self, lender: str, until: int) -> OffersBeyond:
+        """This function will count the lender's offers of decisions before the index `until`, and name up to 100 that
+        are of no decision of its log.
+        """
         ...
 
 

@@ -2,24 +2,26 @@
 
 Neighbours may rely on this: nothing is believed but the bytes of the records and the signatures. Each leaf is hashed
 from its record, the tree is built anew, and its root is held to every stored checkpoint and to those kept outside the
-database; what people are shown (a decision's row, its answer, its terms) is held to the record. What does not hold is
-a `Finding` that names the place. A log is read a page at a time, up to where it reached when the verification began,
-so that a service may go on writing.
+database; what people are shown and search by (a decision's row, its answer, its terms, its offer) is held to the
+record. What does not hold is a `Finding` that names the place. A log is read a page at a time, up to where it reached
+when the verification began, so that a service may go on writing. Records of other kinds than decisions (their `format`
+says so) are hashed like all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import orjson
+from typing import Any
 
 from app.audit import EvidenceError
 from app.audit.canonical import digest
 from app.audit.checkpoint import Checkpoint, Verifier, open_checkpoint
 from app.audit.merkle import HASH_BYTES, Frontier, leaf_hash
-from app.audit.record import place_bytes
-from app.usecases.ports import LogExtent, LogTrail, SignedCheckpoint, StoredLeaf
+from app.usecases.finding import Finding, differences
+from app.usecases.ports import DecisionRow, LogExtent, LogTrail, OfferRow, SignedCheckpoint, StoredLeaf
+from app.usecases.recorded_row import RecordPlace, recorded_rows
+from app.usecases.verify_offers import OpenOffers, hold_offers, hold_the_number_of_offers
 
 MOST_NAMED = 100
 """Findings of one kind are named up to here; a log that is wrong throughout is not listed record by record."""
@@ -28,16 +30,12 @@ MOST_NAMED = 100
 # What was done to the log comes first, what follows from it last.
 _ORDER = (
     "stale", "missing", "inserted", "changed", "swapped", "moved", "root outside", "root stored", "note", "unsigned",
-    "head", "unlisted", "stray", "answer", "terms",
+    "head", "unlisted", "stray", "answer", "column", "offer", "terms",
 )  # fmt: skip
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that does not hold, in both languages."""
-
-    en: str
-    zh: str
+FORMAT_OF_A_DECISION = b'"format":"jifendai/decision/1"'
+# What an answer is put together from.
+_ANSWER = frozenset({"decision_id", "answer_from", "answer_until", "place"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ class Verified:
 
 async def verify_log(trail: LogTrail, log: KnownLog, told: Callable[[int, int], None]) -> Verified:
     """This function will verify one lender's log; `told` hears after each page how many of how many were read."""
-    work = _Work(log, await trail.extent(log.lender), await _terms(trail))
+    work = _Work(log, await trail.extent(log.lender), await _terms(trail), trail.stored_row)
     checkpoints = _checkpoints(trail, log.lender, work.extent.signed)
     await work.next_stored(checkpoints)
     after: int | None = None
@@ -73,6 +71,7 @@ async def verify_log(trail: LogTrail, log: KnownLog, told: Callable[[int, int], 
             if work.is_at_a_checkpoint():
                 work.hold_to_outside()
                 await work.hold_to_stored(checkpoints)
+        await _hold_offers(trail, work, work.offers.closed())
         after = page[-1].index
         told(work.size, work.extent.entries)
     while work.stored is not None:
@@ -80,6 +79,9 @@ async def verify_log(trail: LogTrail, log: KnownLog, told: Callable[[int, int], 
         work.opened(work.stored)
         await work.next_stored(checkpoints)
     work.end()
+    await _hold_offers(trail, work, work.offers.all_that_is_left())
+    async for found in hold_the_number_of_offers(trail, log.lender, work.offers.read, work.extent.entries):
+        work.find("offer", found.en, found.zh)
     for decision_id in await trail.decisions_without_leaf(log.lender, MOST_NAMED):
         work.find(
             "stray",
@@ -88,6 +90,11 @@ async def verify_log(trail: LogTrail, log: KnownLog, told: Callable[[int, int], 
             f"决策 {decision_id} 出现在列表中，但日志相应位置没有它的记录：系插入、移动，或其记录被删除",
         )
     return Verified(log.origin, work.size, work.findings())
+
+
+async def _hold_offers(trail: LogTrail, work: _Work, expected: Sequence[tuple[OfferRow, str | None]]) -> None:
+    async for found in hold_offers(trail, expected, work.extent.entries):
+        work.find("offer", found.en, found.zh)
 
 
 async def verify_terms(trail: LogTrail) -> tuple[Finding, ...]:
@@ -121,6 +128,8 @@ class _Work:
     log: KnownLog
     extent: LogExtent
     terms: Mapping[str, str]
+    stored_row: Callable[[DecisionRow], Mapping[str, Any]]
+    offers: OpenOffers = field(default_factory=OpenOffers)
     size: int = 0
     stored: SignedCheckpoint | None = None
     """The next stored checkpoint that the tree has not reached."""
@@ -161,12 +170,14 @@ class _Work:
             self._has_gap = True
             self._miss(self.size, leaf.index)
         calculated = leaf_hash(leaf.record)
+        # What a changed record says is held against nothing: that it was changed is said already.
         if calculated != leaf.leaf_hash:
             self._has_changed(leaf, calculated)
+        else:
+            self._hold_rows(leaf)
         # The tree goes on with the stored hash: if that leads to the signed root, the named record alone was changed.
         self._hashes.append(leaf.leaf_hash if len(leaf.leaf_hash) == HASH_BYTES else calculated)
         self.size = leaf.index + 1
-        self._hold_row(leaf)
 
     def _has_changed(self, leaf: StoredLeaf, calculated: bytes) -> None:
         if len(self._changed) < MOST_NAMED:
@@ -180,36 +191,64 @@ class _Work:
         how = (" at the end: the log was cut off", "：日志末尾被截断") if at_the_end else (": deleted", "：被删除")
         self.find("missing", f"{en} missing{how[0]}", f"缺少{zh}{how[1]}")
 
-    def _hold_row(self, leaf: StoredLeaf) -> None:
+    def _hold_rows(self, leaf: StoredLeaf) -> None:
+        """What people search by, are answered and were promised is what the record says."""
         row = leaf.row
+        if FORMAT_OF_A_DECISION not in leaf.record:
+            return
+        try:
+            due = recorded_rows(leaf.record, self._place(leaf), "" if row is None else str(row["idempotency_key"]))
+        except ValueError:
+            self._answers_otherwise(leaf)
+            return
+        self.offers.follow(due)
         if row is None:
             self.find(
                 "unlisted",
                 f"record {leaf.index} ({leaf.decision_id}) has no decision in the list: it was removed from there",
                 f"第 {leaf.index} 条记录（{leaf.decision_id}）在决策列表中没有对应项：已从列表中删除",
             )
-            return
-        if row.index != leaf.index:
+        elif row["index"] != leaf.index:
             self.find(
                 "moved",
-                f"the record at index {leaf.index} is that of decision {leaf.decision_id}, whose place is {row.index}: "
-                "records were swapped or moved",
-                f"序号 {leaf.index} 处是决策 {leaf.decision_id} 的记录，而它的位置应为 {row.index}：记录被调换或移动",
+                f"the record at index {leaf.index} is that of decision {leaf.decision_id}, whose place is "
+                f"{row['index']}: records were swapped or moved",
+                f"序号 {leaf.index} 处是决策 {leaf.decision_id} 的记录，而它的位置应为 {row['index']}："
+                "记录被调换或移动",
             )
-        elif not _shows(leaf, self.log.origin):
-            self.find(
-                "answer",
-                f"decision {leaf.decision_id} (index {leaf.index}) is answered otherwise than recorded: its row, its "
-                "place in the log or its record was changed",
-                f"决策 {leaf.decision_id}（序号 {leaf.index}）的答复与记录不符：其列表行、日志位置或记录被改动过",
-            )
-        named = row.terms_digest
-        if not leaf.record.endswith(b'"terms":"%b"}' % named.encode()) or self.terms.get(named) != named:
+        else:
+            self._hold_columns(leaf, row, due.decision)
+
+    def _hold_columns(self, leaf: StoredLeaf, row: Mapping[str, Any], due: DecisionRow) -> None:
+        different = {column: (told, said) for column, told, said in differences(row, self.stored_row(due))}
+        if _ANSWER & different.keys():
+            self._answers_otherwise(leaf)
+        if "terms_digest" in different or self.terms.get(due.terms_digest) != due.terms_digest:
             self.find(
                 "terms",
                 f"the terms of decision {leaf.decision_id} (index {leaf.index}) are missing, or not those recorded",
                 f"决策 {leaf.decision_id}（序号 {leaf.index}）的条款缺失，或与所记录的不符",
             )
+        for column, (told, said) in different.items():
+            if column not in _ANSWER and column != "terms_digest":
+                self.find(
+                    "column",
+                    f"decision {leaf.decision_id} (index {leaf.index}): its {column} says {told}, its record says "
+                    f"{said}: the row was changed, and searches find it under what was never decided",
+                    f"决策 {leaf.decision_id}（序号 {leaf.index}）的 {column} 为 {told}，而记录为 {said}："
+                    "该行被改动过，检索结果与所作决策不符",
+                )
+
+    def _answers_otherwise(self, leaf: StoredLeaf) -> None:
+        self.find(
+            "answer",
+            f"decision {leaf.decision_id} (index {leaf.index}) is answered otherwise than recorded: its row, its "
+            "place in the log or its record was changed",
+            f"决策 {leaf.decision_id}（序号 {leaf.index}）的答复与记录不符：其列表行、日志位置或记录被改动过",
+        )
+
+    def _place(self, leaf: StoredLeaf) -> RecordPlace:
+        return RecordPlace(self.log.lender, self.log.origin, leaf.index, leaf.leaf_hash)
 
     # ---- checkpoints -----------------------------------------------------------------------------------------------
 
@@ -329,15 +368,3 @@ class _Work:
         if self._more_changed:
             self._found.setdefault("changed", [])
             self._count["changed"] = self._count.get("changed", 0) + self._more_changed
-
-
-def _shows(leaf: StoredLeaf, origin: str) -> bool:
-    """Whether what is answered is this record's decision and this place."""
-    row = leaf.row
-    try:
-        shown = orjson.loads(leaf.record[row.answer_from : row.answer_until] + b"}")
-        is_this = shown["decision_id"] == leaf.decision_id
-    except (ValueError, LookupError, TypeError):
-        return False
-    place = place_bytes(decision_id=leaf.decision_id, origin=origin, index=leaf.index, leaf_hash=leaf.leaf_hash)
-    return is_this and row.place == place

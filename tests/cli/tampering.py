@@ -4,13 +4,15 @@ Neighbours may rely on this: an `Intruder` works on both databases, and leaves t
 """
 
 from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Table, create_engine, delete, insert, select, update
 
 from app.adapters.database.store import database_url
-from app.adapters.database.tables import CHECKPOINT, DECISION, LOG_ENTRY, LOG_HEAD, METADATA, TERMS
+from app.adapters.database.tables import CHECKPOINT, DECISION, LOG_ENTRY, LOG_HEAD, METADATA, OFFER, TERMS
 from app.audit.checkpoint import Signer, sign_checkpoint
 from app.audit.merkle import Frontier, leaf_hash
 from app.audit.record import place_bytes
@@ -123,7 +125,11 @@ class Intruder:
             self.set_entry(index, leaf_hash=leaf)
             decision_id = found["decision_id"]
             place = place_bytes(decision_id=decision_id, origin=self.origin, index=index, leaf_hash=leaf)
-            self.run(update(DECISION).where(DECISION.c.decision_id == decision_id).values(place=place))
+            sent = bytes(found["record"]).partition(b',"decision":{')[0].removeprefix(b'{"application":')
+            self.run(
+                update(DECISION).where(DECISION.c.decision_id == decision_id)
+                .values(place=place, fingerprint=sha256(sent).digest())
+            )  # fmt: skip
         for row in self.run(self.of(select(CHECKPOINT), CHECKPOINT)).mappings().all():
             values = {"root": roots.get(row["size"], row["root"])}
             if sign is not None:
@@ -203,17 +209,68 @@ class Intruder:
         """This function will write an entry for a lender whose name cannot be one."""
         self.run(insert(LOG_ENTRY).values(self.entry(0) | {"lender": "No lender+"}))
 
+    def newest(self, table: Table) -> dict[str, Any]:
+        """This function will return the newest decision that made an offer, or that offer."""
+        of_offer = select(OFFER).where(OFFER.c.lender == self.lender).order_by(OFFER.c.offer_id.desc())
+        offer = dict(self.run(of_offer).mappings().first())
+        if table is OFFER:
+            return offer
+        return dict(self.run(select(table).where(table.c.decision_id == offer["decision_id"])).mappings().one())
+
+    def change_a_column(self, table: Table, column: str) -> None:
+        """This function will let one column of a decision's row, or of an offer's, say something else."""
+        row = self.newest(table)
+        key = next(iter(table.primary_key.columns))
+        value = _something_else(row[column])
+        self.run(update(table).where(key == row[key.name]).values({column: value}))
+
+    def close_an_offer(self) -> None:
+        """This function will say that an open offer was superseded, so that its room looks free."""
+        row = self.newest(OFFER)
+        self.run(update(OFFER).where(OFFER.c.offer_id == row["offer_id"]).values(superseded_by=row["decision_id"]))
+
+    def remove_an_offer(self) -> None:
+        """This function will remove an open offer."""
+        self.run(delete(OFFER).where(OFFER.c.offer_id == self.newest(OFFER)["offer_id"]))
+
+    def insert_an_offer(self) -> None:
+        """This function will add a copy of an offer under a decision's name."""
+        self.run(insert(OFFER).values(self.newest(OFFER) | {"offer_id": "invented"}))
+
+    def insert_an_offer_of_no_decision(self) -> None:
+        """This function will add an offer that nobody decided."""
+        self.run(insert(OFFER).values(self.newest(OFFER) | {"offer_id": "invented", "decision_id": "invented"}))
+
     def change_the_head(self) -> None:
         """This function will spoil what the next record is joined to."""
         head = bytes(self.run(self.of(select(LOG_HEAD.c.frontier), LOG_HEAD)).scalar_one())
         self.run(self.of(update(LOG_HEAD), LOG_HEAD).values(frontier=bytes(32) + head[32:]))
 
 
-def tamper(url: str, origin: str, attack: str) -> None:
+def _something_else(value: Any) -> Any:
+    """A value of the same type, and not the same."""
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + 1
+        case bytes():
+            return bytes([value[0] ^ 1]) + value[1:]
+        case date() if not isinstance(value, datetime):
+            return value + timedelta(days=1)
+        case datetime():
+            return value + timedelta(microseconds=1)
+        case None:
+            return "changed"
+        case _:
+            return "changed"[: len(value)] if value != "changed"[: len(value)] else "another"
+
+
+def tamper(url: str, origin: str, attack: str, *arguments: Any) -> None:
     """This function will carry out one attack, by the name of the intruder's method."""
     engine = create_engine(database_url(url))
     with engine.begin() as connection:
-        getattr(Intruder(connection, origin), attack)()
+        getattr(Intruder(connection, origin), attack)(*arguments)
     engine.dispose()
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Table
 
+from app.adapters.database.tables import DECISION, OFFER
 from app.adapters.signing import LogSigner
 from app.settings import DEMO_LOG_NAME
 from tests.api.test_decisions import application
@@ -14,6 +16,18 @@ from tests.cli.tampering import Rows, copied, restored, tamper
 from tests.service import Service, demo_settings, running
 
 ORIGIN = f"{DEMO_LOG_NAME}/icbc"
+
+
+# What is said of a column whose change is more than that.
+_SAID_OTHERWISE = {
+    ("decision", "decision_id"): "has no decision in the list",
+    ("decision", "lender"): "has no decision in the list",
+    ("decision", "terms_digest"): "are missing, or not those recorded",
+    ("decision", "answer_from"): "is answered otherwise than recorded",
+    ("decision", "answer_until"): "is answered otherwise than recorded",
+    ("decision", "place"): "is answered otherwise than recorded",
+    ("offer", "offer_id"): "is missing: it was removed",
+}
 
 
 @dataclass
@@ -114,6 +128,10 @@ class TestADatabase:
             ("change_the_terms", "were changed: their bytes have the digest"),
             ("remove_the_terms", "(index 7) are missing"),
             ("spoil_a_leaf_hash", "record 1 was changed"),
+            ("close_an_offer", "its superseded_by says"),
+            ("remove_an_offer", "is missing: it was removed"),
+            ("insert_an_offer", "1 were inserted"),
+            ("insert_an_offer_of_no_decision", "offer invented is none that a decision of this log made"),
         ],
     )
     def test_tells_of(self, bank: Bank, attack: str, words: str):
@@ -124,6 +142,23 @@ class TestADatabase:
         assert found.code == 1
         assert words in found.out
         assert "NOT SOUND" in found.err
+
+    @pytest.mark.parametrize("table", [DECISION, OFFER], ids=lambda table: table.name)
+    def test_names_each_column_that_is_not_what_was_signed(self, bank: Bank, table: Table):
+        untouched, unnamed = copied(bank.url), []
+        for column in table.columns.keys():
+            # The caller's own key, which may be anything, stands in no record; the place is told by what it holds.
+            if column in ("idempotency_key", "index"):
+                continue
+            tamper(bank.url, ORIGIN, "change_a_column", table, column)
+            found = bank.verify()
+            words = _SAID_OTHERWISE.get((table.name, column), f"its {column} says")
+            if found.code != 1 or words not in found.out:
+                unnamed.append((column, found.out))
+            restored(bank.url, untouched)
+
+        assert not unnamed
+        assert bank.verify().code == 0
 
     def test_that_was_rebuilt_with_the_stolen_key_is_told_by_the_outside_checkpoint_alone(
         self, bank: Bank, folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -6,14 +6,39 @@ that it is of one moment; nothing here takes a lock that a writer would wait for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, LargeBinary, Select, and_, cast, func, or_, select, union
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    LargeBinary,
+    Select,
+    and_,
+    cast,
+    func,
+    or_,
+    select,
+    type_coerce,
+    union,
+)
 
+from app.adapters.database.rows import decision_values, offer_values
 from app.adapters.database.store import Store
-from app.adapters.database.tables import CHECKPOINT, DECISION, LOG_ENTRY, LOG_HEAD, TERMS
-from app.usecases.ports import ListedPlace, LogExtent, LogHead, SignedCheckpoint, StoredLeaf
+from app.adapters.database.tables import CHECKPOINT, DECISION, LOG_ENTRY, LOG_HEAD, OFFER, TERMS, as_stored
+from app.usecases.ports import (
+    DecisionRow,
+    LogExtent,
+    LogHead,
+    OfferRow,
+    OffersBeyond,
+    SignedCheckpoint,
+    StoredLeaf,
+    StoredOffer,
+)
 
 _PAGE = 500
 
@@ -48,8 +73,8 @@ class LogTrail:
             query = query.where(LOG_ENTRY.c.index > after)
         rows = await self._rows(query.order_by(LOG_ENTRY.c.index).limit(_PAGE))
         return tuple(
-            StoredLeaf(*entry, None if row[0] is None else ListedPlace(*row))
-            for entry, row in ((row[:4], row[4:]) for row in rows)
+            StoredLeaf(*row[:4], None if row[4] is None else dict(zip(_DECISION_NAMES, row[4:], strict=True)))
+            for row in rows
         )
 
     async def checkpoints(self, lender: str, after: int, until: int) -> Sequence[SignedCheckpoint]:
@@ -78,6 +103,41 @@ class LogTrail:
         rows = await self._rows(select(TERMS.c.digest, TERMS.c.canonical).order_by(TERMS.c.digest))
         return tuple((name, bytes(canonical)) for name, canonical in rows)
 
+    def stored_row(self, row: DecisionRow) -> Mapping[str, Any]:
+        """This function will return the columns that the row is stored as."""
+        return decision_values(row)
+
+    async def offers(self, offer_ids: Sequence[str]) -> Mapping[str, StoredOffer]:
+        """This function will return the offers of those ids, by id; at most 500 are asked for."""
+        rows = await self._rows(_OFFERS.where(OFFER.c.offer_id.in_(offer_ids)))
+        return {
+            values["offer_id"]: StoredOffer(values, superseded_at)
+            for superseded_at, values in ((row[0], dict(zip(_OFFER_NAMES, row[1:], strict=True))) for row in rows)
+        }
+
+    def stored_offer(self, row: OfferRow, superseded_by: str | None) -> Mapping[str, Any]:
+        """This function will return the columns that the offer is stored as."""
+        return offer_values(row, superseded_by)
+
+    async def offers_beyond(self, lender: str, until: int) -> OffersBeyond:
+        """This function will count the lender's offers of decisions before the index `until`, and name up to 100 that
+        are of no decision of its log.
+        """
+        of_log = and_(DECISION.c.decision_id == OFFER.c.decision_id, DECISION.c.lender == OFFER.c.lender)
+        count = (
+            select(func.count()).select_from(OFFER).join(DECISION, of_log)
+            .where(OFFER.c.lender == lender, DECISION.c.index < until)
+        )  # fmt: skip
+        of_none = (
+            select(OFFER.c.offer_id).join_from(OFFER, DECISION, of_log, isouter=True)
+            .where(OFFER.c.lender == lender, DECISION.c.decision_id.is_(None)).order_by(OFFER.c.offer_id).limit(100)
+        )  # fmt: skip
+
+        def found(connection: Connection) -> OffersBeyond:
+            return OffersBeyond(connection.execute(count).scalar_one(), tuple(connection.execute(of_none).scalars()))
+
+        return await self._store.read(found)
+
     async def _rows(self, query: Select[Any]) -> Sequence[Any]:
         def found(connection: Connection) -> Sequence[Any]:
             return connection.execute(query).all()
@@ -85,18 +145,26 @@ class LogTrail:
         return await self._store.read(found)
 
 
-def _bytes(column: Column[bytes]) -> ColumnElement[bytes]:
-    # SQLite lets a text stand in a column of bytes, and whoever changes a record may leave one there.
-    return cast(column, LargeBinary)
+def _raw(column: Column[Any]) -> ColumnElement[Any]:
+    """What is stored, whatever somebody left there; SQLite lets a text stand in a column of bytes."""
+    if isinstance(column.type, LargeBinary):
+        return cast(column, LargeBinary)
+    return type_coerce(column, Integer() if isinstance(column.type, Boolean) else as_stored(column.type))
 
+
+_DECISION_NAMES = tuple(DECISION.columns.keys())
+_OFFER_NAMES = tuple(OFFER.columns.keys())
 
 # A row of another lender's decision is none of this record's.
 _LEAVES = select(
-    LOG_ENTRY.c.index, _bytes(LOG_ENTRY.c.leaf_hash), _bytes(LOG_ENTRY.c.record), LOG_ENTRY.c.decision_id,
-    DECISION.c.index, DECISION.c.terms_digest, DECISION.c.answer_from, DECISION.c.answer_until,
-    _bytes(DECISION.c.place),
+    LOG_ENTRY.c.index, _raw(LOG_ENTRY.c.leaf_hash), _raw(LOG_ENTRY.c.record), LOG_ENTRY.c.decision_id,
+    *map(_raw, DECISION.columns),
 ).join_from(
     LOG_ENTRY, DECISION,
     and_(DECISION.c.decision_id == LOG_ENTRY.c.decision_id, DECISION.c.lender == LOG_ENTRY.c.lender),
     isouter=True,
+)  # fmt: skip
+_OFFERS = select(DECISION.c.index, *map(_raw, OFFER.columns)).join_from(
+    OFFER, DECISION,
+    and_(DECISION.c.decision_id == OFFER.c.superseded_by, DECISION.c.lender == OFFER.c.lender), isouter=True,
 )  # fmt: skip

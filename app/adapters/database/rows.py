@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from app.adapters.database.tables import to_codes, to_microseconds
+from app.adapters.database.tables import DECISION, OFFER, to_codes, to_microseconds
 from app.usecases.ports import DecisionRow, LogHead, OfferRow, Sealed
 
 Row = tuple[Any, ...]
@@ -44,6 +44,16 @@ def checkpoint_rows(sealed: Sealed) -> list[Row]:
 def new_terms(sealed: Sealed, known: set[str]) -> list[Row]:
     """This function will return the rows of terms whose digest is not known to be stored."""
     return [(digest, canonical) for digest, canonical in sealed.terms if digest not in known]
+
+
+def decision_values(row: DecisionRow) -> dict[str, Any]:
+    """This function will return each column of a decision's row, as it is stored."""
+    return dict(zip(DECISION.columns.keys(), _decision(row), strict=True))
+
+
+def offer_values(row: OfferRow, superseded_by: str | None) -> dict[str, Any]:
+    """This function will return each column of an offer's row, as it is stored."""
+    return dict(zip(OFFER.columns.keys(), _offer(row, superseded_by), strict=True))
 
 
 def head_values(head: LogHead) -> Row:
