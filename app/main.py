@@ -28,6 +28,7 @@ from app.api.access import Keys, new_key
 from app.api.application import new_application
 from app.api.calls import Services
 from app.api.documentation import contract_as_yaml
+from app.audit.operator_record import Act
 from app.products.parse import parse_catalogue
 from app.settings import BUILT_IN_CATALOGUE, Settings
 from app.usecases.catalogue import ActiveCatalogue
@@ -35,6 +36,7 @@ from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer, Room, wanted
 from app.usecases.decide import seal as seal_batch
 from app.usecases.obstacles import Obstacle
+from app.usecases.operator_log import OperatorRecords
 from app.usecases.ports import BatchState, Book, Sealed, Wanted
 from app.usecases.receipt import Receipts
 
@@ -75,6 +77,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 now=clock or utc_now,
                 new_id=new_uuid7,
                 receipts=Receipts(database.decisions),
+                operator_log=database.operator,
                 ready=database.ready,
                 stopping=lambda: app.state.stopping,
             )
@@ -136,7 +139,10 @@ async def _prepare_demo(settings: Settings) -> None:
 
 
 async def _seed_demo(settings: Settings, database: Database, room: Room, now: datetime) -> None:
-    await database.catalogue.activate(room.catalogue.digest, "demo")
+    recording = OperatorRecords(room.signer, room.log_name).recording(
+        Act.CATALOGUE_ACTIVATED, {"catalogue": room.catalogue.digest}, by="demo"
+    )
+    await database.catalogue.activate(room.catalogue.digest, "demo", recording)
     await demo_keys(database.keys, settings.demo_keys_file, partial(new_key, now=now))
     # A bank's own catalogue need not have the products of the demonstration.
     products = {case.document["product"] for case in seeded_cases(day_in_shanghai(now))}

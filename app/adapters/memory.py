@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from app.adapters.clock import utc_now
+from app.audit.operator_record import OPERATOR
 from app.domain.standing import Commitment
+from app.usecases.operator_log import Recording
 from app.usecases.ports import (
     Activation,
     ApiKey,
@@ -55,6 +57,15 @@ class _Tables:
         """This function will put a decision's answer together again."""
         return answer_in(self.entries[row.lender, row.index].record, row.answer_from, row.answer_until, row.place)
 
+    def record(self, recording: Recording, now: datetime) -> LogEntry:
+        """This function will write an operator's record."""
+        head = self.heads.get(OPERATOR, LogHead(OPERATOR, 0, b"", None))
+        sealed = recording(head, now if head.recorded_at is None else max(now, head.recorded_at))
+        self.heads.update({head.lender: head for head in sealed.heads})
+        self.entries.update({(entry.lender, entry.index): entry for entry in sealed.entries})
+        self.checkpoints.extend(sealed.checkpoints)
+        return sealed.entries[0]
+
     def open_offers(self, since: date) -> list[OfferRow]:
         return [
             o for name, o in self.offers.items() if name not in self.superseded and o.commitment.counts_until >= since
@@ -71,6 +82,7 @@ class MemoryDatabase:
         self.previews = MemoryPreviewLog(tables)
         self.catalogue = MemoryCatalogueBook(tables, clock)
         self.keys = MemoryKeyRing(tables, clock)
+        self.operator = MemoryOperatorLog(tables, clock)
 
     async def start(self) -> None:
         """This function will do nothing: there is nothing to start."""
@@ -257,6 +269,24 @@ class MemoryPreviewLog:
         return tuple(sorted(rows, key=lambda row: (row.previewed_at, row.preview_id), reverse=True)[:limit])
 
 
+class MemoryOperatorLog:
+    """The operator's log in memory."""
+
+    def __init__(self, tables: _Tables, clock: Clock) -> None:
+        self._tables = tables
+        self._clock = clock
+
+    async def append(self, recording: Recording) -> LogEntry:
+        """This function will write a record that belongs to no change in the database."""
+        return self._tables.record(recording, self._clock())
+
+    async def entries(self, *, before: int | None, limit: int) -> Sequence[LogEntry]:
+        """This function will return up to `limit` records, newest first, from below the index `before`."""
+        found = [e for e in self._tables.entries.values() if e.lender == OPERATOR]
+        found = [e for e in found if before is None or e.index < before]
+        return tuple(sorted(found, key=lambda entry: entry.index, reverse=True)[:limit])
+
+
 class MemoryCatalogueBook:
     """Activations in memory."""
 
@@ -264,11 +294,12 @@ class MemoryCatalogueBook:
         self._tables = tables
         self._clock = clock
 
-    async def activate(self, digest: str, activated_by: str) -> Activation:
-        """This function will record the activation; activating what is active already returns the standing one."""
+    async def activate(self, digest: str, activated_by: str, recording: Recording) -> Activation:
+        """This function will write the activation and its record; what is active already stays, and records nothing."""
         standing = await self.active()
         if standing is not None and standing.digest == digest:
             return standing
+        self._tables.record(recording, self._clock())
         self._tables.activations.append(Activation(digest, self._clock(), activated_by))
         return self._tables.activations[-1]
 

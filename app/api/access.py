@@ -41,6 +41,7 @@ class Role(StrEnum):
 _EVERYONE: Final = frozenset(Role)
 _BUSINESS: Final = frozenset({Role.LOAN_SYSTEM, Role.LOAN_OFFICER, Role.RISK_ANALYST})
 _READERS: Final = _BUSINESS | {Role.AUDITOR}
+_SUPERVISORS: Final = frozenset({Role.AUDITOR, Role.OPERATOR})
 
 # operation -> roles. The operator runs the service and sees no company's data; the auditor sees all, changes nothing.
 PERMITTED: Final[dict[str, frozenset[Role]]] = {
@@ -54,6 +55,9 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     # Whoever keeps checkpoints outside the installation may be anyone; there is no company in them.
     "get_checkpoint": _EVERYONE,
     "get_consistency": _EVERYONE,
+    "get_operator_checkpoint": _SUPERVISORS,
+    "get_operator_consistency": _SUPERVISORS,
+    "list_operator_records": _SUPERVISORS,
     "list_zones": _EVERYONE,
     "list_products": _EVERYONE,
     "get_product": _EVERYONE,

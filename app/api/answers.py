@@ -247,6 +247,31 @@ class ConsistencyAnswer(Answered):
     hashes: Annotated[list[Hash], Field(max_length=128)]
 
 
+class OperatorRecord(Answered):
+    """一项操作，见 docs/audit-record.md。One act of those who run the installation."""
+
+    format: Literal["jifendai/operator/1"]
+    act: Name
+    by: Name = Field(description="操作人。The subject who acted.")
+    recorded_at: Moment
+    document: dict[str, Any] = Field(description="该种操作的内容。What belongs to an act of this kind.")
+
+
+class OperatorRecordShown(Answered):
+    """操作记录及其在日志中的位置。A record and its place in the operator's log."""
+
+    index: Count
+    leaf_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
+    record: OperatorRecord
+
+
+class OperatorRecordPage(Answered):
+    """操作记录，由新到旧。The operator's records, newest first."""
+
+    items: Annotated[list[OperatorRecordShown], Field(max_length=200)]
+    next_cursor: NextCursor
+
+
 class PreviewAnswer(Answered):
     """试算结果：预授信、转人工、拒绝依次排列。Previews: pre-approved, referred, declined, in this order."""
 

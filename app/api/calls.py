@@ -30,6 +30,7 @@ from app.api.problems import BY_STATUS, Problem, invalid_query, obstacle_problem
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer
+from app.usecases.operator_log import OperatorLog
 from app.usecases.ports import CatalogueBook, DecisionLog, Identifiers, PreviewLog, Submission
 from app.usecases.receipt import Receipts
 
@@ -72,6 +73,7 @@ class Services:
     now: Callable[[], datetime]
     new_id: Identifiers
     receipts: Receipts
+    operator_log: OperatorLog
     ready: Callable[[], Awaitable[list[str]]]
     stopping: Callable[[], bool] = lambda: False
 

@@ -253,6 +253,12 @@ class PreviewsQuery(_Page):
     previewed_by: ShortText | None = Field(None, description="由谁试算。Subject who previewed.")
 
 
+class OperatorRecordsQuery(_Page):
+    """Which page of the operator's records to show."""
+
+    cursor: Cursor | None = Field(None, description="上一页的 next_cursor。next_cursor of the page before.")
+
+
 class ProductsQuery(Sent):
     """Which products of the shelf to show, as of which day."""
 

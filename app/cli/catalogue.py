@@ -8,12 +8,14 @@ import json
 import os
 
 from app.adapters.catalogue_files import read_catalogue_files
+from app.audit.operator_record import Act
 from app.cli.installation import (
     DONE,
     FAULTY,
     Refused,
     its_catalogue,
     its_database,
+    its_records,
     its_settings,
     say,
     show,
@@ -66,11 +68,12 @@ def schema(options: argparse.Namespace) -> None:
 def activate(options: argparse.Namespace) -> None:
     """This function will let the installation's catalogue decide from now on."""
     settings = its_settings()
-    catalogue = its_catalogue(settings)
+    catalogue, by = its_catalogue(settings), subject()
+    recording = its_records(settings).recording(Act.CATALOGUE_ACTIVATED, {"catalogue": catalogue.digest}, by=by)
 
     async def record() -> None:
         async with its_database(settings) as database:
-            standing = await database.catalogue.activate(catalogue.digest, subject())
+            standing = await database.catalogue.activate(catalogue.digest, by, recording)
             since = f"{standing.activated_at:%Y-%m-%d %H:%M:%SZ}"
             show(f"{standing.digest} decides since 生效自 {since}, activated by 启用人 {standing.activated_by}")
 

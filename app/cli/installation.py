@@ -17,7 +17,9 @@ from sqlalchemy.exc import ArgumentError
 
 from app.adapters.database import Database, open_database
 from app.adapters.database.store import database_url
+from app.adapters.signing import LogSigner
 from app.settings import DEMO_LOG_NAME, Settings
+from app.usecases.operator_log import OperatorRecords
 
 if TYPE_CHECKING:
     from app.usecases.catalogue import ActiveCatalogue
@@ -65,6 +67,14 @@ def its_catalogue(settings: Settings) -> ActiveCatalogue:
     from app.main import load_catalogue
 
     return load_catalogue(settings)
+
+
+def its_records(settings: Settings) -> OperatorRecords:
+    """This function will return what makes the operator's records, signed by the installation's key. Raises
+    SettingsRefused, SigningKeyError.
+    """
+    settings.check()
+    return OperatorRecords(LogSigner.from_file(settings.key_file), settings.log_name)
 
 
 @asynccontextmanager

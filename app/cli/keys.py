@@ -10,6 +10,7 @@ from datetime import timedelta
 from app.adapters.clock import utc_now
 from app.adapters.signing import LogSigner, make_key_file
 from app.api.access import Role, new_key
+from app.audit.operator_record import OPERATOR
 from app.cli.installation import FAULTY, Refused, its_catalogue, its_database, its_settings, say, show
 from app.settings import Settings
 from app.usecases.ports import ApiKey
@@ -97,5 +98,5 @@ def verifiers(options: argparse.Namespace) -> None:
     settings = its_settings()
     settings.check()
     signer = LogSigner.from_file(settings.key_file)
-    for lender in sorted(its_catalogue(settings).catalog.lenders):
+    for lender in sorted({*its_catalogue(settings).catalog.lenders, OPERATOR}):
         show(signer.verifier_key(f"{settings.log_name}/{lender}"))

@@ -19,6 +19,9 @@ from app.products.gates import GateSource, dated_within, gates_within
 from app.products.parameters import SHORT_NAMES, Dated
 from app.products.sources import Product, Sources
 
+RESERVED_LENDERS = frozenset({"operator"})
+"""A log's origin ends with its lender's id, and the operator's log ends with this."""
+
 
 def check_links(sources: Sources, faults: Faults) -> None:
     """This function will note every name that means nothing."""
@@ -28,8 +31,11 @@ def check_links(sources: Sources, faults: Faults) -> None:
     for name, zone in sources.zones.items():
         _check_zone(sources, name, zone, faults)
         _check_beginnings(zone, faults)
-    for lender in sources.lenders.values():
+    for name, lender in sources.lenders.items():
         _check_beginnings(lender, faults)
+        if name in RESERVED_LENDERS:
+            what = f"no lender may be called {name}: that is the name of the operator's own log"
+            faults.add(lender.place, what, "Choose another id, and rename its folder.")
     for product in sources.products.values():
         _check_product(sources, product, faults)
 

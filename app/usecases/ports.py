@@ -407,9 +407,11 @@ class Activation:
 class CatalogueBook(Protocol):
     """The activations; the newest counts."""
 
-    async def activate(self, digest: str, activated_by: str) -> Activation:
-        """This function will record the activation; activating what is active already changes nothing and returns
-        the standing one.
+    async def activate(
+        self, digest: str, activated_by: str, recording: Callable[[LogHead, datetime], Sealed]
+    ) -> Activation:
+        """This function will write the activation and, in the same transaction, its record in the operator's log;
+        activating what is active already changes nothing, records nothing, and returns the standing one.
         """
         ...
 

@@ -18,6 +18,7 @@ from app.audit import EvidenceError
 from app.audit.canonical import digest
 from app.audit.checkpoint import Checkpoint, Verifier, open_checkpoint
 from app.audit.merkle import HASH_BYTES, Frontier, leaf_hash
+from app.audit.operator_record import OPERATOR, read_operator_record
 from app.usecases.finding import Finding, differences
 from app.usecases.ports import DecisionRow, LogExtent, LogTrail, OfferRow, SignedCheckpoint, StoredLeaf
 from app.usecases.recorded_row import RecordPlace, recorded_rows
@@ -30,7 +31,7 @@ MOST_NAMED = 100
 # What was done to the log comes first, what follows from it last.
 _ORDER = (
     "stale", "missing", "inserted", "changed", "swapped", "moved", "root outside", "root stored", "note", "unsigned",
-    "head", "unlisted", "stray", "answer", "column", "offer", "terms",
+    "head", "unlisted", "stray", "answer", "column", "offer", "terms", "act",
 )  # fmt: skip
 
 FORMAT_OF_A_DECISION = b'"format":"jifendai/decision/1"'
@@ -173,6 +174,8 @@ class _Work:
         # What a changed record says is held against nothing: that it was changed is said already.
         if calculated != leaf.leaf_hash:
             self._has_changed(leaf, calculated)
+        elif self.log.lender == OPERATOR:
+            self._hold_act(leaf)
         else:
             self._hold_rows(leaf)
         # The tree goes on with the stored hash: if that leads to the signed root, the named record alone was changed.
@@ -190,6 +193,12 @@ class _Work:
         zh = f"第 {start} 条记录" if stop == start + 1 else f"第 {start} 至 {stop - 1} 条记录"
         how = (" at the end: the log was cut off", "：日志末尾被截断") if at_the_end else (": deleted", "：被删除")
         self.find("missing", f"{en} missing{how[0]}", f"缺少{zh}{how[1]}")
+
+    def _hold_act(self, leaf: StoredLeaf) -> None:
+        try:
+            read_operator_record(leaf.record)
+        except EvidenceError as error:
+            self.find("act", f"record {leaf.index}: {error.en}", f"第 {leaf.index} 条记录：{error.zh}")
 
     def _hold_rows(self, leaf: StoredLeaf) -> None:
         """What people search by, are answered and were promised is what the record says."""

@@ -9,6 +9,7 @@ import pytest
 from app.adapters.database import Database, open_database
 from app.usecases.ports import Activation, ApiKey, PreviewRow
 from tests.adapters.conftest import SetClock
+from tests.records import ACTIVATED
 
 PREVIEW = PreviewRow(
     preview_id="p1", previewed_at=datetime(2026, 11, 20, 2, 15, 0, 123456, tzinfo=UTC), previewed_by="officer",
@@ -66,23 +67,23 @@ class TestActivations:
         assert await database.catalogue.active() is None
 
     async def test_leave_the_newest_active(self, database: Database, clock: SetClock):
-        await database.catalogue.activate("sha256:one", "operator")
+        await database.catalogue.activate("sha256:one", "operator", ACTIVATED)
         clock.now += timedelta(seconds=1)
 
-        made = await database.catalogue.activate("sha256:two", "operator-2")
+        made = await database.catalogue.activate("sha256:two", "operator-2", ACTIVATED)
 
         assert made == Activation("sha256:two", clock.now, "operator-2")
         assert await database.catalogue.active() == made
 
     async def test_of_what_is_active_change_nothing(self, database: Database, clock: SetClock):
-        standing = await database.catalogue.activate("sha256:one", "operator")
+        standing = await database.catalogue.activate("sha256:one", "operator", ACTIVATED)
         clock.now += timedelta(seconds=1)
 
-        assert await database.catalogue.activate("sha256:one", "another") == standing
+        assert await database.catalogue.activate("sha256:one", "another", ACTIVATED) == standing
 
     async def test_may_return_to_an_earlier_catalogue(self, database: Database):
         for digest in ("sha256:one", "sha256:two", "sha256:one"):
-            await database.catalogue.activate(digest, "operator")
+            await database.catalogue.activate(digest, "operator", ACTIVATED)
 
         assert (await database.catalogue.active()).digest == "sha256:one"
 
@@ -90,7 +91,7 @@ class TestActivations:
         replicas = [open_database(database_url) for _ in range(4)]
 
         made = await asyncio.gather(
-            *(replica.catalogue.activate(f"sha256:{n}", "operator") for n, replica in enumerate(replicas))
+            *(replica.catalogue.activate(f"sha256:{n}", "operator", ACTIVATED) for n, replica in enumerate(replicas))
         )
 
         assert (await replicas[0].catalogue.active()) in made

@@ -15,6 +15,7 @@ from app.domain.money import Yuan
 from app.usecases.ports import BatchState, Book, Sealed, StoreUnavailable, Submission, Wanted
 from tests.adapters.conftest import SetClock, opened
 from tests.adapters.sealing import COUNTS_DAYS, Answer, Poisoned, poisoned, seal, submission, wanted
+from tests.records import ACTIVATED
 
 OTHER_COMPANY = "91999999MAT000026X"
 
@@ -99,8 +100,8 @@ class TestTheBook:
     async def test_reads_the_catalogue_that_is_active(self, database: Database):
         assert (await look(database.book, submission("k1"))).edition is None
 
-        await database.catalogue.activate("sha256:one", "operator")
-        await database.catalogue.activate("sha256:two", "operator")
+        await database.catalogue.activate("sha256:one", "operator", ACTIVATED)
+        await database.catalogue.activate("sha256:two", "operator", ACTIVATED)
 
         assert (await look(database.book, submission("k1"))).edition == "sha256:two"
 

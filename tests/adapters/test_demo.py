@@ -23,6 +23,7 @@ from app.api.access import new_key
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import day_in_shanghai
 from tests.policy_cases import catalogue
+from tests.records import ACTIVATED
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +41,7 @@ async def seeded(url: str, signer: LogSigner, *, now: datetime | None = None) ->
     edition = ActiveCatalogue(catalogue())
     database = open_database(url, clock=lambda: now)
     try:
-        await database.catalogue.activate(edition.digest, "test")
+        await database.catalogue.activate(edition.digest, "test", ACTIVATED)
         count = await seed(
             database.book, database.decisions,
             catalogue=edition, signer=signer, log_name="demo.example", today=day_in_shanghai(now),

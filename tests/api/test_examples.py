@@ -8,7 +8,7 @@ import pytest
 
 from app.api.examples import DECISION_ID
 from app.usecases.days import day_in_shanghai
-from tests.service import demo_settings, running
+from tests.service import caller_for, demo_settings, running
 
 NOW = datetime.now(UTC)
 DAYS = {
@@ -30,12 +30,11 @@ class TestEveryExampleOfTheServedContract:
         at = DAYS[day]
         async with running(demo_settings(tmp_path / "data", sqlite_url), clock=lambda: at) as service:
             contract = (await service.client.get("/openapi.json")).json()
-            caller = {"metrics": "operator", "list_previews": "auditor"}
             executed = 0
             for path, operations in contract["paths"].items():
                 for method, operation in operations.items():
                     name = operation["operationId"]
-                    headers = service.bearer(caller.get(name, "loan_officer"))
+                    headers = service.bearer(caller_for(name))
                     for parameter in operation.get("parameters", ()):
                         if parameter["in"] == "path":
                             path = path.replace(f"{{{parameter['name']}}}", parameter["example"])

@@ -3,9 +3,12 @@
 import pytest
 
 from app.adapters.signing import LogSigner
+from app.audit.canonical import canonical_bytes
 from app.audit.checkpoint import Checkpoint, Verifier, open_checkpoint
-from app.audit.merkle import RootMismatchError, verify_consistency
+from app.audit.merkle import RootMismatchError, leaf_hash, verify_consistency
+from app.audit.operator_record import Act
 from app.audit.strict_base64 import from_base64
+from app.usecases.operator_log import OperatorRecords
 from tests.api.test_decisions import application
 from tests.service import Service
 
@@ -102,3 +105,48 @@ class TestAConsistencyProof:
         answer = await embedded.get(f"/v1/logs/icbc/consistency?from={newest.size}&to={newest.size}")
 
         assert (answer.status_code, answer.json()["hashes"]) == (200, [])
+
+
+class TestTheOperatorsLog:
+    async def test_tells_who_activated_the_catalogue_and_can_be_checked(self, service: Service):
+        page = (await service.get("/v1/logs/operator/records", caller="auditor")).json()
+        checkpoint = await service.get("/v1/logs/operator/checkpoint", caller="auditor")
+
+        shown = page["items"][-1]
+        signed = checkpoint_in(service, checkpoint.content, "operator")
+        assert (shown["record"]["act"], shown["record"]["by"]) == ("CATALOGUE_ACTIVATED", "demo")
+        assert leaf_hash(canonical_bytes(shown["record"])).hex() == shown["leaf_hash"]
+        assert signed.origin == f"{service.settings.log_name}/operator"
+        assert signed.size == page["items"][0]["index"] + 1
+
+    async def test_is_paged_by_a_cursor_that_fits_no_other_list(self, embedded: Service):
+        records = OperatorRecords(LogSigner.from_file(embedded.settings.key_file), embedded.settings.log_name)
+        async with embedded.database() as database:
+            for number in range(4):
+                await database.operator.append(records.recording(Act.ROLE_CHANGED, {"number": number}, by="test"))
+
+        seen, cursor = [], ""
+        while cursor is not None:
+            page = (await embedded.get(f"/v1/logs/operator/records?limit=2{cursor}", caller="operator")).json()
+            seen += [item["index"] for item in page["items"]]
+            cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
+            if cursor:
+                foreign = await embedded.get(f"/v1/decisions?limit=2{cursor}")
+                assert foreign.status_code == 400
+
+        assert seen == list(range(max(seen), -1, -1))
+        assert len(seen) >= 5
+
+    async def test_proves_that_it_has_only_grown(self, embedded: Service):
+        answer = await embedded.get("/v1/logs/operator/consistency?from=1", caller="operator")
+
+        assert answer.json()["from"] == 1
+
+    @pytest.mark.parametrize("path", ["checkpoint", "consistency?from=1", "records"])
+    async def test_does_not_exist_for_a_key_confined_to_lenders(self, embedded: Service, path: str):
+        await embedded.add_key("narrow", "auditor", "icbc")
+
+        foreign = await embedded.get(f"/v1/logs/operator/{path}", caller="narrow")
+        absent = await embedded.get("/v1/logs/nbcb-absent/checkpoint", caller="narrow")
+
+        assert (foreign.status_code, foreign.content) == (404, absent.content)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from app.usecases.ports import StoreUnavailable
 from tests.api.test_decisions import application
+from tests.records import ACTIVATED
 from tests.service import Service
 
 
@@ -16,7 +17,7 @@ class TestReadiness:
 
     async def test_is_lost_when_another_catalogue_was_activated_and_decisions_stop(self, service: Service):
         async with service.database() as database:
-            await database.catalogue.activate("sha256:" + "0" * 64, "somebody")
+            await database.catalogue.activate("sha256:" + "0" * 64, "somebody", ACTIVATED)
         ready = await service.client.get("/readyz")
         decided = await service.decide(application(), "key")
 

@@ -211,7 +211,7 @@ class TestWhatIsGiven:
         found = jifendai("verify", "database")
 
         assert (found.code, found.out) == (0, "")
-        assert "4 logs verified" in found.err
+        assert "5 logs verified" in found.err
 
     def test_may_be_a_checkpoint_of_a_log_that_is_gone(self, demonstration: Path, jifendai: Jifendai):
         signer = LogSigner.from_file(demonstration / "var" / "demo-signing-key.pem")

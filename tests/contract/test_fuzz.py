@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
 
 from tests.api.test_fields import codes
-from tests.service import demo_settings, listening
+from tests.service import caller_for, demo_settings, listening
 
 ROOT = Path(__file__).parents[2]
 GATE, SOAK = 50, 2_500
@@ -73,5 +73,5 @@ def test_every_operation_keeps_the_contract_for_long(case: schemathesis.Case, ad
 
 def keeps_the_contract(case: schemathesis.Case, address: str) -> None:
     """This function will send the case with a sound key and hold the answer to the contract."""
-    caller = {"metrics": "operator", "list_previews": "auditor"}.get(operation_of(case), "loan_officer")
+    caller = caller_for(operation_of(case))
     case.call_and_validate(base_url=address, headers={"Authorization": f"Bearer {keys[caller]}"})

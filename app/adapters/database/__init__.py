@@ -16,6 +16,7 @@ from app.adapters.database.decision_log import DecisionLog
 from app.adapters.database.key_ring import KeyRing
 from app.adapters.database.log_trail import LogTrail
 from app.adapters.database.migrate import is_current, migrate, missing_migrations
+from app.adapters.database.operator_log import OperatorLog
 from app.adapters.database.previews import PreviewLog
 from app.adapters.database.sqlite import SqliteBook
 from app.adapters.database.store import Store
@@ -38,6 +39,7 @@ class Database:
         self.previews = PreviewLog(store)
         self.catalogue = CatalogueBook(store, clock)
         self.keys = KeyRing(store, clock)
+        self.operator = OperatorLog(store, clock)
 
     async def start(self) -> None:
         """This function will begin what runs beside the requests. It never fails: `ready` says what is missing."""

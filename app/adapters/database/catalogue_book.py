@@ -1,6 +1,7 @@
 """Which catalogue decides from when on.
 
-Neighbours may rely on this: activations are numbered, the newest counts, and none is ever changed.
+Neighbours may rely on this: activations are numbered, the newest counts, and none is ever changed; each is a record of
+the operator's log, written in the same transaction.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
-from sqlalchemy.exc import IntegrityError
 
 from app.adapters.clock import utc_now
+from app.adapters.database.operator_log import operator_head, record, written
 from app.adapters.database.store import Store
 from app.adapters.database.tables import CATALOGUE_ACTIVATION as ACTIVATION
+from app.usecases.operator_log import Recording
 from app.usecases.ports import Activation
 
 _NEWEST = select(ACTIVATION).order_by(ACTIVATION.c.number.desc()).limit(1)
@@ -26,13 +28,16 @@ class CatalogueBook:
         self._store = store
         self._clock = clock
 
-    async def activate(self, digest: str, activated_by: str) -> Activation:
-        """This function will record the activation; activating what is active already returns the standing one."""
+    async def activate(self, digest: str, activated_by: str, recording: Recording) -> Activation:
+        """This function will write the activation and its record; what is active already stays, and records nothing."""
 
         def activated(connection: Connection) -> Activation:
+            # Of two replicas that activate at the same moment, the second sees what the first one did.
+            operator_head(connection)
             newest = connection.execute(_NEWEST).first()
             if newest is not None and newest.digest == digest:
                 return Activation(newest.digest, newest.activated_at, newest.activated_by)
+            record(connection, recording, self._clock)
             made = Activation(digest, self._clock(), activated_by)
             connection.execute(
                 insert(ACTIVATION).values(
@@ -42,12 +47,7 @@ class CatalogueBook:
             )  # fmt: skip
             return made
 
-        while True:
-            # Two replicas may activate at the same moment; the second sees the first one's number when it tries again.
-            try:
-                return await self._store.write(activated)
-            except IntegrityError:
-                continue
+        return await written(self._store, activated)
 
     async def active(self) -> Activation | None:
         """This function will return the newest activation."""

@@ -101,7 +101,7 @@ def committing(commit: Callable[[], None]) -> None:
 
 def lock_and_read(connection: Connection, wanted: Wanted, clock: Callable[[], datetime]) -> BatchState:
     """This function will lock the heads in id order and return the state after the locks."""
-    heads = _locked_heads(connection, wanted.lenders)
+    heads = locked_heads(connection, wanted.lenders)
     # A clock that was set back never takes the log's time back with it.
     now = max([clock(), *(head.recorded_at for head in heads.values() if head.recorded_at is not None)])
     return BatchState(
@@ -196,7 +196,8 @@ def _insert(connection: Connection, table: Table, rows: list[Values]) -> None:
         connection.execute(_INSERTS[table], list(named(tuple(table.columns.keys()), rows)))
 
 
-def _locked_heads(connection: Connection, lenders: tuple[str, ...]) -> dict[str, LogHead]:
+def locked_heads(connection: Connection, lenders: tuple[str, ...]) -> dict[str, LogHead]:
+    """This function will lock the heads in id order and return them; those that are missing it makes, of size 0."""
     heads = {row.lender: LogHead(*row) for row in connection.execute(_LOCK_HEADS, {"lenders": lenders})}
     unseen = {lender: LogHead(lender, 0, b"", None) for lender in lenders if lender not in heads}
     _insert(connection, LOG_HEAD, [(lender, *head_values(head)) for lender, head in unseen.items()])
