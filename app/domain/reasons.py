@@ -129,6 +129,31 @@ class ReasonCode(Enum):
         "风险补偿资金池仅为规划,不提供补偿",
         "the risk-compensation pool is only planned and covers nothing",
     )
+    COVER_NO_ROOM = (
+        605,
+        "风险补偿资金池余量不足,不提供补偿",
+        "the risk-compensation pool has no room left for this line, which it does not cover",
+    )
+    COVER_COMPANY_CAP_USED = (
+        606,
+        "该企业在资金池的单户补偿上限已用完",
+        "the pool's cap for this company is used up, over all lenders",
+    )
+    COVER_LENDER_QUOTA_USED = (
+        607,
+        "本机构在资金池的配额已用完",
+        "the lender's quota of the pool is used up",
+    )
+    COVER_STOPPED = (
+        608,
+        "资金池已触及止损线或已暂停,不再新增补偿",
+        "the pool has reached its stop line or is suspended, and takes no new cover",
+    )
+    SUBSIDY_BUDGET_USED = (
+        609,
+        "贴息项目预算已用完,未计入",
+        "the budget of an interest subsidy is used up; it is not counted",
+    )
 
     def __init__(self, number: int, zh: str, en: str) -> None:
         self.number = number

@@ -1,0 +1,366 @@
+"""资金池账: what a pool has, what it has promised, and the entries that lead from one to the other.
+
+Neighbours may rely on these invariants:
+- room = max(0, paid-in balance × multiple − reserved − committed); the sum of all entries is the balance.
+- Two phases, as in TigerBeetle's transfers: room is reserved, a drawdown commits its part and leaves the rest reserved,
+  what is over is released. At every moment promised = reserved + committed + released + compensated, so that each fen
+  of a promise is resolved once; entries are never changed, a correction is an entry more.
+- Nothing is newly promised beyond the room of its moment. A pay-out may leave less than is promised: then there is no
+  room, and what was promised stands. A correction of the past (冲正) puts a promise back for the same reason.
+- Time alone ends a reservation: past `held_until` it counts for nothing, whether or not an entry said so yet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from datetime import date
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from enum import StrEnum
+
+from app.domain.money import Yuan
+from app.domain.pool import Denominator, Lines, Numerator, PoolBook, PoolStanding, PoolStatus, PoolTerms
+from app.domain.reasons import ReasonCode
+
+_ZERO = Yuan(0)
+
+
+class EntryKind(StrEnum):
+    """分录: what an entry does."""
+
+    CONTRIBUTED = "CONTRIBUTED"
+    RESERVED = "RESERVED"
+    COMMITTED = "COMMITTED"
+    UNCOMMITTED = "UNCOMMITTED"
+    RELEASED = "RELEASED"
+    REINSTATED = "REINSTATED"
+    COMPENSATED = "COMPENSATED"
+    RECOVERED = "RECOVERED"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """A pool's sums, or what one entry adds to them; amounts of the pool's own money, in fen. `drawn` is all that was
+    ever committed.
+    """
+
+    paid_in: Yuan = _ZERO
+    reserved: Yuan = _ZERO
+    committed: Yuan = _ZERO
+    compensated: Yuan = _ZERO
+    recovered: Yuan = _ZERO
+    drawn: Yuan = _ZERO
+
+    def __add__(self, other: Totals) -> Totals:
+        return Totals(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Totals)))
+
+    @property
+    def balance(self) -> Yuan:
+        """What is in the pool: paid in, less what was paid out, with what came back."""
+        return self.paid_in - self.compensated + self.recovered
+
+    @property
+    def promised(self) -> Yuan:
+        """What stands promised."""
+        return self.reserved + self.committed
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One immutable entry; `cover` is the offer's id, None for the pool's own capital."""
+
+    kind: EntryKind
+    change: Totals
+    value_on: date
+    lender: str | None = None
+    cover: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """One line's cover: how much of the loan is under it, and what that comes to in the pool's money.
+
+    `covered` is the most of the loan that it answers for, `ever_covered` all that was put under it; `outstanding` and
+    `undrawn` are the parts of `covered` which are drawn and which may still be. `held_until` is the last day on which
+    the undrawn part counts (inclusive). `promised` is what was ever promised, `drawn` what was ever committed, in the
+    pool's money. `closed` once the pool has paid.
+    """
+
+    id: str
+    pool: str
+    lender: str
+    uscc: str
+    share: Decimal
+    covered: Yuan = _ZERO
+    ever_covered: Yuan = _ZERO
+    outstanding: Yuan = _ZERO
+    undrawn: Yuan = _ZERO
+    held_until: date | None = None
+    promised: Yuan = _ZERO
+    drawn: Yuan = _ZERO
+    compensated: Yuan = _ZERO
+    closed: bool = False
+
+    def __post_init__(self) -> None:
+        if min(self.outstanding, self.undrawn, self.drawn, self.compensated, self.released) < 0:
+            raise ValueError(f"cover {self.id}: each fen is resolved once, and none of them twice")
+
+    @property
+    def committed(self) -> Yuan:
+        """The pool's part of what is drawn."""
+        return pool_money(self.outstanding, self.share)
+
+    @property
+    def reserved(self) -> Yuan:
+        """The pool's part of what may still be drawn, whether or not time has ended it."""
+        return pool_money(self.outstanding + self.undrawn, self.share) - self.committed
+
+    @property
+    def released(self) -> Yuan:
+        """What was promised and is given back."""
+        return self.promised - self.reserved - self.committed - self.compensated
+
+    def counts(self, on: date) -> Yuan:
+        """This function will return the loan amount that counts against the company's cap on a day."""
+        return self.outstanding + (self.undrawn if self.held_until is not None and self.held_until >= on else _ZERO)
+
+
+@dataclass(frozen=True, slots=True)
+class LineFigures:
+    """What the loan's own ledger says of a line: `outstanding` principal, all that was ever `disbursed`, and what may
+    still be drawn until `available_until` (inclusive).
+    """
+
+    outstanding: Yuan
+    disbursed: Yuan
+    undrawn: Yuan
+    available_until: date
+
+
+# ---- room -----------------------------------------------------------------------------------------------------------
+
+
+def room(terms: PoolTerms, totals: Totals, lapsed: Yuan = _ZERO) -> Yuan:
+    """This function will return what may still be promised; `lapsed` is what of the reservations time has ended."""
+    capacity = Yuan(int((int(totals.balance) * terms.leverage_multiple).to_integral_value(ROUND_FLOOR)))
+    return max(_ZERO, capacity - totals.promised + lapsed)
+
+
+def standing(
+    terms: PoolTerms, totals: Totals, lapsed: Yuan, *, company: Yuan, lender: Yuan, lender_id: str, stopped: bool
+) -> PoolStanding:
+    """This function will say what room there is for one company and one lender.
+
+    `company` is the loan amount that counts against its cap, over all lenders; `lender` what stands promised to it.
+    """
+    cap, quota = terms.per_company_cap, terms.quota_of(lender_id)
+    return PoolStanding(
+        pool=terms.id,
+        room=room(terms, totals, lapsed),
+        company_room=None if cap is None else max(_ZERO, cap - company),
+        lender_room=None if quota is None else max(_ZERO, quota - lender),
+        stopped=stopped,
+    )
+
+
+def pool_money(covered: Yuan, share: Decimal) -> Yuan:
+    """This function will return the pool's part of a covered amount, rounded up to the fen: no promise is short."""
+    return Yuan(int((int(covered) * share).to_integral_value(ROUND_CEILING)))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Cover that is asked for: a limit in loan amount, and the pool's share of a loss on it."""
+
+    limit: Yuan
+    share: Decimal
+
+
+def fitting(found: PoolStanding, asked: Asked) -> Yuan | ReasonCode:
+    """This function will return the loan amount that the pool can cover now, or the code of why there is none.
+
+    A line above the company's cap is covered up to it. Room for a part of the rest is no room: half a promise would
+    leave everybody in doubt about which half.
+    """
+    if found.stopped:
+        return ReasonCode.COVER_STOPPED
+    covered = asked.limit if found.company_room is None else min(asked.limit, found.company_room)
+    if covered <= 0:
+        return ReasonCode.COVER_COMPANY_CAP_USED
+    needed = pool_money(covered, asked.share)
+    if needed > found.room:
+        return ReasonCode.COVER_NO_ROOM
+    if found.lender_room is not None and needed > found.lender_room:
+        return ReasonCode.COVER_LENDER_QUOTA_USED
+    return covered
+
+
+def takes_cover(terms: PoolTerms) -> bool:
+    """This function will tell whether we ourselves may reserve room: the book is ours, and the pool is active."""
+    return terms.book is PoolBook.OWN and terms.status is PoolStatus.ACTIVE
+
+
+# ---- promises -------------------------------------------------------------------------------------------------------
+
+Moved = tuple[Cover, tuple[Entry, ...]]
+"""A cover after something happened to it, and the entries that say so."""
+
+
+def reserve(cover: Cover, covered: Yuan, *, held_until: date, on: date) -> Moved:
+    """This function will promise cover for `covered` more of the loan; the caller has asked `fitting` first."""
+    before = cover.reserved + cover.committed
+    held = replace(
+        cover,
+        covered=cover.covered + covered,
+        ever_covered=cover.ever_covered + covered,
+        undrawn=cover.undrawn + covered,
+        held_until=held_until,
+        promised=cover.promised + pool_money(cover.outstanding + cover.undrawn + covered, cover.share) - before,
+    )
+    return held, tuple(_steps(cover, held, EntryKind.RESERVED, on))
+
+
+def follow(cover: Cover, line: LineFigures, on: date) -> Moved:
+    """This function will bring a promise to where the line's figures say that it stands on a day.
+
+    The covered part of a line is drawn first and repaid last: committed is the pool's part of what is outstanding under
+    cover, reserved its part of what may still be drawn under cover. What is over is released, what a correction brings
+    back is put back, and never more than was promised at first.
+    """
+    if cover.closed:
+        return cover, ()
+    available = line.undrawn if line.available_until >= on else _ZERO
+    outstanding = min(line.outstanding, cover.covered)
+    undrawn = min(line.outstanding + available, cover.covered) - outstanding
+    moved = replace(
+        cover,
+        outstanding=outstanding,
+        undrawn=undrawn,
+        held_until=line.available_until if undrawn else None,
+        drawn=pool_money(max(outstanding, min(line.disbursed, cover.ever_covered)), cover.share),
+    )
+    return moved, tuple(_steps(cover, moved, EntryKind.REINSTATED, on))
+
+
+def draw(
+    cover: Cover, line: LineFigures, found: PoolStanding, on: date
+) -> tuple[Cover, tuple[Entry, ...], ReasonCode | None]:
+    """This function will cover a drawdown of a line whose product reserves at the drawdown, as far as all of it fits;
+    `line` is what stands after it. The code says why a drawdown stays the lender's own.
+    """
+    extra = line.outstanding - cover.outstanding
+    if cover.closed or extra <= 0:
+        return *follow(cover, replace(line, undrawn=_ZERO), on), None
+    fits = fitting(found, Asked(extra, cover.share))
+    if isinstance(fits, ReasonCode):
+        # What was repaid under cover does not come back for a drawdown that found no room.
+        own = replace(cover, covered=cover.outstanding)
+        return *follow(own, replace(line, undrawn=_ZERO), on), fits
+    own = replace(cover, covered=cover.outstanding)
+    held, reserved = reserve(own, fits, held_until=on, on=on)
+    drawn, committed = follow(held, replace(line, undrawn=_ZERO), on)
+    return drawn, (*reserved, *committed), None
+
+
+def release(cover: Cover, on: date) -> Moved:
+    """This function will give back what is still reserved: the offer or the line has ended."""
+    ended = replace(cover, undrawn=_ZERO, held_until=None)
+    return ended, tuple(_steps(cover, ended, EntryKind.REINSTATED, on))
+
+
+def compensate(cover: Cover, amount: Yuan, on: date) -> Moved:
+    """This function will pay on a cover and close it: what the loss leaves of the promise is released.
+
+    Raises ValueError where more is paid than was committed, or the cover has been paid on before.
+    """
+    if cover.closed or not 0 < amount <= cover.committed:
+        raise ValueError(f"cover {cover.id}: {amount} cannot be paid, {cover.committed} is committed")
+    closed = replace(cover, outstanding=_ZERO, undrawn=_ZERO, held_until=None, compensated=amount, closed=True)
+    over = cover.committed - amount
+    entries = [_entry(cover, EntryKind.COMPENSATED, on, committed=-amount, compensated=amount)]
+    if over:
+        entries.append(_entry(cover, EntryKind.UNCOMMITTED, on, reserved=over, committed=-over))
+    if over + cover.reserved:
+        entries.append(_entry(cover, EntryKind.RELEASED, on, reserved=-(over + cover.reserved)))
+    return closed, tuple(entries)
+
+
+def _steps(before: Cover, after: Cover, more: EntryKind, on: date) -> list[Entry]:
+    """What leads from one state to the other, in the order of its telling: promise, commit or uncommit, release."""
+    entries: list[Entry] = []
+    promised = after.reserved + after.committed - before.reserved - before.committed
+    committed, drawn = after.committed - before.committed, after.drawn - before.drawn
+    if promised > 0:
+        entries.append(_entry(after, more, on, reserved=promised))
+    if committed or drawn:
+        kind = EntryKind.COMMITTED if committed > 0 else EntryKind.UNCOMMITTED
+        entries.append(_entry(after, kind, on, reserved=-committed, committed=committed, drawn=drawn))
+    if promised < 0:
+        entries.append(_entry(after, EntryKind.RELEASED, on, reserved=promised))
+    return entries
+
+
+def recover(cover: Cover, amount: Yuan, on: date) -> Entry:
+    """This function will return to the pool its part of what was recovered."""
+    return _entry(cover, EntryKind.RECOVERED, on, recovered=amount)
+
+
+def contribute(amount: Yuan, on: date) -> Entry:
+    """This function will pay capital in (到位); ValueError unless it is above zero."""
+    if amount <= 0:
+        raise ValueError("a contribution is an amount above zero")
+    return Entry(EntryKind.CONTRIBUTED, Totals(paid_in=amount), on)
+
+
+def _entry(cover: Cover, kind: EntryKind, on: date, **change: int) -> Entry:
+    return Entry(kind, Totals(**{name: Yuan(value) for name, value in change.items()}), on, cover.lender, cover.id)
+
+
+# ---- lines ----------------------------------------------------------------------------------------------------------
+
+
+class LineState(StrEnum):
+    """Where a pool's ratio stands."""
+
+    CLEAR = "CLEAR"
+    WARNED = "WARNED"
+    STOPPED = "STOPPED"
+    LIFTED = "LIFTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Lift:
+    """A person's word that new cover goes on past the stop line: it holds until the ratio's numerator has grown beyond
+    what it was then.
+    """
+
+    numerator: Yuan
+
+
+def ratio(lines: Lines, terms: PoolTerms, totals: Totals) -> tuple[Yuan, Yuan]:
+    """This function will return the numerator and the denominator that a pool's lines name."""
+    paid = totals.compensated
+    above = paid if lines.numerator is Numerator.COMPENSATED else paid - totals.recovered
+    below = {
+        Denominator.PAID_IN: totals.paid_in,
+        Denominator.COMMITTED_CAPITAL: committed_capital(terms),
+        Denominator.COVERED_DRAWN: totals.drawn,
+    }[lines.denominator]
+    return above, below
+
+
+def line_state(terms: PoolTerms, totals: Totals, lift: Lift | None = None) -> LineState:
+    """This function will tell on which side of its lines a pool stands; a line is reached when the ratio is equal."""
+    if terms.lines is None:
+        return LineState.CLEAR
+    above, below = ratio(terms.lines, terms, totals)
+    if above > 0 and terms.lines.stop is not None and int(above) >= int(below) * terms.lines.stop:
+        return LineState.LIFTED if lift is not None and above <= lift.numerator else LineState.STOPPED
+    warned = above > 0 and terms.lines.warn is not None and int(above) >= int(below) * terms.lines.warn
+    return LineState.WARNED if warned else LineState.CLEAR
+
+
+def committed_capital(terms: PoolTerms) -> Yuan:
+    """This function will return the capital that its phases commit, or the pool's own figure where it has no phases."""
+    if terms.phases:
+        return Yuan(sum(phase.committed_capital for phase in terms.phases))
+    return terms.committed_capital or _ZERO
