@@ -68,6 +68,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             app.state.services = Services(
                 desk=desk,
                 decisions=database.decisions,
+                acts=database.acts,
                 previews=database.previews,
                 catalogues=database.catalogue,
                 catalogue=catalogue,

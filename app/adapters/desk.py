@@ -1,4 +1,5 @@
-"""The desk: applications that arrive together are decided and written together.
+"""The desk: applications and acts that arrive together are decided and written together, in the order in which they
+came.
 
 Neighbours may rely on this: `submit` answers only what is durable. Nothing waits for company: whatever has queued
 while the last batch was being written goes into the next one. A batch that fails is undone and redone one by one, so
@@ -14,6 +15,7 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Generic, Protocol, TypeVar
 
+from app.usecases.acts import Act
 from app.usecases.ports import BatchState, Book, CommitUnknown, Sealed, StoreUnavailable, Submission, Wanted
 
 _Answer = TypeVar("_Answer", covariant=True)
@@ -59,8 +61,8 @@ class Desk(Generic[_Answer]):
         self,
         book: Book,
         *,
-        wanted: Callable[[Sequence[Submission]], Wanted],
-        seal: Callable[[Sequence[Submission], BatchState], SealedBatch[_Answer]],
+        wanted: Callable[[Sequence[Submission | Act]], Wanted],
+        seal: Callable[[Sequence[Submission | Act], BatchState], SealedBatch[_Answer]],
         longest_batch: int = _LONGEST_BATCH,
         longest_queue: int = _LONGEST_QUEUE,
         observer: DeskObserver | None = None,
@@ -71,7 +73,7 @@ class Desk(Generic[_Answer]):
         self._longest_batch = longest_batch
         self._longest_queue = longest_queue
         self._observer = observer
-        self._queue: deque[tuple[Submission, asyncio.Future[_Answer]]] = deque()
+        self._queue: deque[tuple[Submission | Act, asyncio.Future[_Answer]]] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
         self._usual_batch_s = 0.0
@@ -81,7 +83,7 @@ class Desk(Generic[_Answer]):
         """How many submissions no batch has taken yet."""
         return len(self._queue)
 
-    def submit(self, submission: Submission) -> asyncio.Future[_Answer]:
+    def submit(self, submission: Submission | Act) -> asyncio.Future[_Answer]:
         """This function will queue the submission; await what it returns for the answer.
 
         Raises DeskFull at once. Awaiting raises the submission's own error, CommitUnknown or StoreUnavailable.
@@ -111,7 +113,7 @@ class Desk(Generic[_Answer]):
         finally:
             self._writer = None
 
-    def _next_batch(self) -> list[tuple[Submission, asyncio.Future[_Answer]]]:
+    def _next_batch(self) -> list[tuple[Submission | Act, asyncio.Future[_Answer]]]:
         queue, batch = self._queue, []
         while queue and len(batch) < self._longest_batch:
             taken = queue.popleft()
@@ -120,7 +122,7 @@ class Desk(Generic[_Answer]):
                 batch.append(taken)
         return batch
 
-    async def _write(self, batch: list[tuple[Submission, asyncio.Future[_Answer]]]) -> None:
+    async def _write(self, batch: list[tuple[Submission | Act, asyncio.Future[_Answer]]]) -> None:
         if not batch:
             return
         try:
@@ -145,11 +147,11 @@ class Desk(Generic[_Answer]):
                 else:
                     answer.set_result(result)
 
-    async def _write_one_by_one(self, batch: list[tuple[Submission, asyncio.Future[_Answer]]]) -> None:
+    async def _write_one_by_one(self, batch: list[tuple[Submission | Act, asyncio.Future[_Answer]]]) -> None:
         for one in batch:
             await self._write([one])
 
-    async def _transact(self, submissions: Sequence[Submission]) -> tuple[_Answer | Exception, ...]:
+    async def _transact(self, submissions: Sequence[Submission | Act]) -> tuple[_Answer | Exception, ...]:
         results: tuple[_Answer | Exception, ...] = ()
 
         def seal(state: BatchState) -> Sealed:
@@ -181,7 +183,7 @@ class Desk(Generic[_Answer]):
         )
 
 
-def _refuse(batch: Sequence[tuple[Submission, asyncio.Future[_Answer]]], error: Exception) -> None:
+def _refuse(batch: Sequence[tuple[Submission | Act, asyncio.Future[_Answer]]], error: Exception) -> None:
     for _, answer in batch:
         if not answer.done():
             # Each waiter raises an exception of its own, or their tracebacks would pile up in one.

@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from app.adapters.clock import utc_now
 from app.audit.operator_record import OPERATOR
 from app.domain.standing import Commitment
+from app.usecases.acts import ActRow, ActsRead, ActsWanted, ActsWritten, OfferStanding, StoredAct, Value
 from app.usecases.operator_log import Recording
 from app.usecases.ports import (
     Activation,
@@ -52,6 +53,22 @@ class _Tables:
     previews: list[PreviewRow] = field(default_factory=list)
     activations: list[Activation] = field(default_factory=list)
     keys: dict[str, ApiKey] = field(default_factory=dict)
+    acts: dict[str, ActRow] = field(default_factory=dict)
+    rows: dict[str, list[dict[str, Value]]] = field(default_factory=dict)
+
+    def stored_acts(self) -> list[StoredAct]:
+        return [self._stored(row) for row in sorted(self.acts.values(), key=lambda row: (row.lender, row.index))]
+
+    def answered_act(self, key: tuple[str, str, str]) -> KeyedAnswer | None:
+        found = [row for row in self.acts.values() if (row.lender, row.format, row.idempotency_key) == key]
+        return KeyedAnswer(found[0].fingerprint, self._stored(found[0]).answer) if found else None
+
+    def _stored(self, row: ActRow) -> StoredAct:
+        record = self.entries[row.lender, row.index].record
+        return StoredAct(
+            row.record_id, row.lender, row.index, row.format, row.subject, row.state, row.recorded_at,
+            row.submitted_by, record, answer_in(record, row.answer_from, row.answer_until, row.place),
+        )  # fmt: skip
 
     def answer(self, row: DecisionRow) -> bytes:
         """This function will put a decision's answer together again."""
@@ -79,6 +96,7 @@ class MemoryDatabase:
         tables = _Tables()
         self.book = MemoryBook(tables, clock)
         self.decisions = MemoryDecisionLog(tables)
+        self.acts = MemoryActs(tables)
         self.previews = MemoryPreviewLog(tables)
         self.catalogue = MemoryCatalogueBook(tables, clock)
         self.keys = MemoryKeyRing(tables, clock)
@@ -146,11 +164,36 @@ class MemoryBook:
                 or (o.lender, o.commitment.group_id) in groups
                 or (o.lender, o.commitment.application_id) in applications
             ),
+            acts=None if wanted.acts is None else self._read_acts(wanted.acts),
+        )
+
+    def _read_acts(self, wanted: ActsWanted) -> ActsRead:
+        t = self._tables
+        answered = {key: t.answered_act(key) for key in wanted.keys}
+        history: dict[tuple[str, str], tuple[StoredAct, ...]] = {}
+        for act in t.stored_acts():
+            if (act.lender, act.subject) in wanted.subjects:
+                history[act.lender, act.subject] = (*history.get((act.lender, act.subject), ()), act)
+        return ActsRead(
+            answered={key: answer for key, answer in answered.items() if answer is not None},
+            history=history,
+            offers={
+                offer_id: OfferStanding(o.lender, o.commitment, t.superseded.get(offer_id))
+                for offer_id, o in t.offers.items()
+                if offer_id in wanted.offers
+            },
+            rows={
+                lookup: tuple(dict(row) for row in t.rows.get(lookup.table, ()) if row[lookup.column] == lookup.value)
+                for lookup in wanted.rows
+            },
         )
 
     def _write(self, sealed: Sealed) -> None:
         t = self._tables
         taken = [row.idempotency_key for row in sealed.decisions if (row.lender, row.idempotency_key) in t.by_key]
+        if sealed.acts is not None:
+            acts = sealed.acts.acts
+            taken += [a.idempotency_key for a in acts if t.answered_act((a.lender, a.format, a.idempotency_key))]
         taken += [str(entry.index) for entry in sealed.entries if (entry.lender, entry.index) in t.entries]
         if taken:
             raise ValueError(f"rows that are unique would be there twice: {taken}")
@@ -164,6 +207,22 @@ class MemoryBook:
         for digest, canonical in sealed.terms:
             t.terms.setdefault(digest, canonical)
         t.checkpoints.extend(sealed.checkpoints)
+        if sealed.acts is not None:
+            self._write_acts(sealed.acts)
+
+    def _write_acts(self, written: ActsWritten) -> None:
+        t = self._tables
+        t.acts.update({act.record_id: act for act in written.acts})
+        for commitment in written.commitments:
+            t.offers[commitment.offer_id] = replace(t.offers[commitment.offer_id], commitment=commitment)
+        for row in written.rows:
+            known = t.rows.setdefault(row.table, [])
+            if row.key is None:
+                known.append(dict(row.values))
+                continue
+            for found in known:
+                if all(found[name] == value for name, value in row.key.items()):
+                    found.update(row.values)
 
 
 class MemoryDecisionLog:
@@ -245,6 +304,40 @@ def _matches(row: DecisionRow, asked: DecisionFilter) -> bool:
         and (asked.decided_from is None or row.decided_on >= asked.decided_from)
         and (asked.decided_until is None or row.decided_on < asked.decided_until)
     )
+
+
+class MemoryActs:
+    """Reads the acts that the book in memory holds."""
+
+    def __init__(self, tables: _Tables) -> None:
+        self._tables = tables
+
+    async def find(self, record_id: str, lenders: Sequence[str]) -> StoredAct | None:
+        """This function will return the act when it belongs to one of the lenders, else None."""
+        found = [a for a in self._tables.stored_acts() if a.record_id == record_id and a.lender in lenders]
+        return found[0] if found else None
+
+    async def about(self, subjects: Sequence[str], lenders: Sequence[str]) -> Sequence[StoredAct]:
+        """This function will return the acts on these subjects, each subject's in the order of the log."""
+        found = [a for a in self._tables.stored_acts() if a.subject in subjects and a.lender in lenders]
+        return tuple(sorted(found, key=lambda act: (act.subject, act.lender, act.index)))
+
+    async def search(
+        self, formats: Sequence[str], lenders: Sequence[str], *, limit: int, after: tuple[datetime, str] | None
+    ) -> Sequence[StoredAct]:
+        """This function will return up to `limit` acts of these formats, newest first, strictly after the position."""
+        found = [
+            act
+            for act in self._tables.stored_acts()
+            if act.format in formats
+            and act.lender in lenders
+            and (after is None or (act.recorded_at, act.record_id) < after)
+        ]
+        return tuple(sorted(found, key=lambda act: (act.recorded_at, act.record_id), reverse=True)[:limit])
+
+    async def answered(self, lender: str, act_format: str, idempotency_key: str) -> KeyedAnswer | None:
+        """This function will return what the key is bound to, if it is."""
+        return self._tables.answered_act((lender, act_format, idempotency_key))
 
 
 class MemoryPreviewLog:

@@ -27,6 +27,7 @@ from starlette.types import Receive, Scope, Send
 from app.api.access import OPEN, Caller, Keys, permit
 from app.api.bodies import read_body
 from app.api.problems import BY_STATUS, Problem, invalid_query, obstacle_problem
+from app.usecases.acts import Act, Acts
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer
@@ -39,10 +40,10 @@ _log = logging.getLogger("jifendai.api")
 
 
 class Desk(Protocol):
-    """Where applications are decided and written."""
+    """Where applications and acts are decided and written."""
 
-    def submit(self, submission: Submission) -> Awaitable[Answer]:
-        """This function will decide the application; what it gives is awaited for the answer."""
+    def submit(self, submission: Submission | Act) -> Awaitable[Answer]:
+        """This function will decide the application, or the act; what it gives is awaited for the answer."""
         ...
 
 
@@ -64,6 +65,7 @@ class Services:
 
     desk: Desk
     decisions: DecisionLog
+    acts: Acts
     previews: PreviewLog
     catalogues: CatalogueBook
     catalogue: ActiveCatalogue

@@ -8,10 +8,11 @@ batch is decided once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.audit.application import application_from_document
+from app.audit.act_record import act_place, act_record
+from app.audit.application import application_from_document, instant_text
 from app.audit.canonical import vouched_bytes
 from app.audit.merkle import Frontier, leaf_hash
 from app.audit.record import (
@@ -27,6 +28,7 @@ from app.domain.decision import Decision
 from app.domain.standing import Commitment, Standing
 from app.products.catalog import UnknownProduct
 from app.rules.decide import EDITION, decide
+from app.usecases.acts import Act, ActRow, ActsInBatch, Lookup, OfferStanding, Row, StoredAct, wanted_of
 from app.usecases.catalogue import ActiveCatalogue, ResolvedTerms, check_codes
 from app.usecases.days import check_days, day_in_shanghai
 from app.usecases.obstacles import (
@@ -97,18 +99,26 @@ def submission_of(document: Mapping[str, Any], *, idempotency_key: str, submitte
     return Submission(lender, idempotency_key, vouched_bytes(document), application, submitted_by)
 
 
-def wanted(batch: Sequence[Submission]) -> Wanted:
+def wanted(batch: Sequence[Submission | Act]) -> Wanted:
     """This function will say what must be locked and read before the batch can be sealed."""
-    companies = {(s.lender, s.application.company.uscc, s.application.company.group_id): None for s in batch}
+    asked = [s for s in batch if type(s) is Submission]
+    companies = {(s.lender, s.application.company.uscc, s.application.company.group_id): None for s in asked}
+    applications = {(s.lender, s.application.application_id): None for s in asked}
+    acts = None
+    if len(asked) < len(batch):
+        acts = wanted_of(s for s in batch if type(s) is not Submission)
+        companies |= dict.fromkeys(acts.companies)
+        applications |= dict.fromkeys(acts.applications)
     return Wanted(
         lenders=tuple(sorted({s.lender for s in batch})),
-        keys=tuple({(s.lender, s.idempotency_key): None for s in batch}),
+        keys=tuple({(s.lender, s.idempotency_key): None for s in asked}),
         companies=tuple(companies),
-        applications=tuple({(s.lender, s.application.application_id): None for s in batch}),
+        applications=tuple(applications),
+        acts=acts,
     )
 
 
-def seal(batch: Sequence[Submission], state: BatchState, room: Room) -> SealedBatch:
+def seal(batch: Sequence[Submission | Act], state: BatchState, room: Room) -> SealedBatch:
     """This function will decide the batch and return all that it writes.
 
     Raises CatalogueNotActive for the whole batch when this replica does not hold the active edition.
@@ -133,7 +143,7 @@ class _Promised:
 
     def remove(self, lender: str, commitment: Commitment) -> None:
         for place in self._places(lender, commitment):
-            self._found[place].pop(commitment.offer_id, None)
+            self._found.get(place, {}).pop(commitment.offer_id, None)
 
     def standing(self, lender: str, uscc: str, group_id: str | None) -> Standing:
         own = self._found.get((lender, "company", uscc), {})
@@ -167,14 +177,14 @@ class _Tail:
 
 
 class _Work:
-    """A batch while it is being decided. An application changes it only once everything about it is known."""
+    """A batch while it is being decided. An application or act changes it only once everything about it is known."""
 
     def __init__(self, state: BatchState, room: Room) -> None:
-        self._room = room
+        self.room = room
         # recorded_at never runs backwards within a log, whatever the clocks of two database hosts say.
         known = [head.recorded_at for head in state.heads.values() if head.recorded_at is not None]
-        self._now = max([state.now, *known])
-        self._on = day_in_shanghai(self._now)
+        self.now = max([state.now, *known])
+        self.on = day_in_shanghai(self.now)
         self._answered = dict(state.answered)
         self._previous = dict(state.previous)
         self._promised = _Promised(state.commitments)
@@ -184,8 +194,11 @@ class _Work:
         self._offers: list[OfferRow] = []
         self._superseded: list[tuple[str, str]] = []
         self._terms: dict[str, bytes] = {}
+        self._acts = None if state.acts is None else ActsInBatch(state.acts)
 
-    def answer(self, submission: Submission) -> Answer | Obstacle:
+    def answer(self, submission: Submission | Act) -> Answer | Obstacle:
+        if type(submission) is not Submission:
+            return self._answer_act(submission, self._acts)
         known = self._answered.get((submission.lender, submission.idempotency_key))
         if known is not None:
             same = known.fingerprint == submission.fingerprint
@@ -196,28 +209,28 @@ class _Work:
             return obstacle
 
     def _decide(self, submission: Submission) -> Answer:
-        application, lender, catalog = submission.application, submission.lender, self._room.catalogue.catalog
+        application, lender, catalog = submission.application, submission.lender, self.room.catalogue.catalog
         try:
-            resolved = self._room.catalogue.terms(application.product, on=self._on)
+            resolved = self.room.catalogue.terms(application.product, on=self.on)
         except UnknownProduct:
             raise NoSuchProduct("/product") from None
         check_codes(application, catalog)
-        check_days(application, self._on)
+        check_days(application, self.on)
         superseded, replaces = self._superseded_by(submission), application.request.replaces
         standing = self._promised.standing(lender, application.company.uscc, application.company.group_id)
         for commitment in superseded:
             # What the request itself names, the rules leave out: they must find it to know that it stands.
             if commitment.offer_id != replaces:
                 standing = standing.without(commitment.offer_id)
-        standing = standing.live(self._on)
-        decision = decide(application, resolved.terms, standing, self._on)
+        standing = standing.live(self.on)
+        decision = decide(application, resolved.terms, standing, self.on)
         ended = superseded if decision.offer is None else [*superseded, *_replaced(standing, replaces, superseded)]
         return self._record(submission, resolved, standing, decision, ended)
 
     def _superseded_by(self, submission: Submission) -> list[Commitment]:
         """The application's own open offer, which the new decision takes the place of."""
         found = self._promised.for_application(submission.lender, submission.application.application_id)
-        live = [c for c in found if c.counts_until >= self._on]
+        live = [c for c in found if c.counts_until >= self.on]
         if any(c.credit_approved for c in live):
             raise OfferAlreadyApproved("/application_id")
         return live
@@ -230,14 +243,14 @@ class _Work:
         decision: Decision,
         ended: list[Commitment],
     ) -> Answer:
-        application, lender, room = submission.application, submission.lender, self._room
+        application, lender, room = submission.application, submission.lender, self.room
         previous = self._previous.get((lender, application.application_id))
         identity = Identity(
             decision_id=room.new_id(),
             offer_id="" if decision.offer is None else room.new_id(),
             revision=1 if previous is None else previous.revision + 1,
             supersedes=None if previous is None else previous.decision_id,
-            recorded_at=self._now,
+            recorded_at=self.now,
             rules_edition=EDITION,
         )
         sources = Sources(resolved.terms, resolved.digest, standing, submission.submitted_by)
@@ -286,8 +299,8 @@ class _Work:
                 continue
             frontier = Frontier.from_bytes(tail.head.size, tail.head.frontier).extend(tail.hashes)
             root = frontier.root()
-            note = self._room.signer.sign(self._room.origin(lender), frontier.size, root)
-            heads.append(LogHead(lender, frontier.size, frontier.to_bytes(), self._now))
+            note = self.room.signer.sign(self.room.origin(lender), frontier.size, root)
+            heads.append(LogHead(lender, frontier.size, frontier.to_bytes(), self.now))
             checkpoints.append(SignedCheckpoint(lender, frontier.size, root, note))
         return Sealed(
             entries=tuple(self._entries),
@@ -297,7 +310,65 @@ class _Work:
             terms=tuple(self._terms.items()),
             heads=tuple(heads),
             checkpoints=tuple(checkpoints),
+            acts=None if self._acts is None else self._acts.written(),
         )
+
+    # ---- acts ------------------------------------------------------------------------------------------------------
+
+    def history(self, lender: str, subject: str) -> tuple[StoredAct, ...]:
+        return self._acts.history(lender, subject)
+
+    def rows(self, lookup: Lookup) -> tuple[Row, ...]:
+        return self._acts.rows(lookup)
+
+    def offer(self, offer_id: str) -> OfferStanding | None:
+        found = self._acts.offers.get(offer_id)
+        closed = dict(self._superseded).get(offer_id)
+        return found if found is None or closed is None else replace(found, superseded_by=closed)
+
+    def _answer_act(self, act: Act, acts: ActsInBatch) -> Answer | Obstacle:
+        known = acts.answered.get(act.key)
+        if known is not None:
+            same = known.fingerprint == act.fingerprint
+            return Answer(known.answer, replayed=True) if same else KeyReusedWithOtherBody()
+        try:
+            return self._record_act(act, acts)
+        except Obstacle as obstacle:
+            return obstacle
+
+    def _record_act(self, act: Act, acts: ActsInBatch) -> Answer:
+        record_id, lender = self.room.new_id(), act.lender
+        result = act.seal_into(self, record_id)
+        made = act_record(
+            act_format=act.format,
+            document=act.document,
+            subject=act.subject,
+            submitted_by=act.submitted_by,
+            result={
+                "record_id": record_id, "recorded_at": instant_text(self.now), "state": result.state, **result.shown,
+            },
+        )  # fmt: skip
+        if len(made.record) > LARGEST_RECORD:
+            raise RecordTooLarge
+        tail = self._tails[lender]
+        index, leaf = tail.next_index, leaf_hash(made.record)
+        place = act_place(record_id=record_id, origin=self.room.origin(lender), index=index, leaf_hash=leaf)
+        body = answer_in(made.record, made.answer_from, made.answer_until, place)
+        tail.hashes.append(leaf)
+        self._entries.append(LogEntry(lender, index, leaf, made.record))
+        row = ActRow(
+            record_id, lender, index, act.format, act.idempotency_key, act.fingerprint, act.subject, result.state,
+            self.now, act.submitted_by, made.answer_from, made.answer_until, place,
+        )  # fmt: skip
+        stored = StoredAct(
+            record_id, lender, index, act.format, act.subject, result.state, self.now, act.submitted_by, made.record,
+            body,
+        )  # fmt: skip
+        for commitment in result.commitments:
+            self._promised.remove(lender, commitment)
+            self._promised.add(lender, commitment)
+        acts.add(row, stored, KeyedAnswer(act.fingerprint, body), result)
+        return Answer(body)
 
 
 def _replaced(standing: Standing, replaces: str | None, superseded: list[Commitment]) -> list[Commitment]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from app.domain.company import Application
 from app.domain.standing import Commitment
+from app.usecases.acts import ActsRead, ActsWanted, ActsWritten
 
 # --- the hot road: lock and read, then write ------------------------------------------------------------------------
 
@@ -39,13 +40,14 @@ class Submission:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a batch must lock and read. Lenders are in id order; `companies` are (lender, uscc, group_id or None),
-    the rest (lender, value).
+    the rest (lender, value). `acts` is None where the batch holds applications alone.
     """
 
     lenders: tuple[str, ...]
     keys: tuple[tuple[str, str], ...]
     companies: tuple[tuple[str, str, str | None], ...]
     applications: tuple[tuple[str, str], ...]
+    acts: ActsWanted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Previous:
 class BatchState:
     """What was read under the locks. `now` is the database's clock (UTC), read once after the locks; `edition` the
     active catalogue's digest, None before the first activation; `commitments` are (lender, commitment) not yet
-    closed or superseded and possibly live.
+    closed or superseded and possibly live; `acts` what was read for acts, None where none were asked for.
     """
 
     now: datetime
@@ -89,6 +91,7 @@ class BatchState:
     answered: Mapping[tuple[str, str], KeyedAnswer]
     previous: Mapping[tuple[str, str], Previous]
     commitments: Sequence[tuple[str, Commitment]]
+    acts: ActsRead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +165,8 @@ class SignedCheckpoint:
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """Everything one batch writes, in one transaction. `terms` are (digest, canonical bytes), each stored once;
-    `superseded` (offer_id, by decision_id); `heads` replace the heads that were locked. An empty batch of entries
-    writes nothing.
+    `superseded` (offer_id, by decision_id); `heads` replace the heads that were locked; `acts` is None where there are
+    none. An empty batch of entries writes nothing.
     """
 
     entries: tuple[LogEntry, ...] = ()
@@ -173,6 +176,7 @@ class Sealed:
     terms: tuple[tuple[str, bytes], ...] = ()
     heads: tuple[LogHead, ...] = ()
     checkpoints: tuple[SignedCheckpoint, ...] = ()
+    acts: ActsWritten | None = None
 
 
 class CommitUnknown(Exception):
@@ -287,8 +291,8 @@ class LogExtent:
 
 @dataclass(frozen=True, slots=True)
 class StoredLeaf:
-    """One entry of a log as it is stored, and the row of the decision that it is said to be of, if there is one: every
-    column by name, as the database itself holds it.
+    """One entry of a log as it is stored, and the row of the decision, or of the act, that it is said to be of, if there
+    is one: every column by name, as the database itself holds it.
     """
 
     index: int
@@ -296,6 +300,7 @@ class StoredLeaf:
     record: bytes
     decision_id: str | None
     row: Mapping[str, Any] | None
+    act: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +344,10 @@ class LogTrail(Protocol):
 
     async def decisions_without_leaf(self, lender: str, limit: int) -> Sequence[str]:
         """This function will return ids of decisions whose place in the log is not that of their own record."""
+        ...
+
+    async def acts_without_leaf(self, lender: str, limit: int) -> Sequence[str]:
+        """This function will return ids of acts whose place in the log is no record, or a decision's."""
         ...
 
     async def terms(self) -> Sequence[tuple[str, bytes]]:

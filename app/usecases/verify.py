@@ -4,8 +4,8 @@ Neighbours may rely on this: nothing is believed but the bytes of the records an
 from its record, the tree is built anew, and its root is held to every stored checkpoint and to those kept outside the
 database; what people are shown and search by (a decision's row, its answer, its terms, its offer) is held to the
 record. What does not hold is a `Finding` that names the place. A log is read a page at a time, up to where it reached
-when the verification began, so that a service may go on writing. Records of other kinds than decisions (their `format`
-says so) are hashed like all others.
+when the verification began, so that a service may go on writing. What is held beyond its hash depends on the kind that a
+record's `format` names.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from app.audit.operator_record import OPERATOR, read_operator_record
 from app.usecases.finding import Finding, differences
 from app.usecases.ports import DecisionRow, LogExtent, LogTrail, OfferRow, SignedCheckpoint, StoredLeaf
 from app.usecases.recorded_row import RecordPlace, recorded_rows
+from app.usecases.verify_acts import act_findings
 from app.usecases.verify_offers import OpenOffers, hold_offers, hold_the_number_of_offers
 
 MOST_NAMED = 100
@@ -83,12 +84,14 @@ async def verify_log(trail: LogTrail, log: KnownLog, told: Callable[[int, int], 
     await _hold_offers(trail, work, work.offers.all_that_is_left())
     async for found in hold_the_number_of_offers(trail, log.lender, work.offers.read, work.extent.entries):
         work.find("offer", found.en, found.zh)
-    for decision_id in await trail.decisions_without_leaf(log.lender, MOST_NAMED):
+    decisions = await trail.decisions_without_leaf(log.lender, MOST_NAMED)
+    acts = await trail.acts_without_leaf(log.lender, MOST_NAMED)
+    for en, zh in [(f"decision {i}", f"决策 {i}") for i in decisions] + [(f"act {i}", f"事项 {i}") for i in acts]:
         work.find(
             "stray",
-            f"decision {decision_id} is listed, but the log has no record of it in its place: it was inserted or "
-            "moved, or its record was removed",
-            f"决策 {decision_id} 出现在列表中，但日志相应位置没有它的记录：系插入、移动，或其记录被删除",
+            f"{en} is listed, but the log has no record of it in its place: it was inserted or moved, or its record "
+            "was removed",
+            f"{zh} 出现在列表中，但日志相应位置没有它的记录：系插入、移动，或其记录被删除",
         )
     return Verified(log.origin, work.size, work.findings())
 
@@ -204,6 +207,8 @@ class _Work:
         """What people search by, are answered and were promised is what the record says."""
         row = leaf.row
         if FORMAT_OF_A_DECISION not in leaf.record:
+            for kind, found in act_findings(leaf, self._place(leaf)):
+                self.find(kind, found.en, found.zh)
             return
         try:
             due = recorded_rows(leaf.record, self._place(leaf), "" if row is None else str(row["idempotency_key"]))

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from app.adapters.clock import utc_now
+from app.adapters.database.acts import Acts
 from app.adapters.database.catalogue_book import CatalogueBook
 from app.adapters.database.decision_log import DecisionLog
 from app.adapters.database.key_ring import KeyRing
@@ -35,6 +36,7 @@ class Database:
         self._store = store
         self.book = book
         self.decisions = DecisionLog(store)
+        self.acts = Acts(store)
         self.trail = LogTrail(store)
         self.previews = PreviewLog(store)
         self.catalogue = CatalogueBook(store, clock)

@@ -28,7 +28,16 @@ from sqlalchemy import (
 
 from app.adapters.database.rows import decision_values, offer_values
 from app.adapters.database.store import Store
-from app.adapters.database.tables import CHECKPOINT, DECISION, LOG_ENTRY, LOG_HEAD, OFFER, TERMS, as_stored
+from app.adapters.database.tables import (
+    ACT,
+    CHECKPOINT,
+    DECISION,
+    LOG_ENTRY,
+    LOG_HEAD,
+    OFFER,
+    TERMS,
+    as_stored,
+)
 from app.usecases.ports import (
     DecisionRow,
     LogExtent,
@@ -51,7 +60,7 @@ class LogTrail:
 
     async def lenders(self) -> tuple[str, ...]:
         """This function will return every lender of which there is a row."""
-        query = union(*(select(table.c.lender).distinct() for table in (LOG_ENTRY, LOG_HEAD, CHECKPOINT, DECISION)))
+        query = union(*(select(table.c.lender).distinct() for table in _OF_A_LOG))
         return await self._store.read(lambda connection: tuple(sorted(connection.execute(query).scalars())))
 
     async def extent(self, lender: str) -> LogExtent:
@@ -73,7 +82,7 @@ class LogTrail:
             query = query.where(LOG_ENTRY.c.index > after)
         rows = await self._rows(query.order_by(LOG_ENTRY.c.index).limit(_PAGE))
         return tuple(
-            StoredLeaf(*row[:4], None if row[4] is None else dict(zip(_DECISION_NAMES, row[4:], strict=True)))
+            StoredLeaf(*row[:4], _named(_DECISION_NAMES, row[4:_ACT_FROM]), _named(_ACT_NAMES, row[_ACT_FROM:]))
             for row in rows
         )
 
@@ -94,6 +103,18 @@ class LogTrail:
                 or_(LOG_ENTRY.c.decision_id.is_(None), LOG_ENTRY.c.decision_id != DECISION.c.decision_id),
             )
             .order_by(DECISION.c.index)
+            .limit(limit)
+        )
+        return tuple(row[0] for row in await self._rows(query))
+
+    async def acts_without_leaf(self, lender: str, limit: int) -> Sequence[str]:
+        """This function will return ids of acts whose place in the log is no record, or a decision's."""
+        leaf = and_(LOG_ENTRY.c.lender == ACT.c.lender, LOG_ENTRY.c.index == ACT.c.index)
+        query = (
+            select(ACT.c.record_id)
+            .join_from(ACT, LOG_ENTRY, leaf, isouter=True)
+            .where(ACT.c.lender == lender, or_(LOG_ENTRY.c.record.is_(None), LOG_ENTRY.c.decision_id.is_not(None)))
+            .order_by(ACT.c.index)
             .limit(limit)
         )
         return tuple(row[0] for row in await self._rows(query))
@@ -154,16 +175,24 @@ def _raw(column: Column[Any]) -> ColumnElement[Any]:
 
 _DECISION_NAMES = tuple(DECISION.columns.keys())
 _OFFER_NAMES = tuple(OFFER.columns.keys())
+_ACT_NAMES = tuple(ACT.columns.keys())
+_ACT_FROM = 4 + len(_DECISION_NAMES)
+_OF_A_LOG = (LOG_ENTRY, LOG_HEAD, CHECKPOINT, DECISION, ACT)
+
+
+def _named(names: Sequence[str], row: Sequence[Any]) -> Mapping[str, Any] | None:
+    return None if row[0] is None else dict(zip(names, row, strict=True))
+
 
 # A row of another lender's decision is none of this record's.
 _LEAVES = select(
     LOG_ENTRY.c.index, _raw(LOG_ENTRY.c.leaf_hash), _raw(LOG_ENTRY.c.record), LOG_ENTRY.c.decision_id,
-    *map(_raw, DECISION.columns),
+    *map(_raw, DECISION.columns), *map(_raw, ACT.columns),
 ).join_from(
     LOG_ENTRY, DECISION,
     and_(DECISION.c.decision_id == LOG_ENTRY.c.decision_id, DECISION.c.lender == LOG_ENTRY.c.lender),
     isouter=True,
-)  # fmt: skip
+).join(ACT, and_(ACT.c.lender == LOG_ENTRY.c.lender, ACT.c.index == LOG_ENTRY.c.index), isouter=True)  # fmt: skip
 _OFFERS = select(DECISION.c.index, *map(_raw, OFFER.columns)).join_from(
     OFFER, DECISION,
     and_(DECISION.c.decision_id == OFFER.c.superseded_by, DECISION.c.lender == OFFER.c.lender), isouter=True,

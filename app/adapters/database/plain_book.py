@@ -13,10 +13,11 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, and_, bindparam, insert, select, update
+from sqlalchemy import Connection, CursorResult, Row, Table, and_, bindparam, insert, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.adapters.clock import utc_now
+from app.adapters.database import act_statements
 from app.adapters.database.rows import Row as Values
 from app.adapters.database.rows import (
     checkpoint_rows,
@@ -42,6 +43,7 @@ from app.adapters.database.tables import (
 )
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
+from app.usecases.acts import ActsRead, ActsWanted
 from app.usecases.ports import (
     BatchState,
     CommitUnknown,
@@ -111,7 +113,18 @@ def lock_and_read(connection: Connection, wanted: Wanted, clock: Callable[[], da
         answered=_answered(connection, wanted.keys),
         previous=_previous(connection, wanted.applications),
         commitments=_commitments(connection, wanted, now),
+        acts=None if wanted.acts is None else _acts(connection, wanted.acts),
     )
+
+
+def _acts(connection: Connection, wanted: ActsWanted) -> ActsRead:
+    steps = act_statements.reading(wanted, locks=connection.dialect.name != "sqlite")
+    return act_statements.carried_out(steps, lambda step: _run(connection, step).fetchall())
+
+
+def _run(connection: Connection, step: act_statements.Statement) -> CursorResult[Any]:
+    text = step.text.replace("?", "%s") if connection.dialect.paramstyle in ("format", "pyformat") else step.text
+    return connection.exec_driver_sql(text, step.parameters)
 
 
 def write(connection: Connection, sealed: Sealed, known_terms: set[str]) -> None:
@@ -126,6 +139,9 @@ def write(connection: Connection, sealed: Sealed, known_terms: set[str]) -> None
         connection.execute(_SUPERSEDE, list(named(("offer", "by"), closed)))
     heads = [(head.lender, *head_values(head)) for head in sealed.heads]
     connection.execute(_HEAD_UPDATE, list(named(("of", "size", "frontier", "recorded_at"), heads)))
+    if sealed.acts is not None:
+        for step in act_statements.writing(sealed.acts):
+            _run(connection, step)
 
 
 def to_commitment(row: Row[Any]) -> Commitment:

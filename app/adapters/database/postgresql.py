@@ -9,6 +9,8 @@ it has moved, the batch takes its turn behind a lock, and so do those of the nex
     BEGIN; SELECT … FOR UPDATE                     the heads, in id order
     SELECT …, WITH …, COMMIT
 
+A batch that holds acts takes the lock at once, and its acts a statement or two each.
+
 Neighbours may rely on this: what a batch read still held when it was written. Behind the lock the state is read by a
 statement of its own: under READ COMMITTED a statement sees what was committed when it began, so that one which waits
 for a lock and reads in the same breath would miss the very commit that it waited for. A process that stops in the
@@ -22,14 +24,17 @@ import contextlib
 import math
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import asyncpg
 
+from app.adapters.database import act_statements
 from app.adapters.database.postgresql_statements import LOCK_HEADS, NEW_HEADS, reading, writing
 from app.adapters.database.tables import to_instant
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
+from app.usecases.acts import ActsRead, ActsWanted
 from app.usecases.ports import (
     BatchState,
     CommitUnknown,
@@ -131,7 +136,7 @@ class PostgresqlBook:
 
     async def _without_lock(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed | None:
         """None when a head has moved meanwhile and nothing was written. Several could move in part, so they lock."""
-        if len(wanted.lenders) > 1 or asyncio.get_running_loop().time() < self._locks_until:
+        if len(wanted.lenders) > 1 or wanted.acts is not None or asyncio.get_running_loop().time() < self._locks_until:
             return None
         connection, state = await self._reading(wanted, self._read)
         sealed = seal(state)
@@ -149,10 +154,15 @@ class PostgresqlBook:
 
     async def _behind_lock(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed:
         connection, state = await self._reading(wanted, self._lock_and_read)
+        if wanted.acts is not None:
+            state = replace(state, acts=await self._read_acts(connection, wanted.acts))
         sealed = seal(state)
         if not sealed.entries:
             await connection.execute("ROLLBACK", timeout=_ANSWERS_WITHIN_S)
             return sealed
+        if sealed.acts is not None:
+            for text, parameters in act_statements.writing(sealed.acts):
+                await connection.execute(act_statements.numbered(text), *parameters, timeout=_ANSWERS_WITHIN_S)
         if not await self._write(connection, sealed, state):
             raise RuntimeError(f"a head of {wanted.lenders} was moved by somebody who does not take the lock")
         await self._commit(connection)
@@ -183,6 +193,19 @@ class PostgresqlBook:
         since = None if simulated is None else (simulated - timedelta(days=1)).date().isoformat()
         statement, asked = reading(wanted, since)
         return _to_state(await connection.fetch(statement, *asked, timeout=_ANSWERS_WITHIN_S), simulated)
+
+    @staticmethod
+    async def _read_acts(connection: asyncpg.Connection, wanted: ActsWanted) -> ActsRead:
+        steps = act_statements.reading(wanted, locks=True)
+        found: act_statements.Found | None = None
+        try:
+            while True:
+                text, parameters = steps.send(found) if found is not None else next(steps)
+                found = await connection.fetch(
+                    act_statements.numbered(text), *parameters, timeout=_ANSWERS_WITHIN_S
+                )
+        except StopIteration as end:
+            return end.value
 
     async def _make_heads(self, connection: asyncpg.Connection, lenders: Sequence[str]) -> None:
         unknown = [lender for lender in lenders if lender not in self._known_lenders]

@@ -24,6 +24,7 @@ from sqlalchemy import PoolProxiedConnection
 from sqlalchemy.exc import OperationalError
 
 from app.adapters.clock import utc_now
+from app.adapters.database import act_statements
 from app.adapters.database.rows import (
     checkpoint_rows,
     decision_rows,
@@ -36,6 +37,7 @@ from app.adapters.database.store import Store
 from app.adapters.database.tables import CHECKPOINT, DECISION, LOG_ENTRY, OFFER, TERMS, to_instant
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
+from app.usecases.acts import ActsRead, ActsWanted
 from app.usecases.ports import (
     BatchState,
     CommitUnknown,
@@ -221,7 +223,14 @@ def _read(driver: sqlite3.Connection, wanted: Wanted, clock: Callable[[], dateti
             for application, decision_id, revision in driver.execute(_PREVIOUS, (lender, values))
         },
         commitments=_commitments(driver, wanted, now),
+        acts=None if wanted.acts is None else _acts(driver, wanted.acts),
     )
+
+
+def _acts(driver: sqlite3.Connection, wanted: ActsWanted) -> ActsRead:
+    # The whole file is locked.
+    steps = act_statements.reading(wanted, locks=False)
+    return act_statements.carried_out(steps, lambda step: driver.execute(*step).fetchall())
 
 
 def _head(driver: sqlite3.Connection, lender: str) -> LogHead:
@@ -291,3 +300,6 @@ def _write(driver: sqlite3.Connection, sealed: Sealed, known_terms: set[str]) ->
     driver.executemany(_SUPERSEDE, [(by, offer) for offer, by in closed])
     driver.executemany(_INSERT[CHECKPOINT], checkpoint_rows(sealed))
     driver.executemany(_MOVE_HEAD, [(head.lender, *head_values(head)) for head in sealed.heads])
+    if sealed.acts is not None:
+        for step in act_statements.writing(sealed.acts):
+            driver.execute(*step)

@@ -187,6 +187,30 @@ OFFER = Table(
     Index(None, "application_id", "lender"),
 )
 
+# What stands on a log besides decisions; what an act says is in its record.
+ACT = Table(
+    "act",
+    METADATA,
+    Column("record_id", _ID, nullable=False),
+    Column("lender", _NAME, nullable=False),
+    Column("index", BigInteger, nullable=False),
+    Column("format", String(64), nullable=False),
+    Column("idempotency_key", _NAME, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("subject", _NAME, nullable=False),
+    Column("state", String(64), nullable=False),
+    Column("recorded_at", Instant, nullable=False),
+    Column("submitted_by", _NAME, nullable=False),
+    Column("answer_from", Integer, nullable=False),
+    Column("answer_until", Integer, nullable=False),
+    Column("place", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("record_id"),
+    UniqueConstraint("idempotency_key", "lender", "format"),
+    UniqueConstraint("lender", "index"),
+    Index(None, "subject", "lender"),
+    Index(None, "format", "lender", "recorded_at"),
+)
+
 TERMS = Table(
     "terms",
     METADATA,

@@ -1,0 +1,192 @@
+"""What acts read and write in a batch, once for every database.
+
+Neighbours may rely on this: `reading` and `writing` do no I/O. They give statements in portable SQL, whose marks are
+`?`, and each book carries them out in its own transaction, behind its own locks, with its own driver. Values are what
+the database holds, on the way in and, by the types of tables.py, on the way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from functools import cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import Boolean, LargeBinary
+
+from app.adapters.database.tables import ACT, METADATA, Day, Instant, to_instant, to_microseconds
+from app.domain.money import Yuan
+from app.domain.standing import Commitment
+from app.usecases.acts import ActRow, ActsRead, ActsWanted, ActsWritten, Lookup, OfferStanding, Row, StoredAct, Value
+from app.usecases.ports import KeyedAnswer, answer_in
+
+_AT_ONCE = 400
+
+
+class Statement(NamedTuple):
+    """One statement and its parameters."""
+
+    text: str
+    parameters: tuple[Any, ...]
+
+
+Found = Sequence[Sequence[Any]]
+
+_ANSWER = (
+    "e.record, a.answer_from, a.answer_until, a.place FROM act a "
+    'JOIN log_entry e ON e.lender = a.lender AND e."index" = a."index"'
+)
+_ANSWERED = f"SELECT a.lender, a.format, a.idempotency_key, a.fingerprint, {_ANSWER} WHERE a.idempotency_key IN ({{}})"
+_HISTORY = (
+    'SELECT a.record_id, a.lender, a."index", a.format, a.subject, a.state, a.recorded_at, a.submitted_by, '
+    f'{_ANSWER} WHERE a.subject IN ({{}}) ORDER BY a.lender, a."index"'
+)
+_OFFERS = (
+    "SELECT offer_id, lender, superseded_by, application_id, product, uscc, group_id, credit_limit, counts_until, "
+    "credit_approved FROM offer WHERE offer_id IN ({})"
+)
+_COMMITMENT = "UPDATE offer SET credit_limit = ?, counts_until = ?, credit_approved = ? WHERE offer_id = ?"
+
+
+def reading(wanted: ActsWanted, *, locks: bool) -> Generator[Statement, Found, ActsRead]:
+    """This function will give each statement, be sent its rows, and return what was read. `locks` says whether the
+    database knows FOR UPDATE.
+    """
+    answered: dict[tuple[str, str, str], KeyedAnswer] = {}
+    keys = frozenset(wanted.keys)
+    for values in _chunks(key for _, _, key in wanted.keys):
+        for lender, kind, key, fingerprint, *answer in (yield _among(_ANSWERED, values)):
+            if (lender, kind, key) in keys:
+                answered[lender, kind, key] = KeyedAnswer(bytes(fingerprint), _answer(*answer))
+    history: dict[tuple[str, str], tuple[StoredAct, ...]] = {}
+    for values in _chunks(subject for _, subject in wanted.subjects):
+        for row in (yield _among(_HISTORY, values)):
+            act = to_act(row)
+            if (act.lender, act.subject) in wanted.subjects:
+                history[act.lender, act.subject] = (*history.get((act.lender, act.subject), ()), act)
+    offers: dict[str, OfferStanding] = {}
+    for values in _chunks(wanted.offers):
+        for offer_id, lender, superseded_by, *columns in (yield _among(_OFFERS, values)):
+            offers[offer_id] = OfferStanding(lender, _commitment(offer_id, *columns), superseded_by)
+    # What is locked comes in one order everywhere, or two batches could wait for each other.
+    rows: dict[Lookup, tuple[Row, ...]] = {}
+    for lookup in sorted(wanted.rows, key=lambda asked: (asked.table, asked.column, asked.value)):
+        rows[lookup] = to_rows(lookup.table, (yield _looking_up(lookup, locks)))
+    return ActsRead(answered, history, offers, rows)
+
+
+def writing(written: ActsWritten) -> Iterator[Statement]:
+    """This function will give the statements that write the acts of a batch, their log entries apart."""
+    for act in written.acts:
+        yield Statement(_insert(tuple(ACT.columns.keys())), _act_values(act))
+    for c in written.commitments:
+        values = (int(c.credit_limit), c.counts_until.isoformat(), c.credit_approved, c.offer_id)
+        yield Statement(_COMMITMENT, values)
+    for row in written.rows:
+        table = METADATA.tables[row.table]
+        values = [_stored(value) for value in row.values.values()]
+        if row.key is None:
+            yield Statement(_insert(tuple(row.values), row.table), tuple(values))
+        else:
+            sets = ", ".join(f'"{table.columns[name].name}" = ?' for name in row.values)
+            where = " AND ".join(f'"{table.columns[name].name}" = ?' for name in row.key)
+            keyed = [_stored(value) for value in row.key.values()]
+            yield Statement(f"UPDATE {row.table} SET {sets} WHERE {where}", (*values, *keyed))
+
+
+def to_act(row: Sequence[Any]) -> StoredAct:
+    """This function will return the act of a row: its columns from record_id to submitted_by, then its answer's."""
+    record_id, lender, index, kind, subject, state, recorded_at, submitted_by, record, *answer = row
+    at = to_instant(recorded_at) if isinstance(recorded_at, int) else recorded_at
+    return StoredAct(
+        record_id, lender, index, kind, subject, state, at, submitted_by, bytes(record), _answer(record, *answer)
+    )
+
+
+def to_rows(table: str, found: Found) -> tuple[Row, ...]:
+    """This function will return the table's rows, which came with all their columns in order."""
+    columns = METADATA.tables[table].columns
+    return tuple(
+        {column.name: _given(column.type, value) for column, value in zip(columns, row, strict=True)} for row in found
+    )
+
+
+def carried_out(steps: Generator[Statement, Found, ActsRead], run: Callable[[Statement], Found]) -> ActsRead:
+    """This function will carry the statements out, one after another, and return what was read."""
+    found: Found | None = None
+    try:
+        while True:
+            found = run(steps.send(found) if found is not None else next(steps))
+    except StopIteration as end:
+        return end.value
+
+
+@cache
+def numbered(text: str) -> str:
+    """This function will write the marks as PostgreSQL counts them: $1, $2 …"""
+    first, *rest = text.split("?")
+    return first + "".join(f"${number}{part}" for number, part in enumerate(rest, 1))
+
+
+# ---- the parts ------------------------------------------------------------------------------------------------------
+
+
+def _among(text: str, values: Sequence[str]) -> Statement:
+    return Statement(text.format(", ".join("?" * len(values))), tuple(values))
+
+
+def _looking_up(lookup: Lookup, locks: bool) -> Statement:
+    table = METADATA.tables[lookup.table]
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    keys = ", ".join(f'"{column.name}"' for column in table.primary_key)
+    text = f'SELECT {names} FROM {table.name} WHERE "{table.columns[lookup.column].name}" = ? ORDER BY {keys}'
+    return Statement(text + " FOR UPDATE" * (lookup.locked and locks), (lookup.value,))
+
+
+@cache
+def _insert(names: tuple[str, ...], table: str = "act") -> str:
+    known = METADATA.tables[table].columns
+    columns = ", ".join(f'"{known[name].name}"' for name in names)
+    return f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))})"
+
+
+def _act_values(act: ActRow) -> tuple[Any, ...]:
+    return tuple(_stored(getattr(act, name)) for name in ACT.columns.keys())
+
+
+def _answer(record: bytes, answer_from: int, answer_until: int, place: bytes) -> bytes:
+    return answer_in(bytes(record), answer_from, answer_until, bytes(place))
+
+
+def _commitment(
+    offer_id: str, application_id: str, product: str, uscc: str, group_id: str | None, credit_limit: int,
+    counts_until: str, credit_approved: int | bool,
+) -> Commitment:  # fmt: skip
+    return Commitment(
+        offer_id=offer_id, application_id=application_id, product=product, uscc=uscc, group_id=group_id,
+        credit_limit=Yuan(credit_limit), counts_until=date.fromisoformat(counts_until),
+        credit_approved=bool(credit_approved),
+    )  # fmt: skip
+
+
+def _stored(value: Value) -> Any:
+    if isinstance(value, datetime):
+        return to_microseconds(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    return int(value) if isinstance(value, Yuan) else value
+
+
+_GIVEN: Mapping[type, Callable[[Any], Value]] = {
+    Instant: to_instant, Day: date.fromisoformat, Boolean: bool, LargeBinary: bytes,
+}  # fmt: skip
+
+
+def _given(kind: Any, value: Any) -> Value:
+    return value if value is None else _GIVEN.get(type(kind), lambda kept: kept)(value)
+
+
+def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    every = list(dict.fromkeys(values))
+    for start in range(0, len(every), _AT_ONCE):
+        yield every[start : start + _AT_ONCE]

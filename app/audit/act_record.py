@@ -1,0 +1,87 @@
+"""The record of an act: the canonical bytes that a leaf is taken over, and the answer made from them.
+
+Neighbours may rely on this: a record names its kind in `format`; it holds the body as it was posted, who submitted it,
+what it is about and what it came to; the answer is the recorded result, byte for byte, plus its place in the log.
+docs/audit-record.md specifies the form, example first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from app.audit.canonical import Document, canonical_bytes, vouched_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ActRecord:
+    """The bytes of a record, and from where until where its result stands in it, the last brace left out."""
+
+    record: bytes
+    answer_from: int
+    answer_until: int
+
+
+def act_record(
+    *, act_format: str, document: bytes, subject: str, submitted_by: str, result: Mapping[str, Document]
+) -> ActRecord:
+    """This function will write the record around the canonical bytes of the body as it was sent.
+
+    Raises CanonicalError for a result that has no canonical form.
+    """
+    shown = canonical_bytes(dict(result))
+    before = b'{"document":%b,"format":%b,"result":' % (document, vouched_bytes(act_format))
+    after = vouched_bytes({"subject": subject, "submitted_by": submitted_by})
+    begins = len(before)
+    return ActRecord(b"%b%b,%b" % (before, shown, after[1:]), begins, begins + len(shown) - 1)
+
+
+def act_place(*, record_id: str, origin: str, index: int, leaf_hash: bytes) -> bytes:
+    """This function will write what an answer has beyond the recorded result: its place in the log."""
+    place = {
+        "origin": origin,
+        "index": index,
+        "leaf_hash": leaf_hash.hex(),
+        "receipt": f"/v1/records/{record_id}/receipt",
+    }
+    return b',"audit_record":%b}' % orjson.dumps(place)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAct:
+    """An act read back from its record; `document` are the canonical bytes of the body as it was posted."""
+
+    format: str
+    subject: str
+    submitted_by: str
+    document: bytes
+    result: Mapping[str, Any]
+    answer_from: int
+    answer_until: int
+
+
+def open_act(record: bytes) -> OpenAct:
+    """This function will read the record of an act. Raises ValueError unless it is one, in the one spelling that it
+    has.
+    """
+    found: Any = orjson.loads(record)
+    try:
+        document = vouched_bytes(found["document"])
+        made = act_record(
+            act_format=found["format"],
+            document=document,
+            subject=found["subject"],
+            submitted_by=found["submitted_by"],
+            result=found["result"],
+        )
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError("not the record of an act") from error
+    if made.record != record:
+        raise ValueError("not the record of an act in its canonical form")
+    return OpenAct(
+        found["format"], found["subject"], found["submitted_by"], document, found["result"], made.answer_from,
+        made.answer_until,
+    )  # fmt: skip

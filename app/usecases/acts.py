@@ -1,0 +1,302 @@
+"""Acts: whatever goes on a lender's log besides the decision of an application — a person's review of a referral, an
+event of an offer, an exception, an operation of a pool.
+
+Neighbours may rely on this: an act takes the road of a decision. It queues at the same desk, is sealed in the same
+batch and written in the same transaction, in the order in which it came; it is one leaf of the lender's log; its answer
+is the recorded result, byte for byte, and its place; its Idempotency-Key is bound for ever, like a decision's, within
+its lender and its `format`.
+
+A new kind of act is one class and no new statement:
+
+    class Review(Act):
+        format = "jifendai/review/1"
+        def wants(self):            what must be read under the lock: histories, offers, rows of tables
+        def seal_into(self, work, record_id):   purely: look at `work`, raise an Obstacle or return a `Result`
+
+`subject` is what it is about (a decision, an offer, a pool): the acts on one subject are its history, read back in the
+order of the log, so that what is true of a subject can be told from its acts alone. Tables beside that (`Lookup`,
+`Written`) are for what is shared or searched: a migration and app/adapters/database/tables.py name them, no adapter
+does. Whoever changes what is promised returns `commitments`; the leaf that each act appends moves the head, which the
+optimistic write of decisions depends on (docs/decisions/0004, 0009).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from app.audit.canonical import Document
+from app.domain.standing import Commitment
+
+if TYPE_CHECKING:
+    from app.usecases.decide import Room
+    from app.usecases.ports import KeyedAnswer
+
+Value = str | int | bool | bytes | date | datetime | None
+Row = Mapping[str, Value]
+
+# --- what crosses to the book ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The rows of a table in which `column` has that value. `locked` holds them against every other writer until the
+    commit: for what several lenders share; what is one lender's own is guarded by the head of his log.
+    """
+
+    table: str
+    column: str
+    value: str
+    locked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A row to write: a new one, or, where `key` is given, changes of the row that it names."""
+
+    table: str
+    values: Row
+    key: Row | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActsWanted:
+    """What acts must have read: `keys` are (lender, format, idempotency key), `subjects` (lender, subject), `offers`
+    ids; `companies` and `applications`, as in Wanted, for an act that decides.
+    """
+
+    keys: tuple[tuple[str, str, str], ...] = ()
+    subjects: tuple[tuple[str, str], ...] = ()
+    offers: tuple[str, ...] = ()
+    rows: tuple[Lookup, ...] = ()
+    companies: tuple[tuple[str, str, str | None], ...] = ()
+    applications: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAct:
+    """An act as it was recorded: `record` are the leaf's bytes, the answer is found in them; `state` is what it left
+    its subject in.
+    """
+
+    record_id: str
+    lender: str
+    index: int
+    format: str
+    subject: str
+    state: str
+    recorded_at: datetime
+    submitted_by: str
+    record: bytes
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class OfferStanding:
+    """What the book holds of an offer: what it counts as, and the decision that superseded it, if one has."""
+
+    lender: str
+    commitment: Commitment
+    superseded_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ActsRead:
+    """What was read for acts, under the lock; what was not found is absent. Histories are in the order of the log."""
+
+    answered: Mapping[tuple[str, str, str], KeyedAnswer] = field(default_factory=dict)
+    history: Mapping[tuple[str, str], tuple[StoredAct, ...]] = field(default_factory=dict)
+    offers: Mapping[str, OfferStanding] = field(default_factory=dict)
+    rows: Mapping[Lookup, tuple[Row, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ActRow:
+    """An act's columns. The answer is not kept twice: it is the record's bytes from `answer_from` until `answer_until`
+    and then `place`.
+    """
+
+    record_id: str
+    lender: str
+    index: int
+    format: str
+    idempotency_key: str
+    fingerprint: bytes
+    subject: str
+    state: str
+    recorded_at: datetime
+    submitted_by: str
+    answer_from: int
+    answer_until: int
+    place: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ActsWritten:
+    """What a batch writes for its acts; `commitments` replace what the book holds of offers that it knows."""
+
+    acts: tuple[ActRow, ...] = ()
+    commitments: tuple[Commitment, ...] = ()
+    rows: tuple[Written, ...] = ()
+
+
+# --- an act, and what it may see -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an act comes to: `state` is what it leaves its subject in, `shown` the rest of what is recorded and answered
+    beside `record_id` and `recorded_at`; what follows is what it changes.
+    """
+
+    state: str
+    shown: Mapping[str, Document]
+    commitments: tuple[Commitment, ...] = ()
+    rows: tuple[Written, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act(ABC):
+    """One act on its way into a batch. `document` is the canonical form of the body as it was sent."""
+
+    format: ClassVar[str]
+
+    lender: str
+    subject: str
+    idempotency_key: str
+    document: bytes
+    submitted_by: str
+    fingerprint: bytes = field(init=False)
+    """What the key is bound to: SHA-256 over the subject, which the path names, and the document."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fingerprint", act_fingerprint(self.subject, self.document))
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What the idempotency key is unique within: lender and format."""
+        return self.lender, self.format, self.idempotency_key
+
+    def wants(self) -> ActsWanted:
+        """This function will say what must be read under the lock; the key is read for every act."""
+        return ActsWanted(subjects=((self.lender, self.subject),))
+
+    @abstractmethod
+    def seal_into(self, work: Work, record_id: str) -> Result:
+        """This function will purely work out what the act comes to. Raises Obstacle, with nothing changed."""
+
+
+def act_fingerprint(subject: str, document: bytes) -> bytes:
+    """This function will return what the idempotency key of an act is bound to."""
+    return sha256(subject.encode() + b"\0" + document).digest()
+
+
+class Work(Protocol):
+    """A batch while it is sealed, as an act sees it: with all that came before it in the batch."""
+
+    @property
+    def now(self) -> datetime: ...
+
+    @property
+    def on(self) -> date: ...
+
+    @property
+    def room(self) -> Room: ...
+
+    def history(self, lender: str, subject: str) -> tuple[StoredAct, ...]:
+        """This function will return the acts on a subject that was wanted, in the order of the log."""
+        ...
+
+    def offer(self, offer_id: str) -> OfferStanding | None:
+        """This function will return what stands of an offer that was wanted."""
+        ...
+
+    def rows(self, lookup: Lookup) -> tuple[Row, ...]:
+        """This function will return the rows of a lookup that was wanted."""
+        ...
+
+
+class Acts(Protocol):
+    """The acts as readers see them; they never lock the writer."""
+
+    async def find(self, record_id: str, lenders: Sequence[str]) -> StoredAct | None:
+        """This function will return the act when it belongs to one of the lenders, else None."""
+        ...
+
+    async def about(self, subjects: Sequence[str], lenders: Sequence[str]) -> Sequence[StoredAct]:
+        """This function will return the acts on these subjects, each subject's in the order of the log."""
+        ...
+
+    async def search(
+        self, formats: Sequence[str], lenders: Sequence[str], *, limit: int, after: tuple[datetime, str] | None
+    ) -> Sequence[StoredAct]:
+        """This function will return up to `limit` acts of these formats, newest first, strictly after the position
+        (recorded_at, record_id).
+        """
+        ...
+
+    async def answered(self, lender: str, act_format: str, idempotency_key: str) -> KeyedAnswer | None:
+        """This function will return what the key is bound to, if it is."""
+        ...
+
+
+def wanted_of(acts: Iterable[Act]) -> ActsWanted:
+    """This function will put together what the acts of a batch want, each thing once."""
+    keys: dict[tuple[str, str, str], None] = {}
+    parts: tuple[dict, ...] = ({}, {}, {}, {}, {})
+    for act in acts:
+        keys[act.key] = None
+        asked = act.wants()
+        named = (asked.subjects, asked.offers, asked.rows, asked.companies, asked.applications)
+        for part, found in zip(parts, named, strict=True):
+            part.update(dict.fromkeys(found))
+    return ActsWanted(tuple(keys), *map(tuple, parts))
+
+
+class ActsInBatch:
+    """What a batch knows of acts: what was read, and what its earlier acts have changed since."""
+
+    def __init__(self, read: ActsRead) -> None:
+        self.answered = dict(read.answered)
+        self.offers = dict(read.offers)
+        self._history = dict(read.history)
+        self._rows: dict[str, list[dict[str, Value]]] = {}
+        for lookup, found in read.rows.items():
+            known = self._rows.setdefault(lookup.table, [])
+            known += [dict(row) for row in found if dict(row) not in known]
+        self._acts: list[ActRow] = []
+        self._commitments: dict[str, Commitment] = {}
+        self._written: list[Written] = []
+
+    def history(self, lender: str, subject: str) -> tuple[StoredAct, ...]:
+        return self._history.get((lender, subject), ())
+
+    def rows(self, lookup: Lookup) -> tuple[Row, ...]:
+        return tuple(row for row in self._rows.get(lookup.table, ()) if row.get(lookup.column) == lookup.value)
+
+    def add(self, row: ActRow, act: StoredAct, answer: KeyedAnswer, result: Result) -> None:
+        self._acts.append(row)
+        self.answered[row.lender, row.format, row.idempotency_key] = answer
+        self._history[row.lender, row.subject] = (*self.history(row.lender, row.subject), act)
+        for commitment in result.commitments:
+            self._commitments[commitment.offer_id] = commitment
+            self.offers[commitment.offer_id] = OfferStanding(row.lender, commitment)
+        for written in result.rows:
+            self._write(written)
+
+    def written(self) -> ActsWritten:
+        return ActsWritten(tuple(self._acts), tuple(self._commitments.values()), tuple(self._written))
+
+    def _write(self, written: Written) -> None:
+        self._written.append(written)
+        known = self._rows.setdefault(written.table, [])
+        if written.key is None:
+            known.append(dict(written.values))
+            return
+        for row in known:
+            if all(row.get(name) == value for name, value in written.key.items()):
+                row.update(written.values)
