@@ -291,8 +291,8 @@ class LogExtent:
 
 @dataclass(frozen=True, slots=True)
 class StoredLeaf:
-    """One entry of a log as it is stored, and the row of the decision, or of the act, that it is said to be of, if there
-    is one: every column by name, as the database itself holds it.
+    """One entry of a log as it is stored, and the row of the decision or act that it is said to be of, if there is one:
+    every column by name, as the database itself holds it.
     """
 
     index: int

@@ -4,8 +4,8 @@ Neighbours may rely on this: nothing is believed but the bytes of the records an
 from its record, the tree is built anew, and its root is held to every stored checkpoint and to those kept outside the
 database; what people are shown and search by (a decision's row, its answer, its terms, its offer) is held to the
 record. What does not hold is a `Finding` that names the place. A log is read a page at a time, up to where it reached
-when the verification began, so that a service may go on writing. What is held beyond its hash depends on the kind that a
-record's `format` names.
+when the verification began, so that a service may go on writing. What is held beyond its hash depends on the kind
+that a record's `format` names.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from app.usecases.ports import BatchState, Sealed, Submission
 from tests.adapters.conftest import SetClock, opened
 from tests.applications import sound
 from tests.policy_cases import catalogue
+from tests.records import ACTIVATED
 from tests.usecases.test_decide import OneKey, body
 
 PRODUCT = "icbc/suzhou-innovation-points-loan"
@@ -124,7 +125,7 @@ class Bank:
 async def bank(request: pytest.FixtureRequest, clock: SetClock) -> AsyncIterator[Bank]:
     """A bank on a fresh database of each kind."""
     async with opened(request.param, request, clock) as database:
-        await database.catalogue.activate(CATALOGUE.digest, "operator")
+        await database.catalogue.activate(CATALOGUE.digest, "operator", ACTIVATED)
         yield Bank(database)
 
 
