@@ -133,7 +133,7 @@ class _Counted:
 
 async def _prepare_demo(settings: Settings) -> None:
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    await asyncio.to_thread(migrate, settings.database_url)
+    await asyncio.to_thread(migrate, settings.database_url, owner_url=settings.migration_database_url)
     # Of two processes that start at once one makes the key, and both use it.
     with suppress(FileExistsError):
         make_key_file(settings.key_file)

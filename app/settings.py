@@ -29,12 +29,15 @@ class SettingsRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How one process of the service runs. `signing_key_file` None: in demo mode a key is made in the data dir."""
+    """How one process of the service runs. `signing_key_file` None: in demo mode a key is made in the data dir;
+    `migration_database_url` empty: the tables are the service's own account's.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8000
     data_dir: Path = Path("var")
     database_url: str = "sqlite:///var/jifendai.db"
+    migration_database_url: str = ""
     catalogue_dir: Path = BUILT_IN_CATALOGUE
     log_name: str = ""
     demo: bool = False
@@ -60,6 +63,7 @@ class Settings:
             port=port,
             data_dir=data_dir,
             database_url=sent("DATABASE_URL", f"sqlite:///{data_dir}/jifendai.db"),
+            migration_database_url=sent("MIGRATION_DATABASE_URL", ""),
             catalogue_dir=Path(sent("CATALOGUE_DIR", str(BUILT_IN_CATALOGUE))),
             log_name=sent("LOG_NAME", DEMO_LOG_NAME if demo else ""),
             demo=demo,

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psutil
 import psycopg
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 
 _ACCOUNT = "nobody"
 _STARTS_WITHIN_S = 30.0
@@ -108,11 +108,11 @@ class PostgresServer:
             self._process = None
 
     def create_database(self, name: str = "jifendai", *, migrated: bool = True) -> str:
-        """This function will create a database, by default with the service's tables, and return its address."""
+        """This function will create a database and return its address: by default with the service's tables and for
+        the service's account, else for its owner.
+        """
         _execute(self.url(), f'CREATE DATABASE "{name}"')
-        if migrated:
-            migrate(self.url(name))
-        return self.url(name)
+        return with_tables(self.url(name), service_account(self.url())) if migrated else self.url(name)
 
     def remove(self) -> None:
         """This function will end the server without ceremony and delete its folder."""
@@ -149,18 +149,22 @@ class Databases:
         # Several runs may share one server given by JIFENDAI_TEST_DATABASE_URL, so every name is this run's own.
         self._prefix = f"jfd_test_{uuid.uuid4().hex[:8]}"
         self._template: str | None = None
+        self._account: URL | None = None
         self._count = 0
 
     @contextlib.contextmanager
     def fresh(self, *, migrated: bool = True) -> Iterator[str]:
-        """This function will yield the address of a new database and drop it afterwards, connections and all."""
+        """This function will yield the address of a new database and drop it afterwards, connections and all.
+
+        With its tables it is the address of the service's account, which is not their owner; see `as_owner`.
+        """
         self._count += 1
         name = f"{self._prefix}_{self._count}"
         template = self._migrated_template() if migrated else "template0"
         # Copying files beats writing the template through the log, as the server's checkpoint is free without fsync.
         _execute(self._admin_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         try:
-            yield _with_database(self._admin_url, name)
+            yield _with_database(str_of(self._account), name) if migrated else _with_database(self._admin_url, name)
         finally:
             _execute(self._admin_url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
@@ -168,12 +172,14 @@ class Databases:
         """This function will drop the template, for servers that live on after the run."""
         if self._template:
             _execute(self._admin_url, f'DROP DATABASE IF EXISTS "{self._template}" WITH (FORCE)')
+            _execute(self._admin_url, f'DROP ROLE "{self._account.username}"')
 
     def _migrated_template(self) -> str:
         if self._template is None:
             name = f"{self._prefix}_template"
             _execute(self._admin_url, f'CREATE DATABASE "{name}" TEMPLATE template0')
-            migrate(_with_database(self._admin_url, name))
+            self._account = service_account(self._admin_url, f"{self._prefix}_service")
+            with_tables(_with_database(self._admin_url, name), self._account)
             # A template can be copied only while nobody is connected to it.
             _execute(
                 self._admin_url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
@@ -182,11 +188,42 @@ class Databases:
         return self._template
 
 
-def migrate(url: str) -> None:
+def migrate(url: str, owner_url: str = "") -> None:
     """This function will bring the database at `url` to the service's newest tables."""
     from app.adapters.database.migrate import migrate as migrate_database
 
-    migrate_database(url)
+    migrate_database(url, owner_url=owner_url)
+
+
+def service_account(owner_url: str, name: str = "jifendai_service") -> URL:
+    """This function will make an account for the service, which owns nothing, and return the address it signs in at."""
+    with psycopg.connect(_plain(owner_url), autocommit=True) as connection:
+        if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone() is None:
+            # A server that trusts whoever reaches it does not ask for the password.
+            connection.execute(f"CREATE ROLE \"{name}\" LOGIN PASSWORD '{name}'")
+    _OWNERS[name] = owner_url
+    return make_url(_plain(owner_url)).set(username=name, password=name)
+
+
+def with_tables(owner_url: str, account: URL) -> str:
+    """This function will make the service's tables as their owner, and return the address for the service's account."""
+    address = str_of(account.set(database=make_url(owner_url).database))
+    migrate(address, owner_url)
+    return address
+
+
+def as_owner(url: str) -> str:
+    """This function will return the address at which the tables' owner signs in, who is bound by nothing."""
+    parsed = make_url(url)
+    return url if parsed.username not in _OWNERS else _with_database(_OWNERS[parsed.username], parsed.database)
+
+
+_OWNERS: dict[str, str] = {}
+
+
+def str_of(url: URL) -> str:
+    """This function will return the address as text, password and all."""
+    return url.render_as_string(hide_password=False)
 
 
 def _execute(url: str, statement: str) -> None:

@@ -134,6 +134,21 @@ def addresses_of_one_machine(root: Path) -> list[str]:
     ]
 
 
+def reads_for_nobody(root: Path) -> list[str]:
+    """This function will return the calls of a store that do not say whose rows they may see (row-level security)."""
+    return [
+        f"{path.relative_to(root)}:{node.lineno}: .{node.func.attr}(…, lenders=…) says whose rows: some lenders, "
+        "EVERY_LENDER or NO_LENDER"
+        for path in _python_files(root, "app")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("read", "write")
+        and getattr(node.func.value, "attr", getattr(node.func.value, "id", "")) in ("_store", "store")
+        and "lenders" not in {keyword.arg for keyword in node.keywords}
+    ]
+
+
 def _python_files(root: Path, *folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (root / folder).rglob("*.py"))
 
@@ -175,6 +190,7 @@ class TestTheHouse:
             meaningless_rooms,
             silent_modules,
             addresses_of_one_machine,
+            reads_for_nobody,
         ],
     )
     def test_has_no(self, check: Check):
@@ -210,6 +226,7 @@ PLANTED: list[tuple[Check, str, str, str]] = [
     (meaningless_rooms, "app/services/__init__.py", "", "app/services"),
     (silent_modules, "app/adapters/planted.py", "x = 1", "app/adapters/planted.py"),
     (addresses_of_one_machine, "docs/planted.md", "pip install -i https://pypi" + ".org/simple", "pypi"),
+    (reads_for_nobody, "app/adapters/planted.py", "async def f(self): await self._store.read(1)", "whose rows"),
     (addresses_of_one_machine, "docs/planted.md", "cd " + "/home" + "/somebody/jifendai", "/home"),
 ]
 

@@ -13,9 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy.exc import ArgumentError
+from psycopg.errors import InsufficientPrivilege
+from sqlalchemy.exc import ArgumentError, ProgrammingError
 
-from app.adapters.database import Database, open_database
+from app.adapters.database import Database, migrate, open_database
 from app.adapters.database.store import database_url
 from app.adapters.signing import LogSigner
 from app.settings import DEMO_LOG_NAME, Settings
@@ -50,16 +51,39 @@ def its_settings() -> Settings:
 
 def with_valid_address(settings: Settings) -> Settings:
     """This function will return the settings if they name a database. Raises Refused."""
-    try:
-        database_url(settings.database_url)
-    except (ValueError, ArgumentError) as error:
-        raise Refused(NOT_READY, f"JIFENDAI_DATABASE_URL: {error}. 数据库地址有误") from None
+    for name, url in (("", settings.database_url), ("MIGRATION_", settings.migration_database_url)):
+        try:
+            database_url(url or settings.database_url)
+        except (ValueError, ArgumentError) as error:
+            raise Refused(NOT_READY, f"JIFENDAI_{name}DATABASE_URL: {error}. 数据库地址有误") from None
     return settings
 
 
 def make_data_dir(settings: Settings) -> None:
     """This function will make the data dir, for its owner alone, where it is missing."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def migrate_its_database(settings: Settings) -> None:
+    """This function will bring the database to the newest tables, under the owner's account where one is named. Raises
+    Refused where that account, or the service's, may not.
+    """
+    try:
+        migrate(settings.database_url, owner_url=settings.migration_database_url)
+    except LookupError as unknown:
+        raise Refused(
+            NOT_READY,
+            f"JIFENDAI_DATABASE_URL: PostgreSQL has no account {unknown}. 数据库中没有此账号",
+            f"Make it once, as an administrator 请由管理员创建: CREATE ROLE {unknown} LOGIN PASSWORD '…'",
+        ) from None
+    except ProgrammingError as refused:
+        if not isinstance(refused.orig, InsufficientPrivilege):
+            raise
+        raise Refused(
+            NOT_READY,
+            "The database lacks tables, and this account may not make them. 数据库缺少表，且此账号无权创建",
+            "Run `jifendai migrate` with JIFENDAI_MIGRATION_DATABASE_URL, the tables' owner. 请以表的所有者执行迁移",
+        ) from None
 
 
 def its_catalogue(settings: Settings) -> ActiveCatalogue:

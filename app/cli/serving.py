@@ -10,10 +10,18 @@ import socket
 
 from app.adapters import server
 from app.adapters.clock import utc_now
-from app.adapters.database import migrate
 from app.adapters.log_lines import log_to_stderr
 from app.api.examples import pre_approved
-from app.cli.installation import NOT_READY, Refused, its_settings, make_data_dir, say, show, with_valid_address
+from app.cli.installation import (
+    NOT_READY,
+    Refused,
+    its_settings,
+    make_data_dir,
+    migrate_its_database,
+    say,
+    show,
+    with_valid_address,
+)
 from app.main import create_app
 from app.settings import Settings
 from app.usecases.days import day_in_shanghai
@@ -41,7 +49,7 @@ async def _serving(settings: Settings, bound: socket.socket) -> None:
     if not settings.demo:
         make_data_dir(settings)
         # The first of several replicas works, the others wait for it and find the work done.
-        await asyncio.to_thread(migrate, settings.database_url)
+        await asyncio.to_thread(migrate_its_database, settings)
     async with app.router.lifespan_context(app):
         await server.serve(
             app, bound,
@@ -81,5 +89,5 @@ def bring_up_to_date(options: argparse.Namespace) -> None:
     """This function will bring the database to the newest tables."""
     settings = its_settings()
     make_data_dir(settings)
-    migrate(settings.database_url)
+    migrate_its_database(settings)
     say("The database has the newest tables. 数据库已是最新")

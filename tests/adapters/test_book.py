@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from app.adapters.database import Database, open_database, sqlite
 from app.adapters.database.postgresql_statements import reading
 from app.adapters.database.sqlite import SqliteBook
+from app.adapters.database.store import NO_LENDER
 from app.domain.money import Yuan
 from app.usecases.ports import BatchState, Book, Sealed, StoreUnavailable, Submission, Wanted
 from tests.adapters.conftest import SetClock, opened
@@ -318,7 +319,7 @@ async def _plan_of_reading(database: Database) -> str:
                 for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {s}", values[: s.count("?")])
             )
 
-        return await database._store.read(explain)
+        return await database._store.read(explain, lenders=NO_LENDER)
     connection = await database.book._connected()
     plans = []
     for batch in ([submission("k1")], [submission("k1"), submission("k2")]):

@@ -245,7 +245,7 @@ class TestReaders:
             holding.set()
             released.wait(10)
 
-        held = asyncio.create_task(writer._store.write(hold))
+        held = asyncio.create_task(writer._store.write(hold, lenders=("icbc",)))
         await asyncio.to_thread(holding.wait, 10)
         async with asyncio.timeout(5):
             assert await reader.decisions.answered("icbc", "k1") is not None

@@ -21,7 +21,7 @@ from app.usecases.ports import CommitUnknown, StoreUnavailable
 from tests.adapters.sealing import Answer, Poisoned, poisoned, seal, submission, wanted
 from tests.adapters.test_book import look, write
 from tests.adapters.test_desk import everyone
-from tests.postgres import PostgresServer
+from tests.postgres import PostgresServer, as_owner
 
 _T = TypeVar("_T")
 # What commits: the word behind a lock; without one the statement that writes, known by its checkpoint's note.
@@ -147,7 +147,7 @@ class TestACommitThatIsRefused:
     @pytest.mark.parametrize("locks_first", [False, True])
     async def test_is_never_acknowledged_and_costs_only_the_culprit(self, postgres_url: str, locks_first: bool):
         """A deferred constraint is the commonest way for COMMIT itself to fail."""
-        with psycopg.connect(postgres_url, autocommit=True) as connection:
+        with psycopg.connect(as_owner(postgres_url), autocommit=True) as connection:
             connection.execute(
                 "ALTER TABLE decision ADD FOREIGN KEY (supersedes) REFERENCES decision DEFERRABLE INITIALLY DEFERRED"
             )
@@ -344,7 +344,7 @@ class TestABookThatFindsAnotherServer:
     async def test_takes_nothing_for_stored_that_the_other_may_lack(self, postgres_url: str, book: PostgresqlBook):
         """A standby that was a little behind when it took over: it has neither the head nor the terms."""
         await write(book, submission("k1"))
-        with psycopg.connect(postgres_url, autocommit=True) as connection:
+        with psycopg.connect(as_owner(postgres_url), autocommit=True) as connection:
             for table in ("decision", "log_entry", "offer", "checkpoint", "terms", "log_head"):
                 connection.execute(f"DELETE FROM {table}")
             connection.execute(

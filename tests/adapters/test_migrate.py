@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from app.adapters.database import Database, is_current, migrate, open_database
 from app.adapters.database.store import database_url as with_driver
 from app.adapters.database.tables import METADATA
+from tests.postgres import as_owner
 
 
 def differences(url: str) -> list[object]:
@@ -21,7 +22,7 @@ def differences(url: str) -> list[object]:
 
 def execute(url: str, statement: str) -> None:
     """This function will run one statement."""
-    with sa.create_engine(with_driver(url)).begin() as connection:
+    with sa.create_engine(with_driver(as_owner(url))).begin() as connection:
         connection.execute(sa.text(statement))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
+import psycopg
 import pytest
 
 from app.adapters.database import Database, open_database
@@ -14,6 +15,7 @@ from app.usecases.ports import BatchState, Book, Sealed, Submission, Wanted
 from tests.adapters.harness import Defect, company, faults_after_race
 from tests.adapters.sealing import CAP, seal, submission, wanted
 from tests.adapters.test_book import look
+from tests.postgres import as_owner
 
 KEYS, COMPANIES = 40, 60
 
@@ -34,9 +36,6 @@ class WritesWhateverHappened(PostgresqlBook):
 
     async def _write(self, connection: asyncpg.Connection, sealed: Sealed, state: BatchState) -> bool:
         statement, columns = writing(sealed, state.heads, self._known_terms)
-        # The log's own order would refuse the rows; that is another guard, and not the one that is tried here.
-        await connection.execute("ALTER TABLE log_entry DROP CONSTRAINT IF EXISTS pk_log_entry")
-        await connection.execute("ALTER TABLE checkpoint DROP CONSTRAINT IF EXISTS pk_checkpoint")
         blind = statement.replace("log_head.size = g.was", "g.was IS NOT NULL")
         return await connection.fetchval(blind, *columns) == len(sealed.heads)
 
@@ -81,6 +80,11 @@ class TestTwoProcesses:
 
     @pytest.mark.parametrize("defect", [one_statement, blind])
     def test_would_be_seen_to_promise_more_if(self, postgres_url: str, tmp_path: Path, defect: Defect):
+        # The log's own order would refuse the rows; that is another guard, and not the one that is tried here.
+        with psycopg.connect(as_owner(postgres_url), autocommit=True) as connection:
+            for table in ("log_entry", "checkpoint"):
+                connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT pk_{table}")
+
         wrong = faults_after_race(postgres_url, tmp_path, [whole_cap("a"), whole_cap("b")], defect)
 
         assert any("was promised" in fault for fault in wrong), wrong

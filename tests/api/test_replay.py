@@ -7,6 +7,7 @@ from app.adapters.database.store import database_url
 from app.adapters.database.tables import DECISION, LOG_ENTRY, TERMS
 from app.api.examples import DECISION_ID, decision_examples
 from tests.api.test_decisions import today
+from tests.postgres import as_owner
 from tests.service import Service
 
 
@@ -18,7 +19,7 @@ async def replayed(service: Service, decision_id: str = DECISION_ID, caller: str
 def tampered(service: Service, old: bytes, new: bytes, table=LOG_ENTRY) -> None:
     """This function will exchange bytes in the demonstration's first record, or in its terms."""
     column = table.c.record if table is LOG_ENTRY else table.c.canonical
-    engine = create_engine(database_url(service.settings.database_url))
+    engine = create_engine(database_url(as_owner(service.settings.database_url)))
     with engine.begin() as connection:
         digest = select(DECISION.c.terms_digest).where(DECISION.c.decision_id == DECISION_ID).scalar_subquery()
         which = table.c.decision_id == DECISION_ID if table is LOG_ENTRY else table.c.digest == digest
@@ -58,7 +59,7 @@ class TestAReplay:
 
     async def test_finds_another_decisions_record_in_the_place(self, service: Service):
         other = DECISION_ID[:-2] + "20"
-        engine = create_engine(database_url(service.settings.database_url))
+        engine = create_engine(database_url(as_owner(service.settings.database_url)))
         with engine.begin() as connection:
             of = select(LOG_ENTRY.c.record).where(LOG_ENTRY.c.decision_id == other)
             record = connection.execute(of).scalar_one()

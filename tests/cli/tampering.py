@@ -16,6 +16,7 @@ from app.adapters.database.tables import CHECKPOINT, DECISION, LOG_ENTRY, LOG_HE
 from app.audit.checkpoint import Signer, sign_checkpoint
 from app.audit.merkle import Frontier, leaf_hash
 from app.audit.record import place_bytes
+from tests.postgres import as_owner
 
 Rows = dict[str, list[dict[str, Any]]]
 Sign = Callable[[str, int, bytes], bytes]
@@ -268,7 +269,7 @@ def _something_else(value: Any) -> Any:
 
 def tamper(url: str, origin: str, attack: str, *arguments: Any) -> None:
     """This function will carry out one attack, by the name of the intruder's method."""
-    engine = create_engine(database_url(url))
+    engine = create_engine(database_url(as_owner(url)))
     with engine.begin() as connection:
         getattr(Intruder(connection, origin), attack)(*arguments)
     engine.dispose()
@@ -276,7 +277,7 @@ def tamper(url: str, origin: str, attack: str, *arguments: Any) -> None:
 
 def copied(url: str) -> Rows:
     """This function will return every row of the database, as a backup holds them."""
-    engine = create_engine(database_url(url))
+    engine = create_engine(database_url(as_owner(url)))
     with engine.begin() as connection:
         rows = {t.name: [dict(r) for r in connection.execute(select(t)).mappings()] for t in METADATA.sorted_tables}
     engine.dispose()
@@ -285,7 +286,7 @@ def copied(url: str) -> Rows:
 
 def restored(url: str, rows: Rows) -> None:
     """This function will put the rows in the place of what there is."""
-    engine = create_engine(database_url(url))
+    engine = create_engine(database_url(as_owner(url)))
     with engine.begin() as connection:
         for table in METADATA.sorted_tables:
             connection.execute(delete(table))

@@ -20,7 +20,7 @@ from app.adapters.database.migrate import is_current, migrate, missing_migration
 from app.adapters.database.operator_log import OperatorLog
 from app.adapters.database.previews import PreviewLog
 from app.adapters.database.sqlite import SqliteBook
-from app.adapters.database.store import Store
+from app.adapters.database.store import NO_LENDER, Store
 from app.usecases.ports import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Database:
     async def ready(self) -> list[str]:
         """This function will return what keeps this database from being used, in words; nothing when it is ready."""
         try:
-            missing = await self._store.read(missing_migrations)
+            missing = await self._store.read(missing_migrations, lenders=NO_LENDER)
         except StoreUnavailable:
             return ["The database cannot be reached: check JIFENDAI_DATABASE_URL and the server. 无法连接数据库"]
         if missing:

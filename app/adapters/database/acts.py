@@ -34,13 +34,13 @@ class Acts:
 
     async def find(self, record_id: str, lenders: Sequence[str]) -> StoredAct | None:
         """This function will return the act when it belongs to one of the lenders, else None."""
-        found = await self._acts(_STORED.where(ACT.c.record_id == record_id, ACT.c.lender.in_(lenders)))
+        found = await self._acts(_STORED.where(ACT.c.record_id == record_id, ACT.c.lender.in_(lenders)), lenders)
         return found[0] if found else None
 
     async def about(self, subjects: Sequence[str], lenders: Sequence[str]) -> Sequence[StoredAct]:
         """This function will return the acts on these subjects, each subject's in the order of the log."""
         query = _STORED.where(ACT.c.subject.in_(subjects), ACT.c.lender.in_(lenders))
-        return await self._acts(query.order_by(ACT.c.subject, ACT.c.lender, ACT.c.index))
+        return await self._acts(query.order_by(ACT.c.subject, ACT.c.lender, ACT.c.index), lenders)
 
     async def search(
         self, formats: Sequence[str], lenders: Sequence[str], *, limit: int, after: tuple[datetime, str] | None
@@ -52,7 +52,7 @@ class Acts:
             at, record_id = after
             later = or_(ACT.c.recorded_at < at, ACT.c.record_id < record_id)
             query = query.where(ACT.c.recorded_at <= at, later)
-        return await self._acts(query.order_by(ACT.c.recorded_at.desc(), ACT.c.record_id.desc()).limit(limit))
+        return await self._acts(query.order_by(ACT.c.recorded_at.desc(), ACT.c.record_id.desc()).limit(limit), lenders)
 
     async def answered(self, lender: str, act_format: str, idempotency_key: str) -> KeyedAnswer | None:
         """This function will return what the key is bound to, if it is."""
@@ -63,11 +63,11 @@ class Acts:
                 ACT.c.idempotency_key == idempotency_key, ACT.c.lender == lender, ACT.c.format == act_format
             )
         )
-        row = await self._store.read(lambda connection: connection.execute(query).first())
+        row = await self._store.read(lambda connection: connection.execute(query).first(), lenders=(lender,))
         return None if row is None else KeyedAnswer(row.fingerprint, answer_in(*row[1:]))
 
-    async def _acts(self, query: Select[Any]) -> tuple[StoredAct, ...]:
+    async def _acts(self, query: Select[Any], lenders: Sequence[str]) -> tuple[StoredAct, ...]:
         def found(connection: Connection) -> tuple[StoredAct, ...]:
             return tuple(map(to_act, connection.execute(query)))
 
-        return await self._store.read(found)
+        return await self._store.read(found, lenders=lenders)

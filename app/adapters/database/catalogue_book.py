@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select
 
 from app.adapters.clock import utc_now
 from app.adapters.database.operator_log import operator_head, record, written
-from app.adapters.database.store import Store
+from app.adapters.database.store import NO_LENDER, Store
 from app.adapters.database.tables import CATALOGUE_ACTIVATION as ACTIVATION
 from app.usecases.operator_log import Recording
 from app.usecases.ports import Activation
@@ -56,4 +56,4 @@ class CatalogueBook:
             row = connection.execute(_NEWEST).first()
             return None if row is None else Activation(row.digest, row.activated_at, row.activated_by)
 
-        return await self._store.read(newest)
+        return await self._store.read(newest, lenders=NO_LENDER)

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, or_, select
 
 from app.adapters.database.plain_book import COMMITMENT_COLUMNS, to_commitment
-from app.adapters.database.store import Store
+from app.adapters.database.store import EVERY_LENDER, NO_LENDER, Store
 from app.adapters.database.tables import ANSWER, CHECKPOINT, DECISION, LOG_ENTRY, LOG_HEAD, OFFER, RECORDED, TERMS
 from app.domain.standing import Commitment
 from app.usecases.ports import (
@@ -44,7 +44,7 @@ class DecisionLog:
             row = connection.execute(query).first()
             return _to_stored(*row) if row else None
 
-        return await self._store.read(found)
+        return await self._store.read(found, lenders=lenders)
 
     async def search(
         self, asked: DecisionFilter, *, limit: int, after: tuple[datetime, str] | None
@@ -62,7 +62,7 @@ class DecisionLog:
             ]
             return tuple(islice(heapq.merge(*each, key=_position, reverse=True), limit))
 
-        return await self._store.read(found)
+        return await self._store.read(found, lenders=asked.lenders)
 
     async def checkpoint_over(self, lender: str, index: int) -> SignedCheckpoint:
         """This function will return the first checkpoint that covers the record. Raises LookupError."""
@@ -72,7 +72,7 @@ class DecisionLog:
             .order_by(CHECKPOINT.c.size)
             .limit(1)
         )
-        row = await self._store.read(lambda connection: connection.execute(query).first())
+        row = await self._store.read(lambda connection: connection.execute(query).first(), lenders=(lender,))
         if row is None:
             raise LookupError(f"no checkpoint of {lender} covers record {index}")
         return SignedCheckpoint(*row)
@@ -80,7 +80,7 @@ class DecisionLog:
     async def newest_checkpoint(self, lender: str) -> SignedCheckpoint | None:
         """This function will return the newest checkpoint of that log, None where nothing has been recorded."""
         query = select(CHECKPOINT).where(CHECKPOINT.c.lender == lender).order_by(CHECKPOINT.c.size.desc()).limit(1)
-        row = await self._store.read(lambda connection: connection.execute(query).first())
+        row = await self._store.read(lambda connection: connection.execute(query).first(), lenders=(lender,))
         return None if row is None else SignedCheckpoint(*row)
 
     async def leaf_hashes(self, lender: str, start: int, stop: int) -> Sequence[bytes]:
@@ -90,7 +90,9 @@ class DecisionLog:
             .where(LOG_ENTRY.c.lender == lender, LOG_ENTRY.c.index >= start, LOG_ENTRY.c.index < stop)
             .order_by(LOG_ENTRY.c.index)
         )
-        return await self._store.read(lambda connection: tuple(connection.execute(query).scalars()))
+        return await self._store.read(
+            lambda connection: tuple(connection.execute(query).scalars()), lenders=(lender,)
+        )
 
     async def commitments(self, lender: str, uscc: str, group_id: str | None, since: date) -> Sequence[Commitment]:
         """This function will return the open commitments that last to `since` or beyond."""
@@ -100,7 +102,9 @@ class DecisionLog:
             .where(OFFER.c.lender == lender, whose, OFFER.c.superseded_by.is_(None), OFFER.c.counts_until >= since)
             .order_by(OFFER.c.offer_id)
         )
-        return await self._store.read(lambda connection: tuple(map(to_commitment, connection.execute(query))))
+        return await self._store.read(
+            lambda connection: tuple(map(to_commitment, connection.execute(query))), lenders=(lender,)
+        )
 
     async def answered(self, lender: str, idempotency_key: str) -> KeyedAnswer | None:
         """This function will return what the key is bound to, if it is."""
@@ -114,17 +118,20 @@ class DecisionLog:
             row = connection.execute(query).first()
             return KeyedAnswer(row.fingerprint, answer_in(*row[1:])) if row else None
 
-        return await self._store.read(found)
+        return await self._store.read(found, lenders=(lender,))
 
     async def every_decision(self, lenders: Sequence[str] | None = None) -> AsyncIterator[StoredDecision]:
         """This function will give every stored decision in log order, a page at a time."""
         heads = select(LOG_HEAD.c.lender).order_by(LOG_HEAD.c.lender)
         if lenders is not None:
             heads = heads.where(LOG_HEAD.c.lender.in_(lenders))
-        for lender in await self._store.read(lambda connection: connection.execute(heads).scalars().all()):
+        allowed = EVERY_LENDER if lenders is None else lenders
+        for lender in await self._store.read(lambda c: c.execute(heads).scalars().all(), lenders=allowed):
             terms: dict[str, bytes] = {}
             last = -1
-            while page := await self._store.read(lambda c, of=lender, seen=last: c.execute(_log_page(of, seen)).all()):
+            while page := await self._store.read(
+                lambda c, of=lender, seen=last: c.execute(_log_page(of, seen)).all(), lenders=(lender,)
+            ):
                 await self._look_up({row.terms_digest for row in page} - terms.keys(), terms)
                 for decision_id, index, digest, *answer in page:
                     yield _to_stored(decision_id, lender, index, terms[digest], *answer)
@@ -135,7 +142,8 @@ class DecisionLog:
         missing = tuple(digests)
         if missing:
             query = select(TERMS.c.digest, TERMS.c.canonical).where(TERMS.c.digest.in_(missing))
-            terms.update(await self._store.read(lambda connection: dict(map(tuple, connection.execute(query)))))
+            found = await self._store.read(lambda c: dict(map(tuple, c.execute(query))), lenders=NO_LENDER)
+            terms.update(found)
 
 
 def _to_stored(decision_id: str, lender: str, index: int, terms: bytes, record: bytes, *answer: Any) -> StoredDecision:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    CompoundSelect,
     Connection,
     Integer,
     LargeBinary,
@@ -27,7 +28,7 @@ from sqlalchemy import (
 )
 
 from app.adapters.database.rows import decision_values, offer_values
-from app.adapters.database.store import Store
+from app.adapters.database.store import EVERY_LENDER, NO_LENDER, Store
 from app.adapters.database.tables import (
     ACT,
     CHECKPOINT,
@@ -61,7 +62,8 @@ class LogTrail:
     async def lenders(self) -> tuple[str, ...]:
         """This function will return every lender of which there is a row."""
         query = union(*(select(table.c.lender).distinct() for table in _OF_A_LOG))
-        return await self._store.read(lambda connection: tuple(sorted(connection.execute(query).scalars())))
+        rows = await self._rows(query, EVERY_LENDER)
+        return tuple(sorted(row[0] for row in rows))
 
     async def extent(self, lender: str) -> LogExtent:
         """This function will return how far the log reaches."""
@@ -70,7 +72,7 @@ class LogTrail:
         # The head may be missing, and the rest is told all the same.
         one = select(entries.label("last"), signed.label("signed")).subquery()
         query = select(one, LOG_HEAD).join_from(one, LOG_HEAD, LOG_HEAD.c.lender == lender, isouter=True)
-        last, signed_size, *head = await self._store.read(lambda connection: connection.execute(query).one())
+        [(last, signed_size, *head)] = await self._rows(query, (lender,))
         return LogExtent(
             None if head[0] is None else LogHead(*head), 0 if last is None else last + 1, signed_size or 0
         )
@@ -80,7 +82,7 @@ class LogTrail:
         query = _LEAVES.where(LOG_ENTRY.c.lender == lender, LOG_ENTRY.c.index < until)
         if after is not None:
             query = query.where(LOG_ENTRY.c.index > after)
-        rows = await self._rows(query.order_by(LOG_ENTRY.c.index).limit(_PAGE))
+        rows = await self._rows(query.order_by(LOG_ENTRY.c.index).limit(_PAGE), (lender,))
         return tuple(
             StoredLeaf(*row[:4], _named(_DECISION_NAMES, row[4:_ACT_FROM]), _named(_ACT_NAMES, row[_ACT_FROM:]))
             for row in rows
@@ -90,7 +92,7 @@ class LogTrail:
         """This function will return the checkpoints of more than `after` and at most `until` records, by size."""
         size = CHECKPOINT.c.size
         query = select(CHECKPOINT).where(CHECKPOINT.c.lender == lender, size > after, size <= until)
-        return tuple(SignedCheckpoint(*row) for row in await self._rows(query.order_by(size).limit(_PAGE)))
+        return tuple(SignedCheckpoint(*row) for row in await self._rows(query.order_by(size).limit(_PAGE), (lender,)))
 
     async def decisions_without_leaf(self, lender: str, limit: int) -> Sequence[str]:
         """This function will return ids of decisions whose place in the log is not that of their own record."""
@@ -105,7 +107,7 @@ class LogTrail:
             .order_by(DECISION.c.index)
             .limit(limit)
         )
-        return tuple(row[0] for row in await self._rows(query))
+        return tuple(row[0] for row in await self._rows(query, (lender,)))
 
     async def acts_without_leaf(self, lender: str, limit: int) -> Sequence[str]:
         """This function will return ids of acts whose place in the log is no record, or a decision's."""
@@ -117,11 +119,11 @@ class LogTrail:
             .order_by(ACT.c.index)
             .limit(limit)
         )
-        return tuple(row[0] for row in await self._rows(query))
+        return tuple(row[0] for row in await self._rows(query, (lender,)))
 
     async def terms(self) -> Sequence[tuple[str, bytes]]:
         """This function will return all stored terms: digest and canonical bytes."""
-        rows = await self._rows(select(TERMS.c.digest, TERMS.c.canonical).order_by(TERMS.c.digest))
+        rows = await self._rows(select(TERMS.c.digest, TERMS.c.canonical).order_by(TERMS.c.digest), NO_LENDER)
         return tuple((name, bytes(canonical)) for name, canonical in rows)
 
     def stored_row(self, row: DecisionRow) -> Mapping[str, Any]:
@@ -130,7 +132,7 @@ class LogTrail:
 
     async def offers(self, offer_ids: Sequence[str]) -> Mapping[str, StoredOffer]:
         """This function will return the offers of those ids, by id; at most 500 are asked for."""
-        rows = await self._rows(_OFFERS.where(OFFER.c.offer_id.in_(offer_ids)))
+        rows = await self._rows(_OFFERS.where(OFFER.c.offer_id.in_(offer_ids)), EVERY_LENDER)
         return {
             values["offer_id"]: StoredOffer(values, superseded_at)
             for superseded_at, values in ((row[0], dict(zip(_OFFER_NAMES, row[1:], strict=True))) for row in rows)
@@ -157,13 +159,13 @@ class LogTrail:
         def found(connection: Connection) -> OffersBeyond:
             return OffersBeyond(connection.execute(count).scalar_one(), tuple(connection.execute(of_none).scalars()))
 
-        return await self._store.read(found)
+        return await self._store.read(found, lenders=(lender,))
 
-    async def _rows(self, query: Select[Any]) -> Sequence[Any]:
+    async def _rows(self, query: Select[Any] | CompoundSelect[Any], lenders: Sequence[str]) -> Sequence[Any]:
         def found(connection: Connection) -> Sequence[Any]:
             return connection.execute(query).all()
 
-        return await self._store.read(found)
+        return await self._store.read(found, lenders=lenders)
 
 
 def _raw(column: Column[Any]) -> ColumnElement[Any]:

@@ -1,7 +1,8 @@
 """Bringing a database to the newest tables.
 
 Neighbours may rely on this: `migrate` may be called by any number of processes at once; one of them works and the
-others find the work done. The migrations lie in `migrations/`, beside `app/`.
+others find the work done. The migrations lie in `migrations/`, beside `app/`; row-level security and what the service's
+account is granted are not migrations, as they hold of whatever tables there are.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from app.adapters.database.row_security import EVERY_LENDER, allow, grant, guard, unguarded
 from app.adapters.database.store import database_url, sqlite_engine
 
 _MIGRATIONS = Path(__file__).resolve().parents[3] / "migrations"
@@ -23,15 +25,29 @@ _MIGRATIONS = Path(__file__).resolve().parents[3] / "migrations"
 _ADVISORY_LOCK = 0x6A_69_66_65_6E_64_61_69
 
 
-def migrate(url: str) -> None:
-    """This function will bring the database at `url` to the newest tables; it does nothing where they are there."""
-    with _engine(url).begin() as connection:
+def migrate(url: str, *, owner_url: str = "") -> None:
+    """This function will bring the database at `url` to the newest tables and keep their lenders apart; it does nothing
+    where all is done. With an `owner_url` the tables belong to that address's account, and that of `url` is granted
+    what the service needs.
+
+    Raises LookupError where the account of `url` does not exist, and names it.
+    """
+    account = database_url(url).username if owner_url else None
+    with _engine(owner_url or url).begin() as connection:
+        # An account that may create nothing has nothing to do where nothing is to be done.
+        if account is None and not missing_migrations(connection) and not unguarded(connection):
+            return
         # SQLite's transaction began with BEGIN IMMEDIATE, which makes the others wait just as well.
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+        # What a migration moves may be anybody's.
+        allow(connection, EVERY_LENDER)
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        guard(connection)
+        if account is not None:
+            grant(connection, account)
 
 
 def is_current(url: str) -> bool:

@@ -47,7 +47,7 @@ class OperatorLog:
         if before is not None:
             query = query.where(LOG_ENTRY.c.index < before)
         return await self._store.read(
-            lambda connection: tuple(LogEntry(*row) for row in connection.execute(query).all())
+            lambda connection: tuple(LogEntry(*row) for row in connection.execute(query).all()), lenders=(OPERATOR,)
         )
 
 
@@ -73,8 +73,8 @@ async def written(store: Store, change: Callable[[Connection], _T]) -> _T:
     """
     for _ in range(_MOST_TRIES - 1):
         try:
-            return await store.write(change)
+            return await store.write(change, lenders=(OPERATOR,))
         except IntegrityError as error:
             if "log_head" not in str(error.orig):
                 raise
-    return await store.write(change)
+    return await store.write(change, lenders=(OPERATOR,))

@@ -18,6 +18,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.adapters.clock import utc_now
 from app.adapters.database import act_statements
+from app.adapters.database.row_security import allow
 from app.adapters.database.rows import Row as Values
 from app.adapters.database.rows import (
     checkpoint_rows,
@@ -81,6 +82,7 @@ class PlainBook:
     def _transact(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed:
         try:
             with self._store.writing.connect() as connection, connection.begin() as transaction:
+                allow(connection, wanted.lenders)
                 sealed = seal(lock_and_read(connection, wanted, self._clock))
                 if not sealed.entries:
                     transaction.rollback()

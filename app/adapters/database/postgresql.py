@@ -184,7 +184,8 @@ class PostgresqlBook:
     async def _lock_and_read(self, connection: asyncpg.Connection, wanted: Wanted) -> BatchState:
         await self._make_heads(connection, wanted.lenders)
         lenders = ", ".join(f"'{lender}'" for lender in wanted.lenders)
-        await connection.execute(LOCK_HEADS.format(lenders), timeout=_ANSWERS_WITHIN_S)
+        locking = LOCK_HEADS.format(f"'{','.join(wanted.lenders)}'", lenders)
+        await connection.execute(locking, timeout=_ANSWERS_WITHIN_S)
         return await self._read(connection, wanted)
 
     async def _read(self, connection: asyncpg.Connection, wanted: Wanted) -> BatchState:

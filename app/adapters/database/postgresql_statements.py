@@ -22,10 +22,18 @@ from app.adapters.database.rows import (
 )
 from app.usecases.ports import LogHead, Sealed, Wanted
 
-LOCK_HEADS = "BEGIN; SELECT FROM log_head WHERE lender IN ({}) ORDER BY lender FOR UPDATE"
-NEW_HEADS = """
+# Each message opens its own transaction for its lenders (row_security), which costs no message of its own: the function
+# is called where the first row is made that anything else depends on.
+_ALLOW = "set_config('jifendai.lenders', {}, true)"
+_ALLOW_ALL_GIVEN = _ALLOW.format("array_to_string($1::text[], ',')")
+LOCK_HEADS = (
+    f"BEGIN; SELECT {_ALLOW}; SELECT FROM log_head WHERE lender IN ({{}}) ORDER BY lender FOR UPDATE"
+)
+NEW_HEADS = f"""
 INSERT INTO log_head (lender, size, frontier)
-SELECT lender, 0, '' FROM unnest($1::text[]) AS given (lender) ORDER BY lender
+SELECT lender, 0, '' FROM (
+  SELECT lender, {_ALLOW_ALL_GIVEN} FROM unnest($1::text[]) AS given (lender)
+) AS given ORDER BY lender
 ON CONFLICT DO NOTHING
 """
 
@@ -83,6 +91,11 @@ def _given(of_one: bool, *numbers: int) -> str:
     return f"unnest({', '.join(f'${number}::text[]' for number in numbers)})"
 
 
+def _allow(of_one: bool) -> str:
+    """The lenders, which are the first parameter of either statement, are those whose rows it may see and write."""
+    return _ALLOW.format("$1::text") if of_one else _ALLOW_ALL_GIVEN
+
+
 def _open_offers(given: str, column: str) -> str:
     # A day in Shanghai begins before it does in UTC, so the day before is early enough for any decision.
     return f"""
@@ -100,8 +113,9 @@ def _read_state(of_one: bool) -> str:
     # The driver prepares these statements once, perhaps while the tables are small and any plan looks as good as
     # another. So none but the right one is left: what is LATERAL with a LIMIT or an OFFSET is looked up for each row
     # that is asked for, and `lender || ''` keeps an index that begins with the lender out of it.
+    allow = _allow(of_one)
     return f"""
-SELECT 'now' AS kind, (SELECT digest FROM catalogue_activation ORDER BY number DESC LIMIT 1) AS a, NULL AS b,
+SELECT 'now' AS kind, (SELECT digest FROM catalogue_activation ORDER BY number DESC LIMIT 1) AS a, {allow} AS b,
        NULL AS c, NULL AS d, NULL AS e, NULL AS f, NULL AS g,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS n, NULL::bigint AS m,
        NULL::bytea AS x, NULL::bytea AS y
@@ -153,9 +167,12 @@ _COLUMNS = {
 }
 _INSERT = "INSERT INTO {table} ({names}) SELECT {names} FROM {given} WHERE {moved}"
 _FORMS: Mapping[str, Callable[..., str]] = {
-    "log_head": lambda given, **_: (
-        f"UPDATE log_head SET size = g.size, frontier = g.frontier, recorded_at = g.recorded_at FROM {given} "
-        "WHERE log_head.lender = g.lender AND log_head.size = g.was RETURNING 1"
+    # A condition of no column is looked at once, before any row: so the transaction is open when the head is looked
+    # for, and nothing else is written before the head has moved.
+    "log_head": lambda given, allow, **_: (
+        f"UPDATE log_head SET size = g.size, frontier = g.frontier, recorded_at = g.recorded_at "
+        f"FROM {given} WHERE log_head.lender = g.lender AND log_head.size = g.was AND (SELECT {allow}) IS NOT NULL "
+        "RETURNING 1"
     ),
     "terms": lambda **of: _INSERT.format(**of) + " ON CONFLICT DO NOTHING",
     "superseded": lambda given, moved, **_: (
@@ -168,6 +185,7 @@ _FORMS: Mapping[str, Callable[..., str]] = {
 def _statement(present: tuple[str, ...], heads: int, *, of_one: bool) -> str:
     """One statement for each combination of parts that occurs, so that the driver prepares each of them once."""
     parts, number = [], 0
+    allow = _allow(of_one)
     for table in present:
         columns = [column.split(" ") for column in _COLUMNS[table].split(", ")]
         array = "" if of_one else "[]"
@@ -177,5 +195,5 @@ def _statement(present: tuple[str, ...], heads: int, *, of_one: bool) -> str:
         given = f"(VALUES ({parameters})) AS g ({names})" if of_one else f"unnest({parameters}) AS g ({names})"
         moved = f"(SELECT count(*) FROM log_head_part) = {heads}"
         form = _FORMS.get(table, _INSERT.format)
-        parts.append(f"{table}_part AS ({form(table=table, names=names, given=given, moved=moved)})")
+        parts.append(f"{table}_part AS ({form(table=table, names=names, given=given, moved=moved, allow=allow)})")
     return f"WITH {', '.join(parts)} SELECT count(*) FROM log_head_part"

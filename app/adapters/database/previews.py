@@ -26,7 +26,10 @@ class PreviewLog:
         """This function will keep the rows durably."""
         if rows:
             columns = [asdict(row) for row in rows]
-            await self._store.write(lambda connection: connection.execute(insert(PREVIEW), columns))
+            lenders = tuple({row.lender for row in rows})
+            await self._store.write(
+                lambda connection: connection.execute(insert(PREVIEW), columns), lenders=lenders
+            )
 
     async def search(
         self, lenders: Sequence[str], *, uscc: str | None, previewed_by: str | None, limit: int
@@ -38,7 +41,9 @@ class PreviewLog:
         if previewed_by is not None:
             query = query.where(PREVIEW.c.previewed_by == previewed_by)
         query = query.order_by(PREVIEW.c.previewed_at.desc(), PREVIEW.c.preview_id.desc()).limit(limit)
-        return await self._store.read(lambda connection: tuple(map(_to_preview, connection.execute(query))))
+        return await self._store.read(
+            lambda connection: tuple(map(_to_preview, connection.execute(query))), lenders=lenders
+        )
 
 
 def _to_preview(row: Row[Any]) -> PreviewRow:

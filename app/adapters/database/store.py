@@ -3,13 +3,16 @@
 Neighbours may rely on this: `read` and `write` run a function of a connection in a thread, inside one transaction, and
 commit after it; on SQLite every write of this process goes through one thread, so that no two of them wait for each
 other's lock. A database that cannot be reached is StoreUnavailable on every road.
+
+Whoever reads or writes says for which lenders, as PostgreSQL shows no other's rows (row_security): EVERY_LENDER is for
+commands of the whole installation, NO_LENDER for tables without a column `lender`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -17,7 +20,10 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import InterfaceError, OperationalError, TimeoutError
 from sqlalchemy.pool import QueuePool
 
+from app.adapters.database.row_security import EVERY_LENDER, NO_LENDER, allow
 from app.usecases.ports import StoreUnavailable
+
+__all__ = ["EVERY_LENDER", "NO_LENDER", "Store", "database_url", "sqlite_engine"]
 
 _T = TypeVar("_T")
 _READERS = 4
@@ -40,13 +46,17 @@ class Store:
         self._readers: Executor = ThreadPoolExecutor(_READERS, "reader")
         self.writers: Executor = ThreadPoolExecutor(writers, "writer")
 
-    async def read(self, query: Callable[[Connection], _T]) -> _T:
-        """This function will return what `query` answers in a transaction that only reads. Raises StoreUnavailable."""
-        return await asyncio.get_running_loop().run_in_executor(self._readers, _inside, self.reading, query)
+    async def read(self, query: Callable[[Connection], _T], *, lenders: Sequence[str]) -> _T:
+        """This function will return what `query` answers in a transaction that only reads, and sees the rows of these
+        lenders. Raises StoreUnavailable.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._readers, _inside, self.reading, query, lenders)
 
-    async def write(self, statement: Callable[[Connection], _T]) -> _T:
-        """This function will run `statement` in a transaction and return once durable. Raises StoreUnavailable."""
-        return await asyncio.get_running_loop().run_in_executor(self.writers, _inside, self.writing, statement)
+    async def write(self, statement: Callable[[Connection], _T], *, lenders: Sequence[str]) -> _T:
+        """This function will run `statement` in a transaction that sees and writes the rows of these lenders, and
+        return once durable. Raises StoreUnavailable.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self.writers, _inside, self.writing, statement, lenders)
 
     async def close(self) -> None:
         """This function will wait for what is running and give every connection back."""
@@ -56,9 +66,10 @@ class Store:
             engine.dispose()
 
 
-def _inside(engine: Engine, work: Callable[[Connection], _T]) -> _T:
+def _inside(engine: Engine, work: Callable[[Connection], _T], lenders: Sequence[str]) -> _T:
     try:
         with engine.begin() as connection:
+            allow(connection, lenders)
             return work(connection)
     except (OperationalError, InterfaceError, TimeoutError) as error:
         raise StoreUnavailable(str(error.__cause__ or error)) from error
