@@ -29,9 +29,7 @@ _VISIBLE: Final = f"lender = ANY (string_to_array({_ALLOWED}, ',')) OR {_ALLOWED
 _ALLOW = text("SELECT set_config('jifendai.lenders', :lenders, true)")
 
 # What has been written here is never changed or deleted, so the service's account may not.
-APPENDED_ONLY: Final = frozenset(
-    {"log_entry", "decision", "act", "checkpoint", "terms", "preview", "catalogue_activation"}
-)
+APPENDED_ONLY: Final = frozenset({"log_entry", "decision", "act", "checkpoint", "terms", "catalogue_activation"})
 
 
 def allow(connection: Connection, lenders: Sequence[str]) -> None:
