@@ -59,7 +59,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             if settings.demo:
                 await _prepare_demo(settings)
             catalogue = load_catalogue(settings)
-            signer = LogSigner.from_file(settings.key_file)
+            signer = LogSigner.from_file(settings.key_file, settings.previous_signing_key_file)
             await database.start()
             room = Room(catalogue, new_uuid7, signer, settings.log_name)
             if settings.demo:

@@ -42,6 +42,7 @@ class Settings:
     log_name: str = ""
     demo: bool = False
     signing_key_file: Path | None = None
+    previous_signing_key_file: Path | None = None
     forwarded_allow_ips: str = ""
 
     @classmethod
@@ -57,7 +58,7 @@ class Settings:
         if faults:
             raise SettingsRefused(tuple(faults))
         data_dir = Path(sent("DATA_DIR", "var"))
-        key_file = sent("SIGNING_KEY_FILE", "")
+        key_file, previous = sent("SIGNING_KEY_FILE", ""), sent("PREVIOUS_SIGNING_KEY_FILE", "")
         return cls(
             host=sent("HOST", "127.0.0.1"),
             port=port,
@@ -68,6 +69,7 @@ class Settings:
             log_name=sent("LOG_NAME", DEMO_LOG_NAME if demo else ""),
             demo=demo,
             signing_key_file=Path(key_file) if key_file else None,
+            previous_signing_key_file=Path(previous) if previous else None,
             forwarded_allow_ips=sent("FORWARDED_ALLOW_IPS", ""),
         )
 
@@ -102,6 +104,7 @@ class Settings:
 
     def _production_faults(self) -> list[str]:
         found = []
+        found += self._previous_key_faults()
         if self.signing_key_file is None:
             found.append(
                 "JIFENDAI_SIGNING_KEY_FILE: no signing key; make one with `jifendai keys create` and name its file. "
@@ -131,6 +134,18 @@ class Settings:
                 "数据目录对所有人可读"
             )
         return found
+
+    def _previous_key_faults(self) -> list[str]:
+        name, file = "JIFENDAI_PREVIOUS_SIGNING_KEY_FILE", self.previous_signing_key_file
+        if file is None:
+            return []
+        if not file.is_file():
+            return [f"{name}: there is no file {file}; unset it once the change of keys has ended. 旧密钥文件不存在"]
+        if _open_to_others(file):
+            return [f"{name}: everybody on this machine may read {file}; run `chmod o= {file}`. 旧密钥文件对所有人可读"]
+        if self.signing_key_file is not None and file.resolve() == self.signing_key_file.resolve():
+            return [f"{name}: it is the key in use; name the one before it, or none. 新旧密钥不能相同"]
+        return []
 
     def check(self) -> None:
         """This function will return if the settings can be used. Raises SettingsRefused with every fault."""

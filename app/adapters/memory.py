@@ -77,7 +77,9 @@ class _Tables:
     def record(self, recording: Recording, now: datetime) -> LogEntry:
         """This function will write an operator's record."""
         head = self.heads.get(OPERATOR, LogHead(OPERATOR, 0, b"", None))
-        sealed = recording(head, now if head.recorded_at is None else max(now, head.recorded_at))
+        notes = [c.note for c in self.checkpoints if (c.lender, c.size) == (OPERATOR, head.size)]
+        signed_as = notes[-1].partition(b"\n")[0].decode() if notes else None
+        sealed = recording(head, now if head.recorded_at is None else max(now, head.recorded_at), signed_as)
         self.heads.update({head.lender: head for head in sealed.heads})
         self.entries.update({(entry.lender, entry.index): entry for entry in sealed.entries})
         self.checkpoints.extend(sealed.checkpoints)

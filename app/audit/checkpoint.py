@@ -159,6 +159,17 @@ class Verifier:
             )
         return cls(name, bytes.fromhex(claimed_id), Ed25519PublicKey.from_public_bytes(public[1:]))
 
+    @classmethod
+    def of(cls, name: str, public_key: bytes) -> Self:
+        """This function will take the 32 bytes of an Ed25519 public key under a name. Raises ValueError."""
+        typed = _ED25519 + public_key
+        return cls(name, _key_id(name, typed), Ed25519PublicKey.from_public_bytes(public_key))
+
+    @property
+    def public_bytes(self) -> bytes:
+        """The 32 bytes of the public key."""
+        return self.public_key.public_bytes(Encoding.Raw, PublicFormat.Raw)
+
     def accepts(self, text: bytes, signature: bytes) -> bool:
         """This function will say whether the signature is this key's, of this text."""
         try:

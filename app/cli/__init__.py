@@ -163,9 +163,31 @@ def _key_commands(commands: Any) -> None:
     _command(keys, "list", _in("keys", "list_all"), "列出 API 密钥", "list the API keys")
     revoke = _command(keys, "revoke", _in("keys", "revoke"), "吊销 API 密钥", "revoke an API key")
     revoke.add_argument("id", metavar="ID", help="the first column of `jifendai keys list` 密钥编号")
+    _signing_key_commands(keys)
     _command(
         keys, "verifiers", _in("keys", "verifiers"), "列出各日志的验证公钥",
         "show the public keys by which anyone verifies the logs",
+    )  # fmt: skip
+
+
+def _signing_key_commands(keys: Any) -> None:
+    signing = _group(keys, "signing", "签名密钥", "the key under which the logs are signed")
+    create = _command(
+        signing, "create", _in("signing_keys", "create"), "创建首个签名密钥", "make the first signing key"
+    )  # fmt: skip
+    create.add_argument("--output", type=Path, metavar="FILE", help="where it goes 签名密钥文件")
+    _command(
+        signing, "list", _in("signing_keys", "list_all"), "列出现用密钥及历次换钥",
+        "show the keys in use and every change that is on record",
+    )  # fmt: skip
+    rotate = _command(
+        signing, "rotate", _in("signing_keys", "rotate"), "开始换钥：其后检查点由新旧两把密钥并签",
+        "begin a change of keys: checkpoints bear both signatures from then on",
+    )  # fmt: skip
+    rotate.add_argument("--output", type=Path, metavar="FILE", help="where the new key goes 新密钥文件")
+    _command(
+        signing, "finish", _in("signing_keys", "finish"), "结束换钥：旧密钥不再签名",
+        "end the change of keys: the previous key signs no more",
     )  # fmt: skip
 
 

@@ -97,8 +97,13 @@ def its_records(settings: Settings) -> OperatorRecords:
     """This function will return what makes the operator's records, signed by the installation's key. Raises
     SettingsRefused, SigningKeyError.
     """
+    return OperatorRecords(its_signer(settings), settings.log_name)
+
+
+def its_signer(settings: Settings) -> LogSigner:
+    """This function will return what signs for the installation. Raises SettingsRefused, SigningKeyError."""
     settings.check()
-    return OperatorRecords(LogSigner.from_file(settings.key_file), settings.log_name)
+    return LogSigner.from_file(settings.key_file, settings.previous_signing_key_file)
 
 
 @asynccontextmanager

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 from datetime import timedelta
 
 from app.adapters.clock import utc_now
-from app.adapters.signing import LogSigner, make_key_file
 from app.api.access import Role, new_key
 from app.audit.operator_record import OPERATOR
-from app.cli.installation import FAULTY, Refused, its_catalogue, its_database, its_settings, say, show
-from app.settings import Settings
-from app.usecases.ports import ApiKey
+from app.cli import signing_keys
+from app.cli.installation import FAULTY, Refused, its_catalogue, its_database, its_settings, its_signer, say, show
+from app.usecases.known_logs import KnownLogs, read_known_logs
+from app.usecases.ports import ApiKey, StoreUnavailable
 
 
 def create(options: argparse.Namespace) -> None:
@@ -48,18 +47,7 @@ def create(options: argparse.Namespace) -> None:
 def _create_signing_key(options: argparse.Namespace) -> None:
     if options.lender or options.subject or options.expires is not None:
         raise Refused(FAULTY, "An API key needs --role; without it a signing key is made. 创建 API 密钥需要 --role")
-    settings = Settings.from_environment(os.environ)
-    path = options.output or settings.signing_key_file or settings.data_dir / "signing-key.pem"
-    try:
-        make_key_file(path)
-    except FileExistsError:
-        raise Refused(
-            FAULTY, f"{path} is there already, and a key is never written over. 文件已存在，不会覆盖"
-        ) from None
-    except OSError as error:
-        raise Refused(FAULTY, f"{path} cannot be written: {error.strerror}. 无法写入") from None
-    say("Keep a copy in a safe place: without it the logs cannot go on. 请妥善备份，遗失后日志无法延续")
-    show(f"JIFENDAI_SIGNING_KEY_FILE={path.resolve()}")
+    signing_keys.create(options)
 
 
 def list_all(options: argparse.Namespace) -> None:
@@ -94,9 +82,18 @@ def revoke(options: argparse.Namespace) -> None:
 
 
 def verifiers(options: argparse.Namespace) -> None:
-    """This function will show the public key of each log."""
+    """This function will show the public keys of each log under its present name: while keys are changed, both."""
     settings = its_settings()
-    settings.check()
-    signer = LogSigner.from_file(settings.key_file)
+    signer = its_signer(settings)
+
+    async def known() -> KnownLogs:
+        try:
+            async with its_database(settings) as database:
+                return await read_known_logs(database.trail, settings.log_name, signer.public_keys)
+        except (Refused, StoreUnavailable):
+            say("The database cannot be read: these are the names of the first epoch. 无法读取数据库，按首个纪元列出")
+            return KnownLogs(settings.log_name, signer.public_keys)
+
+    logs = asyncio.run(known())
     for lender in sorted({*its_catalogue(settings).catalog.lenders, OPERATOR}):
-        show(signer.verifier_key(f"{settings.log_name}/{lender}"))
+        show(*signer.verifier_keys(logs.origin(lender)))

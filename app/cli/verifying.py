@@ -11,13 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from app.adapters.signing import LogSigner
 from app.audit import EvidenceError
 from app.audit.checkpoint import Checkpoint, Verifier, open_checkpoint
+from app.audit.origin import origin_of, parts_of
 from app.audit.receipt import WrongOriginError, open_receipt, verify_receipt
-from app.cli.installation import DONE, FAULTY, Refused, its_database, its_settings, say, show
+from app.cli.installation import DONE, FAULTY, Refused, its_database, its_settings, its_signer, say, show
 from app.settings import Settings
 from app.usecases.finding import Finding
+from app.usecases.known_logs import KnownLogs, OperatorLogNotSoundError, read_known_logs
 from app.usecases.ports import LogTrail
 from app.usecases.verify import KnownLog, verify_log, verify_terms
 
@@ -84,7 +85,7 @@ async def _verifying(vkeys: Sequence[str], files: Sequence[Path]) -> int:
     async with its_database(settings) as database:
         lenders = await database.trail.lenders()
         known = _named(given) if given else _own(settings, lenders, [note for _, note in notes])
-        logs, faults = _with_outside(known, notes)
+        logs, faults = _with_outside(await _with_history(database.trail, known), notes)
         faults += _unverified(lenders, logs)
         faults += _shown("terms 条款", await verify_terms(database.trail))
         for log in logs:
@@ -131,12 +132,15 @@ def _shown(of: str, findings: Sequence[Finding]) -> int:
 
 
 def _named(verifiers: Iterable[Verifier]) -> list[KnownLog]:
-    """The logs that the keys name: a log's name ends with its lender."""
+    """The logs that the keys name: a log's name says its lender."""
     logs: dict[str, KnownLog] = {}
     for verifier in verifiers:
-        lender = verifier.name.rpartition("/")[2]
-        log = logs.setdefault(lender, KnownLog(lender, verifier.name, ()))
-        if log.origin != verifier.name:
+        parts = parts_of(verifier.name)
+        if parts is None:
+            raise Refused(FAULTY, f"--vkey: {verifier.name} is no name of a log: log name/lender. 不是日志名称")
+        log_name, lender, _ = parts
+        log = logs.setdefault(lender, KnownLog(lender, origin_of(log_name, lender), ()))
+        if log.origin != origin_of(log_name, lender):
             raise Refused(
                 FAULTY, f"--vkey: {log.origin} and {verifier.name} are both of {lender}. 同一机构有两个日志名称"
             )
@@ -146,14 +150,34 @@ def _named(verifiers: Iterable[Verifier]) -> list[KnownLog]:
 
 def _own(settings: Settings, lenders: Sequence[str], notes: Sequence[bytes]) -> list[KnownLog]:
     """The installation's own logs: those in the database, and those that a checkpoint tells of."""
-    settings.check()
-    signer = LogSigner.from_file(settings.key_file)
-    start = f"{settings.log_name}/"
-    origins = [note.partition(b"\n")[0].decode("utf-8", "replace") for note in notes]
-    told = [origin.removeprefix(start) for origin in origins if origin.startswith(start)]
-    of = sorted({lender for lender in (*lenders, *told) if _LENDER.fullmatch(lender)})
-    verifiers = {lender: Verifier.from_vkey(signer.verifier_key(start + lender)) for lender in of}
-    return [KnownLog(lender, start + lender, (verifier,)) for lender, verifier in verifiers.items()]
+    signer, log_name = its_signer(settings), settings.log_name
+    told = [parts_of(note.partition(b"\n")[0].decode("utf-8", "replace")) for note in notes]
+    told_of = [parts[1] for parts in told if parts is not None and parts[0] == log_name]
+    of = sorted({lender for lender in (*lenders, *told_of) if _LENDER.fullmatch(lender)})
+    return [
+        KnownLog(lender, origin, tuple(Verifier.of(origin, key) for key in signer.public_keys))
+        for lender, origin in ((lender, origin_of(log_name, lender)) for lender in of)
+    ]
+
+
+async def _with_history(trail: LogTrail, logs: Sequence[KnownLog]) -> list[KnownLog]:
+    """The logs with the names and keys that they had before; all of them have the same keys."""
+    histories: dict[tuple[str, tuple[bytes, ...]], KnownLogs] = {}
+    found = []
+    for log in logs:
+        of = log.origin.rpartition("/")[0], tuple(dict.fromkeys(v.public_bytes for v in log.verifiers))
+        if of not in histories:
+            try:
+                histories[of] = await read_known_logs(trail, *of)
+            except OperatorLogNotSoundError as error:
+                # It is verified like any other log, which names the place; nothing that it says is believed.
+                say(f"{error.en} {error.zh}")
+                histories[of] = KnownLogs(*of)
+        known = histories[of]
+        found.append(
+            replace(log, origin=known.origin(log.lender), verifiers=known.verifiers(log.lender), known=known)
+        )
+    return found
 
 
 def _with_outside(logs: Sequence[KnownLog], notes: Sequence[tuple[Path, bytes]]) -> tuple[list[KnownLog], int]:
@@ -167,8 +191,9 @@ def _with_outside(logs: Sequence[KnownLog], notes: Sequence[tuple[Path, bytes]])
         except EvidenceError as error:
             faults += _shown(str(path), [Finding(error.en, error.zh)])
         else:
-            outside.setdefault(checkpoint.origin, []).append(checkpoint)
-    return [replace(log, outside=tuple(outside.get(log.origin, ()))) for log in logs], faults
+            # Every name that a key bears here is one of a log's.
+            outside.setdefault(parts_of(checkpoint.origin)[1], []).append(checkpoint)
+    return [replace(log, outside=tuple(outside.get(log.lender, ()))) for log in logs], faults
 
 
 # ---- what is given ---------------------------------------------------------------------------------------------------

@@ -16,11 +16,13 @@ from typing import Any, Protocol
 
 from app.audit.merkle import Frontier, leaf_hash
 from app.audit.operator_record import OPERATOR, Act, OperatorRecord, operator_record_bytes
+from app.audit.origin import origin_of, parts_of
 from app.audit.record import LARGEST_RECORD
 from app.usecases.ports import CheckpointSigner, LogEntry, LogHead, Sealed, SignedCheckpoint
 
-Recording = Callable[[LogHead, datetime], Sealed]
-"""Pure: behind this head, at this instant (not before the head's own), everything that the record writes."""
+Recording = Callable[[LogHead, datetime, str | None], Sealed]
+"""Pure: behind this head, at this instant (not before the head's own), everything that the record writes. The third is
+the name under which the newest checkpoint of the log was signed, None where there is none."""
 
 
 class OperatorLog(Protocol):
@@ -42,21 +44,23 @@ class OperatorRecords:
 
     def __init__(self, signer: CheckpointSigner, log_name: str) -> None:
         self._signer = signer
-        self._origin = f"{log_name}/{OPERATOR}"
+        self._log_name = log_name
 
-    def recording(self, act: Act, document: Mapping[str, Any], *, by: str) -> Recording:
+    def recording(self, act: Act, document: Mapping[str, Any], *, by: str, epoch: int | None = None) -> Recording:
         """This function will return what seals the record: leaf, head and signed checkpoint. `document` is plain JSON
-        without secrets; `by` the subject who acts. Raises ValueError when it is carried out, for a record too long.
+        without secrets; `by` the subject who acts; `epoch` is given where the record opens one of this very log.
+        Raises ValueError when it is carried out, for a record too long.
         """
 
-        def seal(head: LogHead, now: datetime) -> Sealed:
+        def seal(head: LogHead, now: datetime, signed_as: str | None) -> Sealed:
             record = operator_record_bytes(OperatorRecord(act, document, by, now))
             if len(record) > LARGEST_RECORD:
                 raise ValueError(f"an operator's record has at most {LARGEST_RECORD} bytes, not {len(record)}")
             leaf = leaf_hash(record)
             frontier = Frontier.from_bytes(head.size, head.frontier).extend((leaf,))
             root = frontier.root()
-            note = self._signer.sign(self._origin, frontier.size, root)
+            origin = origin_of(self._log_name, OPERATOR, self._epoch(signed_as) if epoch is None else epoch)
+            note = self._signer.sign(origin, frontier.size, root)
             return Sealed(
                 entries=(LogEntry(OPERATOR, head.size, leaf, record),),
                 heads=(LogHead(OPERATOR, frontier.size, frontier.to_bytes(), now),),
@@ -64,3 +68,8 @@ class OperatorRecords:
             )
 
         return seal
+
+    def _epoch(self, signed_as: str | None) -> int:
+        """The log goes on under its name; one that is not ours is not taken up."""
+        parts = None if signed_as is None else parts_of(signed_as)
+        return parts[2] if parts is not None and parts[:2] == (self._log_name, OPERATOR) else 1

@@ -417,7 +417,7 @@ class CatalogueBook(Protocol):
     """The activations; the newest counts."""
 
     async def activate(
-        self, digest: str, activated_by: str, recording: Callable[[LogHead, datetime], Sealed]
+        self, digest: str, activated_by: str, recording: Callable[[LogHead, datetime, str | None], Sealed]
     ) -> Activation:
         """This function will write the activation and, in the same transaction, its record in the operator's log;
         activating what is active already changes nothing, records nothing, and returns the standing one.

@@ -20,6 +20,7 @@ from app.audit.checkpoint import Checkpoint, Verifier, open_checkpoint
 from app.audit.merkle import HASH_BYTES, Frontier, leaf_hash
 from app.audit.operator_record import OPERATOR, read_operator_record
 from app.usecases.finding import Finding, differences
+from app.usecases.known_logs import KnownLogs
 from app.usecases.ports import DecisionRow, LogExtent, LogTrail, OfferRow, SignedCheckpoint, StoredLeaf
 from app.usecases.recorded_row import RecordPlace, recorded_rows
 from app.usecases.verify_acts import act_findings
@@ -50,6 +51,16 @@ class KnownLog:
     origin: str
     verifiers: tuple[Verifier, ...]
     outside: tuple[Checkpoint, ...] = ()
+    known: KnownLogs | None = None
+    """What the operator's log tells of names and keys; None where nothing is known but these keys."""
+
+    def origin_of_size(self, size: int) -> str:
+        """This function will return the name under which the log of that size was signed."""
+        return self.origin if self.known is None else self.known.origin_of_size(self.lender, size)
+
+    def verifiers_of_size(self, size: int) -> tuple[Verifier, ...]:
+        """This function will return the keys that may have signed the log of that size."""
+        return self.verifiers if self.known is None else self.known.verifiers(self.lender, size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +273,7 @@ class _Work:
         )
 
     def _place(self, leaf: StoredLeaf) -> RecordPlace:
-        return RecordPlace(self.log.lender, self.log.origin, leaf.index, leaf.leaf_hash)
+        return RecordPlace(self.log.lender, self.log.origin_of_size(leaf.index + 1), leaf.index, leaf.leaf_hash)
 
     # ---- checkpoints -----------------------------------------------------------------------------------------------
 
@@ -288,7 +299,7 @@ class _Work:
 
     def opened(self, stored: SignedCheckpoint) -> Checkpoint | None:
         try:
-            signed = open_checkpoint(stored.note, self.log.verifiers)
+            signed = open_checkpoint(stored.note, self.log.verifiers_of_size(stored.size))
         except EvidenceError as error:
             self.find(
                 "note",
@@ -296,7 +307,8 @@ class _Work:
                 f"库中 {stored.size} 条记录的检查点被改动过，或未用密钥签成：{error.zh}",
             )
             return None
-        if (signed.origin, signed.size, signed.root) != (self.log.origin, stored.size, stored.root):
+        origin = self.log.origin_of_size(stored.size)
+        if (signed.origin, signed.size, signed.root) != (origin, stored.size, stored.root):
             self.find(
                 "note",
                 f"the stored checkpoint over {stored.size} records is signed over another log, size or root: its row "

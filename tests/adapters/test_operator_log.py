@@ -73,7 +73,7 @@ class TestAChangeAndItsRecord:
         assert read_operator_record(entry.record).act is Act.CATALOGUE_ACTIVATED
 
     async def test_are_neither_written_when_the_record_cannot_be_made(self, database: Database):
-        def fails(head: LogHead, now: object) -> Sealed:
+        def fails(head: LogHead, now: object, signed_as: object) -> Sealed:
             raise RuntimeError("no key")
 
         with pytest.raises(RuntimeError, match="no key"):

@@ -83,6 +83,7 @@ class TestHelp:
             "", "serve", "migrate", "decide", "example", "replay", "openapi", "products",
             "products check", "products schema",
             "catalogue activate", "keys", "keys create", "keys list", "keys revoke", "keys verifiers",
+            "keys signing", "keys signing create", "keys signing list", "keys signing rotate", "keys signing finish",
         ],
     )  # fmt: skip
     def test_is_in_both_languages(self, jifendai: Jifendai, command: str):

@@ -10,19 +10,20 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from app.adapters.clock import utc_now
 from app.adapters.database.plain_book import locked_heads, write
 from app.adapters.database.store import Store
-from app.adapters.database.tables import LOG_ENTRY
+from app.adapters.database.tables import CHECKPOINT, LOG_ENTRY
 from app.audit.operator_record import OPERATOR
 from app.usecases.operator_log import Recording
 from app.usecases.ports import LogEntry, LogHead
 
 _T = TypeVar("_T")
 _MOST_TRIES = 20
+_NOTE = select(CHECKPOINT.c.note).where(CHECKPOINT.c.lender == OPERATOR, CHECKPOINT.c.size == bindparam("size"))
 
 
 class OperatorLog:
@@ -61,7 +62,8 @@ def record(connection: Connection, recording: Recording, clock: Callable[[], dat
     head = operator_head(connection)
     # A clock that was set back never takes the log's time back with it.
     now = clock() if head.recorded_at is None else max(clock(), head.recorded_at)
-    sealed = recording(head, now)
+    note = connection.execute(_NOTE, {"size": head.size}).scalar()
+    sealed = recording(head, now, None if note is None else bytes(note).partition(b"\n")[0].decode("utf-8", "replace"))
     write(connection, sealed, set())
     return sealed.entries[0]
 
