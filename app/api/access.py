@@ -50,6 +50,7 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "list_decisions": _READERS,
     "get_decision": _READERS,
     "get_receipt": _READERS,
+    "explain_decision": _READERS,
     "replay_decision": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
     "list_previews": frozenset({Role.RISK_ANALYST, Role.AUDITOR}),
     # Whoever keeps checkpoints outside the installation may be anyone; there is no company in them.

@@ -16,7 +16,7 @@ import orjson
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from app.api import catalogue, decisions, logs, operations
+from app.api import catalogue, decisions, explaining, logs, operations
 from app.api.calls import LeanRoute, ThisCall
 from app.api.openapi import PUBLISHED_ON, openapi_document, written_as_yaml
 from app.api.problems import Problem
@@ -37,7 +37,13 @@ _PAGE_POLICY: Final = (
 )
 
 router = APIRouter(route_class=LeanRoute)
-ROUTES: Final = (*decisions.router.routes, *logs.router.routes, *catalogue.router.routes, *operations.router.routes)
+ROUTES: Final = (
+    *decisions.router.routes,
+    *explaining.router.routes,
+    *logs.router.routes,
+    *catalogue.router.routes,
+    *operations.router.routes,
+)
 
 
 @router.get("/docs", include_in_schema=False)

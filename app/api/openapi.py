@@ -65,6 +65,7 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "list_decisions": ("cursor-not-valid", "invalid-request", *_KEYED),
     "get_decision": ("not-found", "invalid-request", *_KEYED),
     "get_receipt": ("not-found", "invalid-request", *_KEYED),
+    "explain_decision": ("not-found", "invalid-request", "not-explainable", *_KEYED),
     "replay_decision": ("not-found", "invalid-request", "not-replayable", *_KEYED),
     "list_previews": ("invalid-request", *_KEYED),
     "get_checkpoint": ("not-found", "invalid-request", *_KEYED),

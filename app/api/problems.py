@@ -78,6 +78,11 @@ _TABLE: Final = (
          "并升级到最新版本。",
          "Its record, its terms or its edition of the rules cannot be read here; they may have been changed. "
          "The operator runs `jifendai verify database`, and has the newest release."),
+    Kind("not-explainable", 409, "该决策无法说明", "The decision cannot be explained",
+         "只说明能够重算出同样字节的决策；该记录无法读取，或与重算结果不符。不符之处见 POST /v1/decisions/{id}/replay，"
+         "并请运维人员执行 `jifendai verify database`。",
+         "Only a decision that comes out with the same bytes is explained; this record is not readable, or differs. "
+         "POST /v1/decisions/{id}/replay names the difference; the operator runs `jifendai verify database`."),
     Kind("body-too-large", 413, "请求体过大", "The body is too large",
          "请求体至多 65536 字节。请精简后重发。", "A body has at most 65,536 bytes. Shorten it and send it again."),
     Kind("uri-too-long", 414, "请求地址过长", "The address is too long",

@@ -33,8 +33,11 @@ class Difference:
 
 
 @lru_cache(maxsize=1_024)
-def _resolved(document: bytes) -> tuple[str, ProductTerms]:
-    """Terms serve thousands of records: built once, they are also one object to all that is remembered about them."""
+def resolved_terms(document: bytes) -> tuple[str, ProductTerms]:
+    """This function will build terms from their recorded bytes, and give their digest.
+
+    Terms serve thousands of records: built once, they are also one object to all that is remembered about them.
+    """
     return digest(document), terms_from_document(orjson.loads(document))
 
 
@@ -47,7 +50,7 @@ def replay(record: bytes, terms: bytes) -> tuple[Difference, ...]:
 
 
 def _replay(opened: OpenRecord, terms: bytes) -> tuple[Difference, ...]:
-    terms_digest, resolved = _resolved(terms)
+    terms_digest, resolved = resolved_terms(terms)
     if terms_digest != opened.terms_digest:
         raise ValueError("the terms are not those that the record names")
     rules = EDITIONS.get(opened.identity.rules_edition)
