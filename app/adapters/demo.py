@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.adapters.desk import Desk
+from app.audit.application import application_from_bytes
+from app.audit.canonical import canonical_bytes
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.decide import Room, seal, submission_of, wanted
 from app.usecases.ports import ApiKey, Book, CheckpointSigner, DecisionLog, KeyRing, Submission
@@ -127,7 +129,9 @@ def _write_keys(path: Path, keys: Mapping[str, str]) -> None:
 
 
 def _submission(case: SeededCase) -> Submission:
-    return submission_of(case.document, idempotency_key=case.idempotency_key, submitted_by="demo-loan-system")
+    document = canonical_bytes(case.document)
+    application = application_from_bytes(document)
+    return submission_of(document, application, idempotency_key=case.idempotency_key, submitted_by="demo-loan-system")
 
 
 # ---- the cases ------------------------------------------------------------------------------------------------------

@@ -41,6 +41,13 @@ async def read_body(
     model: type[BaseModel], headers: Sequence[tuple[bytes, bytes]], receive: Receive
 ) -> tuple[Any, Any]:
     """This function will receive a request's body and return it as `checked_document` does. Raises Problem."""
+    return checked_document(model, await received_json(headers, receive))
+
+
+async def received_json(headers: Sequence[tuple[bytes, bytes]], receive: Receive) -> bytes:
+    """This function will receive a request's body, of which the headers say that it is JSON and not too long. Raises
+    Problem.
+    """
     kinds = []
     for name, value in headers:
         if name == b"content-type":
@@ -52,7 +59,7 @@ async def read_body(
             raise Problem("unsupported-media-type")
     if not _is_json(kinds):
         raise Problem("unsupported-media-type")
-    return checked_document(model, await _received(receive))
+    return await _received(receive)
 
 
 async def _received(receive: Receive) -> bytes:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Protocol, get_args, get_origin, get_type_hints
@@ -107,6 +107,13 @@ class Call:
 
 def _documented_only() -> None:
     """Stands where FastAPI looks for the call; the route itself puts it in."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBy:
+    """Marks a body that is documented as a model and read by a function of its own."""
+
+    read: Callable[[Sequence[tuple[bytes, bytes]], Receive], Awaitable[Any]]
 
 
 ThisCall = Annotated[Call, Depends(_documented_only)]
@@ -230,6 +237,9 @@ def _reader(name: str, hint: Any) -> tuple[str, Callable[..., Any]]:
     if any(isinstance(mark, params.Header) for mark in marks):
         # Documented here, read by the operation, which knows what a repeated or malformed one means.
         return "header", lambda call: None
+    own = next((mark for mark in marks if isinstance(mark, ReadBy)), None)
+    if own is not None:
+        return "body", lambda call, receive: own.read(call.scope["headers"], receive)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
 
         async def bind_body(call: Call, receive: Receive) -> Any:

@@ -18,7 +18,8 @@ from fastapi import APIRouter, Header, Path, Query
 from starlette.responses import PlainTextResponse, Response
 
 from app.api.answers import DecisionAnswer, DecisionPage, PreviewAnswer, PreviewPage, ReplayAnswer
-from app.api.calls import Call, LeanRoute, ThisCall
+from app.api.applications import read_application
+from app.api.calls import Call, LeanRoute, ReadBy, ThisCall
 from app.api.cursor import read_cursor, write_cursor
 from app.api.fields import DecisionId
 from app.api.problems import Problem
@@ -51,11 +52,13 @@ IdempotencyKey = Annotated[
 
 
 @router.post("/v1/decisions", status_code=201, response_model=DecisionAnswer)
-async def decide(call: ThisCall, application: DecisionRequest, idempotency_key: IdempotencyKey) -> Response:
+async def decide(
+    call: ThisCall, sent: Annotated[DecisionRequest, ReadBy(read_application)], idempotency_key: IdempotencyKey
+) -> Response:
     """申请授信决策 Ask for a decision"""
     key = sent_key(call)
-    _permit_product(call, application.product)
-    asked = submission_of(call.document, idempotency_key=key, submitted_by=call.caller.subject)
+    _permit_product(call, sent.application.product)
+    asked = submission_of(*sent, idempotency_key=key, submitted_by=call.caller.subject)
     answer: Answer = await call.services.desk.submit(asked)
     headers = {"Location": f"/v1/decisions/{_id_in(answer.body)}"}
     if answer.replayed:

@@ -16,11 +16,12 @@ import orjson
 
 from app.adapters.clock import utc_now
 from app.adapters.identifiers import new_uuid7
+from app.api.applications import application_in
 from app.api.bodies import checked_document
 from app.api.calls import Services
 from app.api.examples import decision_examples
 from app.api.problems import Problem, obstacle_problem
-from app.api.schemas import DecisionRequest, PreviewRequest
+from app.api.schemas import PreviewRequest
 from app.audit.application import application_from_document
 from app.audit.canonical import canonical_bytes
 from app.cli.installation import FAULTY, NOT_READY, Refused, its_settings, make_data_dir, say, show, subject, write
@@ -69,9 +70,8 @@ async def _deciding(options: argparse.Namespace, body: bytes) -> bytes:
 
 
 async def _decided(services: Services, options: argparse.Namespace, body: bytes) -> Any:
-    document, _ = checked_document(DecisionRequest, body)
     key = options.key or f"cli-{new_uuid7()}"
-    asked = submission_of(document, idempotency_key=key, submitted_by=subject())
+    asked = submission_of(*application_in(body), idempotency_key=key, submitted_by=subject())
     say(f"Idempotency-Key: {key}")
     answer = await services.desk.submit(asked)
     if answer.replayed:

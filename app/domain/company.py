@@ -145,15 +145,22 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Listings:
+    """名单: 失信被执行人, 经营异常名录 and 严重违法失信名单."""
+
+    judgment_defaulter: bool | None = None
+    abnormal_operation: bool | None = None
+    serious_illegal: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CreditHistory:
-    """信用记录: what the bureaux say; the three listings are 失信被执行人, 经营异常名录 and 严重违法失信名单."""
+    """信用记录: what the bureaux say."""
 
     first_loan: bool | None = None
     past_due_days: int | None = None
     credit_elsewhere: Yuan | None = None
-    judgment_defaulter: bool | None = None
-    abnormal_operation: bool | None = None
-    serious_illegal: bool | None = None
+    listings: Listings | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from app.domain.company import (
     Financials,
     FinancialsBasis,
     InnovationScore,
+    Listings,
     RankScope,
     ScoreState,
 )
@@ -45,6 +46,7 @@ class FactKind(Enum):
 _NO_SCORE = InnovationScore(scheme="", state=ScoreState.NOT_FOUND)
 _NO_FIGURES = Financials(year=0, basis=FinancialsBasis.MANAGEMENT)
 _NO_HISTORY = CreditHistory()
+_NO_LISTINGS = Listings()
 
 _SIX_PLACES = Decimal("0.000001")
 
@@ -67,7 +69,7 @@ class Facts:
     it.
     """
 
-    __slots__ = ("company", "credit", "evidence", "financials", "on", "request", "score")
+    __slots__ = ("company", "credit", "evidence", "financials", "listings", "on", "request", "score")
 
     def __init__(self, application: Application, on: date) -> None:
         self.on = on
@@ -76,6 +78,7 @@ class Facts:
         self.score = application.innovation_score or _NO_SCORE
         self.financials = application.financials or _NO_FIGURES
         self.credit = application.credit_history or _NO_HISTORY
+        self.listings = self.credit.listings or _NO_LISTINGS
         self.evidence = _Findings(application.evidence or {})
 
     @property
@@ -221,11 +224,11 @@ _ALL = (
     _fact("credit.past_due_days", _COUNT, "逾期天数", "days past due", R.PAST_DUE),
     _fact("credit.credit_elsewhere", _MONEY, "他行授信", "credit elsewhere", R.CREDIT_ELSEWHERE_NOT_ELIGIBLE),
     _fact("credit.judgment_defaulter", _FLAG, "失信被执行人", "judgment defaulter", R.DISHONESTY_LISTED,
-          path=f"{_LISTED}.judgment_defaulter"),
+          "listings.judgment_defaulter", f"{_LISTED}.judgment_defaulter"),
     _fact("credit.abnormal_operation", _FLAG, "经营异常名录", "abnormal operation list", R.DISHONESTY_LISTED,
-          path=f"{_LISTED}.abnormal_operation"),
+          "listings.abnormal_operation", f"{_LISTED}.abnormal_operation"),
     _fact("credit.serious_illegal", _FLAG, "严重违法失信名单", "serious illegality list", R.DISHONESTY_LISTED,
-          path=f"{_LISTED}.serious_illegal"),
+          "listings.serious_illegal", f"{_LISTED}.serious_illegal"),
     _fact("request.amount", _MONEY, "申请金额", "amount asked for", R.AMOUNT_NOT_ELIGIBLE),
     _fact("request.tenor_months", _COUNT, "申请期限(月)", "tenor asked for, in months", R.TENOR_NOT_ELIGIBLE),
     _fact("request.purpose", _CODE, "贷款用途", "purpose", R.PURPOSE_NOT_ALLOWED),

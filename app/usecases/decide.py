@@ -7,13 +7,11 @@ batch is decided once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from app.audit.act_record import act_place, act_record
-from app.audit.application import application_from_document, instant_text
-from app.audit.canonical import vouched_bytes
+from app.audit.application import instant_text
 from app.audit.merkle import Frontier, leaf_hash
 from app.audit.record import (
     LARGEST_RECORD,
@@ -24,6 +22,7 @@ from app.audit.record import (
     place_bytes,
     record_bytes,
 )
+from app.domain.company import Application
 from app.domain.decision import Decision
 from app.domain.standing import Commitment, Standing
 from app.products.catalog import UnknownProduct
@@ -92,11 +91,9 @@ def lender_of(product: str) -> str:
     return product.partition("/")[0]
 
 
-def submission_of(document: Mapping[str, Any], *, idempotency_key: str, submitted_by: str) -> Submission:
-    """This function will make the submission of a request's document, whose shape has been checked."""
-    application = application_from_document(document)
-    lender = lender_of(application.product)
-    return Submission(lender, idempotency_key, vouched_bytes(document), application, submitted_by)
+def submission_of(document: bytes, application: Application, *, idempotency_key: str, submitted_by: str) -> Submission:
+    """This function will make the submission of an application and of the canonical bytes that it was read from."""
+    return Submission(lender_of(application.product), idempotency_key, document, application, submitted_by)
 
 
 def wanted(batch: Sequence[Submission | Act]) -> Wanted:

@@ -28,6 +28,8 @@ from app.adapters.identifiers import new_uuid7
 from app.adapters.signing import LogSigner
 from app.api.answers import DecisionAnswer
 from app.api.schemas import DecisionRequest
+from app.audit.application import application_from_bytes
+from app.audit.canonical import canonical_bytes
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
 from app.main import load_catalogue
@@ -120,8 +122,10 @@ def create_app() -> FastAPI:
         subject: Annotated[str, Depends(caller)],
         opened: Annotated[AsyncSession, Depends(session)],
     ) -> object:
-        document = application.model_dump(exclude_none=True)
-        asked = submission_of(document, idempotency_key=idempotency_key, submitted_by=subject)
+        document = canonical_bytes(application.model_dump(exclude_none=True))
+        asked = submission_of(
+            document, application_from_bytes(document), idempotency_key=idempotency_key, submitted_by=subject
+        )
         async with opened.begin():
             return orjson.loads(await _decided(opened, asked, shared.room))
 

@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 
 from app.adapters.database import Database
+from app.audit.application import application_from_bytes
 from app.audit.canonical import canonical_bytes
 from app.domain.money import Yuan
 from app.usecases.acts import Act, ActsWanted, Lookup, Result, StoredAct, Work, Written
@@ -93,7 +94,8 @@ def approve(key: str, offer_id: str) -> Approve:
 
 
 def asked(key: str, **changes: object) -> Submission:
-    return submission_of(sound(PRODUCT, **changes), idempotency_key=key, submitted_by="los")
+    sent = canonical_bytes(sound(PRODUCT, **changes))
+    return submission_of(sent, application_from_bytes(sent), idempotency_key=key, submitted_by="los")
 
 
 class Bank:

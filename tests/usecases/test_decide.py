@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.audit.application import application_from_bytes
 from app.audit.canonical import canonical_bytes
 from app.audit.checkpoint import Signer, Verifier, open_checkpoint, sign_checkpoint
 from app.audit.merkle import Frontier, leaf_hash
@@ -55,7 +56,8 @@ def room() -> Room:
 
 
 def asked(key: str, document: dict | None = None, **changes: object) -> Submission:
-    return submission_of(document or sound(ICBC, **changes), idempotency_key=key, submitted_by="los")
+    sent = canonical_bytes(document or sound(ICBC, **changes))
+    return submission_of(sent, application_from_bytes(sent), idempotency_key=key, submitted_by="los")
 
 
 def state(**changes: object) -> BatchState:
