@@ -21,6 +21,7 @@ from app.domain.company import (
     Financials,
     FinancialsBasis,
     InnovationScore,
+    Listings,
     Qualification,
     Rank,
     RankScope,
@@ -47,10 +48,16 @@ def suppose(application: Application, fact: str, value: Any, on: date) -> Applic
         return _with_figures(application, {name: value}, on)
     if section == "credit":
         history = application.credit_history or CreditHistory()
-        return replace(application, credit_history=replace(history, **{name: value}))
+        return replace(application, credit_history=_told(history, name, value))
     if section == "company":
         return replace(application, company=replace(application.company, **{name: value}))
     return replace(application, request=replace(application.request, **{name: value}))
+
+
+def _told(history: CreditHistory, name: str, value: Any) -> CreditHistory:
+    if name in Listings.__dataclass_fields__:
+        return replace(history, listings=replace(history.listings or Listings(), **{name: value}))
+    return replace(history, **{name: value})
 
 
 def _with_score(application: Application, parts: Mapping[str, Any]) -> Application | None:
