@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     _service_commands(commands)
     _catalogue_commands(commands)
     _key_commands(commands)
-    _verify_commands(commands)
+    _log_commands(commands, _verify_commands(commands))
     return parser
 
 
@@ -191,7 +191,7 @@ def _signing_key_commands(keys: Any) -> None:
     )  # fmt: skip
 
 
-def _verify_commands(commands: Any) -> None:
+def _verify_commands(commands: Any) -> Any:
     verify = _group(commands, "verify", "核验", "evidence, checked without believing the service")
     receipt = _command(
         verify, "receipt", _in("verifying", "receipt"), "离线核验一份回执",
@@ -214,6 +214,49 @@ def _verify_commands(commands: Any) -> None:
         "--vkey", action="append", default=[], metavar="KEY",
         help="only the logs of these keys, repeatable; the installation's own if absent 验证公钥，缺省为本安装的密钥",
     )  # fmt: skip
+    return verify
+
+
+def _log_commands(commands: Any, verify: Any) -> None:
+    export = _group(commands, "export", "导出", "copies for others")
+    log = _command(
+        export, "log", _in("exporting", "export"), "把整个日志导出为 C2SP tlog-tiles，可增量续传",
+        "write a whole log as C2SP tlog-tiles; repeated, it goes on where it was",
+    )  # fmt: skip
+    log.add_argument("lender", help="whose log, or operator 机构代码，或 operator")
+    log.add_argument("--to", type=Path, required=True, metavar="DIR", help="the folder, one for each log 目标文件夹")
+    log.add_argument("--since", type=_size, metavar="SIZE", help="only what a copy of so many lacks 只导出其后部分")
+    exported = _command(
+        verify, "export", _in("verifying_log", "export"), "离线核验导出的日志",
+        "check an exported log offline: every record, every tile, the signed root",
+    )  # fmt: skip
+    exported.add_argument("folder", type=Path, metavar="DIR", help="as `jifendai export log` wrote it 导出的文件夹")
+    exported.add_argument("--since", type=_size, default=0, metavar="SIZE", help="earlier ones may be missing 此前可缺")
+    exported.add_argument(
+        "--allow-pruned", action="store_true", help="records without bytes are no fault 允许记录内容已按保存期清除"
+    )
+    grown = _command(
+        verify, "log", _in("verifying_log", "log"), "核验日志自某检查点起只增未改",
+        "check that a log has only grown since checkpoints that were kept",
+    )  # fmt: skip
+    grown.add_argument("--url", help="of a running service, such as http://127.0.0.1:8000 运行中的服务地址")
+    grown.add_argument("--proof", type=Path, metavar="FILE", help="without --url: as /consistency answers 一致性证明")
+    grown.add_argument("--key-file", type=Path, metavar="FILE", help="the API key; else JIFENDAI_API_KEY 密钥文件")
+    grown.add_argument("--save", type=Path, metavar="FILE", help="keep the newest checkpoint here 保存最新检查点")
+    for command in (exported, grown):
+        command.add_argument(
+            "--vkey", action="append", required=True, metavar="KEY", help="the log's public key, repeatable 验证公钥"
+        )
+        command.add_argument(
+            "--checkpoint", type=Path, action="append", default=[], metavar="FILE",
+            help="a checkpoint kept elsewhere, repeatable 另行保存的检查点，可重复",
+        )  # fmt: skip
+
+
+def _size(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise argparse.ArgumentTypeError("a number of records 记录条数")
+    return int(text)
 
 
 def _day(text: str) -> date:

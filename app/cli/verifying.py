@@ -34,13 +34,13 @@ def receipt(options: argparse.Namespace) -> int:
     """This function will check a receipt with the log's public key, and the record if there is one."""
     verifier = _verifier(options.vkey)
     try:
-        text = _read(options.receipt).decode("utf-8")
+        text = read(options.receipt).decode("utf-8")
     except UnicodeDecodeError:
         raise Refused(FAULTY, f"{options.receipt}: not a receipt: not UTF-8. 不是回执：不是 UTF-8 文本") from None
     leaf_hash = options.leaf_hash and options.leaf_hash.strip().lower()
     if leaf_hash is not None and _HEX.fullmatch(leaf_hash) is None:
         raise Refused(FAULTY, "--leaf-hash: 64 hex digits, as audit_record.leaf_hash. 须为 64 位十六进制数")
-    record = None if options.record is None else _read(options.record)
+    record = None if options.record is None else read(options.record)
     try:
         index, checkpoint = _checked(text, verifier, record, leaf_hash)
     except EvidenceError as error:
@@ -81,7 +81,7 @@ def database(options: argparse.Namespace) -> int:
 async def _verifying(vkeys: Sequence[str], files: Sequence[Path]) -> int:
     settings = its_settings()
     given = [_verifier(vkey) for vkey in vkeys]
-    notes = [(path, _read(path)) for path in files]
+    notes = [(path, read(path)) for path in files]
     async with its_database(settings) as database:
         lenders = await database.trail.lenders()
         known = _named(given) if given else _own(settings, lenders, [note for _, note in notes])
@@ -206,7 +206,19 @@ def _verifier(vkey: str) -> Verifier:
         raise Refused(FAULTY, f"--vkey: {error.en}", f"    {error.zh}") from None
 
 
-def _read(path: Path) -> bytes:
+def verifiers_of(vkeys: Sequence[str]) -> list[Verifier]:
+    """This function will read the public keys of one log, of which it may have several while they change.
+
+    Raises Refused.
+    """
+    verifiers = [_verifier(vkey) for vkey in vkeys]
+    if len({verifier.name for verifier in verifiers}) > 1:
+        raise Refused(FAULTY, "--vkey: the keys are of several logs. 公钥属于不同的日志")
+    return verifiers
+
+
+def read(path: Path) -> bytes:
+    """This function will read a file that was given. Raises Refused."""
     try:
         return path.read_bytes()
     except OSError as error:

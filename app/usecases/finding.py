@@ -6,7 +6,7 @@ holds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 _LONGEST = 60
@@ -35,3 +35,17 @@ def shown(value: object) -> str:
         return "nothing"
     text = value.hex() if isinstance(value, bytes) else str(value)
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def ranges(indices: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """This function will give ascending indices as half-open ranges."""
+    start = stop = None
+    for index in indices:
+        if index == stop:
+            stop += 1
+            continue
+        if start is not None:
+            yield start, stop
+        start, stop = index, index + 1
+    if start is not None:
+        yield start, stop

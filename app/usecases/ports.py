@@ -342,6 +342,22 @@ class LogTrail(Protocol):
         """This function will return the checkpoints of more than `after` and at most `until` records, by size."""
         ...
 
+    async def newest_checkpoint(self, lender: str, until: int | None = None) -> SignedCheckpoint | None:
+        """This function will return the newest checkpoint of at most `until` records (None: of all), if there is
+        one.
+        """
+        ...
+
+    async def entries(self, lender: str, start: int, stop: int) -> Sequence[LogEntry]:
+        """This function will return entries from the index `start` and before `stop`, in order, without what
+        belongs to them.
+        """
+        ...
+
+    async def leaf_hashes(self, lender: str, start: int, stop: int) -> Sequence[bytes]:
+        """This function will return the leaf hashes from `start` up to, and without, `stop`, in order."""
+        ...
+
     async def decisions_without_leaf(self, lender: str, limit: int) -> Sequence[str]:
         """This function will return ids of decisions whose place in the log is not that of their own record."""
         ...

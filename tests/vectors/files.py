@@ -5,10 +5,11 @@ from pathlib import Path
 
 from tests.vectors.checkpoints import CHECKPOINTS
 from tests.vectors.consistency import CONSISTENCY
+from tests.vectors.exports import EXPORTS
 from tests.vectors.receipts import RECEIPTS
 
 FOLDER = Path(__file__).parent
-KINDS = {"receipt": RECEIPTS, "checkpoint": CHECKPOINTS, "consistency": CONSISTENCY}
+KINDS = {"receipt": RECEIPTS, "checkpoint": CHECKPOINTS, "consistency": CONSISTENCY, "export": EXPORTS}
 
 
 def written() -> dict[str, str]:

@@ -41,6 +41,7 @@ from app.adapters.database.tables import (
 )
 from app.usecases.ports import (
     DecisionRow,
+    LogEntry,
     LogExtent,
     LogHead,
     OfferRow,
@@ -93,6 +94,27 @@ class LogTrail:
         size = CHECKPOINT.c.size
         query = select(CHECKPOINT).where(CHECKPOINT.c.lender == lender, size > after, size <= until)
         return tuple(SignedCheckpoint(*row) for row in await self._rows(query.order_by(size).limit(_PAGE), (lender,)))
+
+    async def newest_checkpoint(self, lender: str, until: int | None = None) -> SignedCheckpoint | None:
+        """This function will return the newest checkpoint of at most `until` records (None: of all)."""
+        query = select(CHECKPOINT).where(CHECKPOINT.c.lender == lender)
+        if until is not None:
+            query = query.where(CHECKPOINT.c.size <= until)
+        rows = await self._rows(query.order_by(CHECKPOINT.c.size.desc()).limit(1), (lender,))
+        return SignedCheckpoint(*rows[0]) if rows else None
+
+    async def entries(self, lender: str, start: int, stop: int) -> Sequence[LogEntry]:
+        """This function will return entries from the index `start` and before `stop`, in order."""
+        query = _ENTRIES.where(LOG_ENTRY.c.lender == lender, LOG_ENTRY.c.index >= start, LOG_ENTRY.c.index < stop)
+        rows = await self._rows(query.order_by(LOG_ENTRY.c.index).limit(_PAGE), (lender,))
+        return tuple(LogEntry(*row) for row in rows)
+
+    async def leaf_hashes(self, lender: str, start: int, stop: int) -> Sequence[bytes]:
+        """This function will return the leaf hashes from `start` up to, and without, `stop`, in order."""
+        query = select(_raw(LOG_ENTRY.c.leaf_hash)).where(
+            LOG_ENTRY.c.lender == lender, LOG_ENTRY.c.index >= start, LOG_ENTRY.c.index < stop
+        )
+        return tuple(row[0] for row in await self._rows(query.order_by(LOG_ENTRY.c.index), (lender,)))
 
     async def decisions_without_leaf(self, lender: str, limit: int) -> Sequence[str]:
         """This function will return ids of decisions whose place in the log is not that of their own record."""
@@ -195,6 +217,7 @@ _LEAVES = select(
     and_(DECISION.c.decision_id == LOG_ENTRY.c.decision_id, DECISION.c.lender == LOG_ENTRY.c.lender),
     isouter=True,
 ).join(ACT, and_(ACT.c.lender == LOG_ENTRY.c.lender, ACT.c.index == LOG_ENTRY.c.index), isouter=True)  # fmt: skip
+_ENTRIES = select(LOG_ENTRY.c.lender, LOG_ENTRY.c.index, _raw(LOG_ENTRY.c.leaf_hash), _raw(LOG_ENTRY.c.record))
 _OFFERS = select(DECISION.c.index, *map(_raw, OFFER.columns)).join_from(
     OFFER, DECISION,
     and_(DECISION.c.decision_id == OFFER.c.superseded_by, DECISION.c.lender == OFFER.c.lender), isouter=True,

@@ -4,10 +4,12 @@ package main
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -26,6 +28,11 @@ type request struct {
 	Old     []string
 	New     []string
 	Proof   []string
+	// For "export": files by path, as in the vector files, or a folder.
+	Checkpoint []string
+	Files      map[string][]byte
+	Outside    [][]string
+	Folder     string
 	// For "prove" and "sign".
 	Records []string
 	Pairs   [][2]int64
@@ -70,6 +77,8 @@ func carryOut(asked request, given *answer) error {
 		return err
 	case "consistency":
 		return verifyConsistency(asked)
+	case "export":
+		return verifyExport(asked)
 	case "prove":
 		return prove(asked, given)
 	case "sign":
@@ -82,6 +91,116 @@ func carryOut(asked request, given *answer) error {
 		return err
 	}
 	return errors.New("unknown kind " + asked.Kind)
+}
+
+// exported is a log's files under C2SP's paths, read by Go's own tile reader.
+type exported struct{ asked request }
+
+func (e exported) read(path string) ([]byte, error) {
+	if e.asked.Folder != "" {
+		return os.ReadFile(filepath.Join(e.asked.Folder, filepath.FromSlash(path)))
+	}
+	if content, found := e.asked.Files[path]; found {
+		return content, nil
+	}
+	return nil, errors.New("no file " + path)
+}
+
+func (e exported) Height() int { return 8 }
+
+func (e exported) SaveTiles([]tlog.Tile, [][]byte) {}
+
+func (e exported) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
+	var contents [][]byte
+	for _, tile := range tiles {
+		// C2SP's paths leave out the height, which is always 8.
+		content, err := e.read("tile/" + strings.TrimPrefix(tile.Path(), "tile/8/"))
+		if err != nil {
+			return nil, err
+		}
+		if len(content) != tile.W*tlog.HashSize {
+			return nil, errors.New("a tile of another width")
+		}
+		contents = append(contents, content)
+	}
+	return contents, nil
+}
+
+func (e exported) checkpoint() (string, error) {
+	if e.asked.Folder == "" {
+		return strings.Join(e.asked.Checkpoint, "\n"), nil
+	}
+	content, err := e.read("checkpoint")
+	return string(content), err
+}
+
+func verifyExport(asked request) error {
+	log := exported{asked}
+	text, err := log.checkpoint()
+	if err != nil {
+		return err
+	}
+	tree, err := openCheckpoint(text, asked)
+	if err != nil {
+		return err
+	}
+	reader := tlog.TileHashReader(tree, log)
+	for _, lines := range asked.Outside {
+		kept, err := openCheckpoint(strings.Join(lines, "\n"), asked)
+		if err != nil {
+			return err
+		}
+		if kept.N > tree.N {
+			return errors.New("older than a checkpoint")
+		}
+		root, err := tlog.TreeHash(kept.N, reader)
+		if err != nil {
+			return err
+		}
+		if root != kept.Hash {
+			return errors.New("another history")
+		}
+	}
+	for start := int64(0); start < tree.N; start += 256 {
+		width := tree.N - start
+		if width > 256 {
+			width = 256
+		}
+		if err := verifyBundle(log, reader, start, width); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func verifyBundle(log exported, reader tlog.HashReader, start, width int64) error {
+	var indexes []int64
+	for at := start; at < start+width; at++ {
+		indexes = append(indexes, tlog.StoredHashIndex(0, at))
+	}
+	leaves, err := reader.ReadHashes(indexes)
+	if err != nil {
+		return err
+	}
+	path := tlog.Tile{H: 8, L: 0, N: start / 256, W: int(width)}.Path()
+	content, err := log.read("tile/entries/" + strings.TrimPrefix(path, "tile/8/0/"))
+	if err != nil {
+		return err
+	}
+	for _, leaf := range leaves {
+		if len(content) < 2 || len(content) < 2+int(binary.BigEndian.Uint16(content)) {
+			return errors.New("a bundle that was cut")
+		}
+		length := int(binary.BigEndian.Uint16(content))
+		if tlog.RecordHash(content[2:2+length]) != leaf {
+			return errors.New("a record that is not the one in the tree")
+		}
+		content = content[2+length:]
+	}
+	if len(content) > 0 {
+		return errors.New("a bundle that was lengthened")
+	}
+	return nil
 }
 
 func verifyReceipt(asked request) error {
