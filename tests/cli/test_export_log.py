@@ -18,6 +18,7 @@ from app.audit.merkle import Frontier, leaf_hash
 from app.usecases.export_log import record_path
 from tests.audit.test_go import ask_go  # noqa: F401 - a fixture
 from tests.cli.conftest import Jifendai, Outcome
+from tests.postgres import as_owner
 
 ORIGIN = "test.example/log/icbc"
 SIGNER = Signer.from_seed(ORIGIN, bytes(32))
@@ -36,7 +37,7 @@ class Log:
     def grow(self, *sizes: int) -> None:
         """This function will append records in batches, each with its checkpoint."""
         leaves = [leaf_hash(record) for record in RECORDS]
-        engine = create_engine(its_url(self.url))
+        engine = create_engine(its_url(as_owner(self.url)))
         with engine.begin() as connection:
             for size in sizes:
                 rows = [
@@ -52,7 +53,7 @@ class Log:
 
     def run(self, *statements: object) -> None:
         """This function will change the database behind its back."""
-        engine = create_engine(its_url(self.url))
+        engine = create_engine(its_url(as_owner(self.url)))
         with engine.begin() as connection:
             for statement in statements:
                 connection.execute(statement)
