@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from app.adapters.clock import utc_now
+from app.adapters.memory_search import MemoryDecisionSearch
 from app.audit.operator_record import OPERATOR
 from app.domain.standing import Commitment
 from app.usecases.acts import ActRow, ActsRead, ActsWanted, ActsWritten, OfferStanding, StoredAct, Value
@@ -70,6 +71,10 @@ class _Tables:
             row.submitted_by, record, answer_in(record, row.answer_from, row.answer_until, row.place),
         )  # fmt: skip
 
+    def every_decision(self) -> list[tuple[DecisionRow, bytes]]:
+        """This function will return each decision's row and record."""
+        return [(row, self.entries[row.lender, row.index].record) for row in self.decisions.values()]
+
     def answer(self, row: DecisionRow) -> bytes:
         """This function will put a decision's answer together again."""
         return answer_in(self.entries[row.lender, row.index].record, row.answer_from, row.answer_until, row.place)
@@ -99,6 +104,7 @@ class MemoryDatabase:
         self.book = MemoryBook(tables, clock)
         self.decisions = MemoryDecisionLog(tables)
         self.acts = MemoryActs(tables)
+        self.search = MemoryDecisionSearch(tables.every_decision, tables.answer)
         self.previews = MemoryPreviewLog(tables)
         self.catalogue = MemoryCatalogueBook(tables, clock)
         self.keys = MemoryKeyRing(tables, clock)

@@ -14,11 +14,13 @@ from app.adapters.clock import utc_now
 from app.adapters.database.acts import Acts
 from app.adapters.database.catalogue_book import CatalogueBook
 from app.adapters.database.decision_log import DecisionLog
+from app.adapters.database.decision_search import DecisionSearch
 from app.adapters.database.key_ring import KeyRing
 from app.adapters.database.log_trail import LogTrail
 from app.adapters.database.migrate import is_current, migrate, missing_migrations
 from app.adapters.database.operator_log import OperatorLog
 from app.adapters.database.previews import PreviewLog
+from app.adapters.database.search_blocks import SearchBlocks
 from app.adapters.database.sqlite import SqliteBook
 from app.adapters.database.store import NO_LENDER, Store
 from app.usecases.ports import StoreUnavailable
@@ -37,6 +39,8 @@ class Database:
         self.book = book
         self.decisions = DecisionLog(store)
         self.acts = Acts(store)
+        self.search = DecisionSearch(store)
+        self.blocks = SearchBlocks(store)
         self.trail = LogTrail(store)
         self.previews = PreviewLog(store)
         self.catalogue = CatalogueBook(store, clock)

@@ -43,6 +43,9 @@ class Store:
                 self.url, pool_size=_READERS, max_overflow=0, pool_pre_ping=True, connect_args={"connect_timeout": 10}
             )
             writers = 2
+        self._snapshots = self.reading
+        if self.url.get_backend_name() != "sqlite":
+            self._snapshots = self.reading.execution_options(isolation_level="REPEATABLE READ")
         self._readers: Executor = ThreadPoolExecutor(_READERS, "reader")
         self.writers: Executor = ThreadPoolExecutor(writers, "writer")
 
@@ -51,6 +54,13 @@ class Store:
         lenders. Raises StoreUnavailable.
         """
         return await asyncio.get_running_loop().run_in_executor(self._readers, _inside, self.reading, query, lenders)
+
+    async def read_snapshot(self, query: Callable[[Connection], _T], *, lenders: Sequence[str]) -> _T:
+        """This function will do as `read`, and all statements of `query` will see one moment (on SQLite they always
+        do). Raises StoreUnavailable.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, _inside, self._snapshots, query, lenders)
 
     async def write(self, statement: Callable[[Connection], _T], *, lenders: Sequence[str]) -> _T:
         """This function will run `statement` in a transaction that sees and writes the rows of these lenders, and

@@ -273,6 +273,28 @@ API_KEY = Table(
     PrimaryKeyConstraint("key_id"),
 )
 
+# What searches know of whole blocks of a log (usecases/blocks.py): a code's mark, or a figure's column whose value is
+# empty. `search_progress` says how many blocks of a log are there, and when the last decision in them was recorded.
+SEARCH_BLOCK = Table(
+    "search_block",
+    METADATA,
+    Column("lender", _NAME, nullable=False),
+    Column("name", String(64), nullable=False),
+    Column("value", _NAME, nullable=False),
+    Column("block", BigInteger, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("lender", "name", "value", "block"),
+)
+
+SEARCH_PROGRESS = Table(
+    "search_progress",
+    METADATA,
+    Column("lender", _NAME, nullable=False),
+    Column("blocks", BigInteger, nullable=False),
+    Column("recorded_at", Instant),
+    PrimaryKeyConstraint("lender"),
+)
+
 # What an answer is put together from, in the order in which `answer_in` takes it, and how a decision finds its record.
 ANSWER = (LOG_ENTRY.c.record, DECISION.c.answer_from, DECISION.c.answer_until, DECISION.c.place)
 RECORDED = and_(LOG_ENTRY.c.lender == DECISION.c.lender, LOG_ENTRY.c.index == DECISION.c.index)

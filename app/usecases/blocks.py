@@ -1,0 +1,111 @@
+"""Blocks: what is known of 512 neighbouring places of one log, so that a search need not look at each.
+
+Neighbours may rely on this: a block is a function of its places' figures alone, so it can be made again and compared. A
+code's mark is a bitmap, bit i for place i of the block; a figure's column is 512 signed integers of 64 bits, little
+endian, `_NOTHING` where a place has none. A place of the log that holds no decision has no mark and no figure.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+
+from app.audit.figures import Figures
+
+PLACES = 512
+"""Places in a block. A log's whole blocks are marked; the rest, its tail, is searched as it stands."""
+
+_MARK_BYTES = PLACES // 8
+_COLUMN = struct.Struct(f"<{PLACES}q")
+_NOTHING = -(2**63)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+DECISION = "decision"
+"""The mark of every place that holds a decision; its value is empty, as are those of columns."""
+RECORDED_AT = "recorded_at"
+
+Key = tuple[str, str]
+
+
+class BlockInMaking:
+    """A block to which places are added one by one, in any order; a place that is not added holds no decision."""
+
+    def __init__(self) -> None:
+        self._marks: dict[Key, int] = {(DECISION, ""): 0}
+        self._columns = {name: [_NOTHING] * PLACES for name in _COLUMNS}
+
+    def add(self, place: int, found: Figures) -> None:
+        """This function will mark the place and note its figures."""
+        marks, bit = self._marks, 1 << place
+        for key in _codes(found):
+            marks[key] = marks.get(key, 0) | bit
+        for name, column in self._columns.items():
+            column[place] = _figure(found, name)
+
+    def contents(self) -> Mapping[Key, bytes]:
+        """This function will return the block: (name, value) to its mark, (name, "") to its column."""
+        marks = {key: mark.to_bytes(_MARK_BYTES, "little") for key, mark in self._marks.items()}
+        return marks | {(name, ""): _COLUMN.pack(*column) for name, column in self._columns.items()}
+
+
+def to_mark(content: bytes) -> int:
+    """This function will return a stored mark as one integer."""
+    return int.from_bytes(content, "little")
+
+
+def to_column(content: bytes) -> tuple[int | None, ...]:
+    """This function will return a stored column's 512 figures."""
+    return tuple([None if figure == _NOTHING else figure for figure in _COLUMN.unpack(content)])
+
+
+def mark_within(content: bytes, least: int | None, most: int | None) -> int:
+    """This function will mark the places whose figure lies from `least` to `most`, both included."""
+    low = -(2**63) + 1 if least is None else least
+    high = 2**63 - 1 if most is None else most
+    bits = "".join(["1" if low <= figure <= high else "0" for figure in reversed(_COLUMN.unpack(content))])
+    return int(bits, 2)
+
+
+def mark_between(start: int, stop: int) -> int:
+    """This function will mark the places from `start` up to, and without, `stop`; both are clipped to the block."""
+    start, stop = min(max(start, 0), PLACES), min(max(stop, 0), PLACES)
+    return ((1 << stop) - 1) & ~((1 << start) - 1)
+
+
+def places_in(mark: int, *, last_first: bool) -> Iterator[int]:
+    """This function will give the marked places in order."""
+    while mark:
+        place = mark.bit_length() - 1 if last_first else (mark & -mark).bit_length() - 1
+        yield place
+        mark ^= 1 << place
+
+
+def microseconds(instant: datetime) -> int:
+    """This function will return whole microseconds since 1970, as columns hold instants."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def _codes(found: Figures) -> Iterator[Key]:
+    yield DECISION, ""
+    yield "product", found.product
+    yield "zone", found.zone
+    yield "outcome", found.outcome
+    for name, value in (("branch", found.branch), ("stage", found.stage), ("decisive", found.extras.decisive)):
+        if value is not None:
+            yield name, value
+    for reason in found.reasons:
+        yield "reason", reason
+    for assumption in found.extras.assumptions:
+        yield "assumption", assumption
+
+
+_COLUMNS = ("score", "requested_amount", "credit_limit", RECORDED_AT, "net_rate", "subsidy", "covered")
+
+
+def _figure(found: Figures, name: str) -> int:
+    if name == RECORDED_AT:
+        return microseconds(found.recorded_at)
+    figure = getattr(found.extras if name in ("net_rate", "subsidy", "covered") else found, name)
+    return _NOTHING if figure is None else figure

@@ -1,0 +1,150 @@
+"""Searching the decision log: the question, the order, where a page begins, and what comes back.
+
+Neighbours may rely on this: a decision that was recorded when a listing began comes up in it exactly once, whatever is
+recorded meanwhile; what a search has not looked through it says; all filters must hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from app.audit.figures import Figures
+
+
+class Sort(StrEnum):
+    """The orders of a listing: by time, or the greatest first; what has no such figure comes last."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    SCORE = "score"
+    REQUESTED_AMOUNT = "requested_amount"
+    CREDIT_LIMIT = "credit_limit"
+
+
+BY_TIME = frozenset({Sort.NEWEST, Sort.OLDEST})
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Both ends belong to it; None is open. What has no figure lies in no range."""
+
+    least: int | None = None
+    most: int | None = None
+
+    def holds(self, figure: int | None) -> bool:
+        """This function will tell whether the figure lies in the range."""
+        if figure is None:
+            return False
+        return (self.least is None or figure >= self.least) and (self.most is None or figure <= self.most)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What is asked for; None means any. Instants are recorded_at, from inclusive, until exclusive; amounts in fen, the
+    score in millionths of a point; `branches` are those that the caller may see.
+    """
+
+    lenders: tuple[str, ...]
+    branches: tuple[str, ...] | None = None
+    product: str | None = None
+    branch: str | None = None
+    zone: str | None = None
+    stage: str | None = None
+    outcome: str | None = None
+    reason: str | None = None
+    decisive: str | None = None
+    assumption: str | None = None
+    uscc: str | None = None
+    application_id: str | None = None
+    score: Range | None = None
+    requested_amount: Range | None = None
+    credit_limit: Range | None = None
+    recorded_from: datetime | None = None
+    recorded_until: datetime | None = None
+
+    @property
+    def codes(self) -> Mapping[str, str]:
+        """The filters that ask for one code, by the name of what is marked."""
+        names = ("product", "branch", "zone", "stage", "outcome", "reason", "decisive", "assumption")
+        asked = ((name, getattr(self, name)) for name in names)
+        return {name: value for name, value in asked if value is not None}
+
+    @property
+    def ranges(self) -> Mapping[str, Range]:
+        """The filters that ask for a range of a figure."""
+        asked = ((name, getattr(self, name)) for name in ("score", "requested_amount", "credit_limit"))
+        return {name: value for name, value in asked if value is not None}
+
+    def holds(self, found: Figures) -> bool:
+        """This function will tell whether a decision is one of those that are asked for."""
+        extras = found.extras
+        lists = {"reason": found.reasons, "assumption": extras.assumptions, "decisive": (extras.decisive,)}
+        return (
+            found.lender in self.lenders
+            and (self.branches is None or found.branch in self.branches)
+            and all(
+                value in lists[name] if name in lists else value == getattr(found, name)
+                for name, value in self.codes.items()
+            )
+            and all(asked.holds(getattr(found, name)) for name, asked in self.ranges.items())
+            and self.uscc in (None, found.uscc)
+            and self.application_id in (None, found.application_id)
+            and (self.recorded_from is None or found.recorded_at >= self.recorded_from)
+            and (self.recorded_until is None or found.recorded_at < self.recorded_until)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page begins. `places` are index by lender: newest first and sorted listings take what lies below, oldest
+    first what lies at or above. In a sorted listing `after` is the last row shown: figure, lender, index.
+    """
+
+    places: Mapping[str, int]
+    after: tuple[int | None, str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRow:
+    """One decision of a page."""
+
+    decision_id: str
+    lender: str
+    index: int
+    recorded_at: datetime
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many decisions a search finds; not `exact`: at least so many, as not all was looked through."""
+
+    value: int
+    exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPage:
+    """One page. `following` is None where nothing is left. Where `complete` is false the search has stopped looking at
+    `reached`; the following page goes on from there.
+    """
+
+    rows: Sequence[FoundRow]
+    following: Position | None
+    complete: bool = True
+    reached: datetime | None = None
+    count: Count | None = None
+
+
+class DecisionSearch(Protocol):
+    """Finds decisions; it never locks the writer."""
+
+    async def page(
+        self, asked: Search, *, sort: Sort, limit: int, position: Position | None, counted: bool = False
+    ) -> SearchPage:
+        """This function will return up to `limit` rows from the position on."""
+        ...

@@ -1,0 +1,148 @@
+"""Searches, in memory and on both databases: what is found, in which order, page by page, marked or not yet."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import delete
+
+from app.adapters.database import Database, decision_search, searched_logs
+from app.adapters.database.tables import SEARCH_BLOCK
+from app.adapters.follower import Follower, rebuild
+from app.usecases.search import Search, Sort
+from tests.adapters.varied import LENDERS, VariedBook, expected, listed, populated
+
+
+async def faults(book: VariedBook, database: Database, asked: Search, sort: Sort, limit: int) -> list[str]:
+    """This function will say where a listing is not what it must be."""
+    right = expected(book.figures, [row.decision_id for row, _ in book.every], asked, sort)
+    found = await listed(database, asked, sort, limit)
+    return [] if found == right else [f"{asked} by {sort}: {len(found)} of {len(right)}"]
+
+
+class TestASearch:
+    async def test_gives_each_decision_that_is_asked_for_once_and_in_order(self, database: Database):
+        book = await populated(database)
+        wrong = []
+
+        for number in range(50):
+            sort = tuple(Sort)[number % len(Sort)]
+            wrong += await faults(book, database, book.question(), sort, limit=(7, 50, 200)[number % 3])
+
+        assert wrong == []
+
+    @pytest.mark.parametrize("sort", Sort)
+    async def test_of_everything_gives_everything(self, database: Database, sort: Sort):
+        book = await populated(database)
+
+        assert await faults(book, database, Search(LENDERS), sort, 200) == []
+
+    async def test_counts_all_that_it_finds_wherever_the_page_begins(self, database: Database):
+        book = await populated(database)
+
+        for asked in (Search(LENDERS), Search(LENDERS, reason="RARE"), *(book.question() for _ in range(20))):
+            right = sum(map(asked.holds, book.figures))
+            first = await database.search.page(asked, sort=Sort.NEWEST, limit=3, position=None, counted=True)
+            assert (first.count.value, first.count.exact) == (right, True), asked
+
+    async def test_of_no_lender_finds_nothing(self, database: Database):
+        await populated(database)
+
+        page = await database.search.page(Search(()), sort=Sort.NEWEST, limit=5, position=None, counted=True)
+
+        assert (page.rows, page.following, page.count.value) == ((), None, 0)
+
+    async def test_newest_first_leaves_to_the_next_listing_what_is_recorded_meanwhile(self, database: Database):
+        book = await populated(database)
+        asked = Search(LENDERS)
+        right = expected(book.figures, [row.decision_id for row, _ in book.every], asked, Sort.NEWEST)
+        first = await database.search.page(asked, sort=Sort.NEWEST, limit=30, position=None)
+
+        for lender in LENDERS:
+            await book.write(lender, 40)
+        ids = [row.decision_id for row in first.rows]
+        while first.following is not None:
+            first = await database.search.page(asked, sort=Sort.NEWEST, limit=200, position=first.following)
+            ids += [row.decision_id for row in first.rows]
+
+        assert ids == right
+
+
+class TestWhatASearchLooksThrough:
+    async def test_is_told_and_gone_on_with_where_it_is_not_all(
+        self, real_database: Database, monkeypatch: pytest.MonkeyPatch
+    ):
+        book = await populated(real_database)
+        monkeypatch.setattr(searched_logs, "_FIRST_CHUNK", 1)
+        monkeypatch.setattr(decision_search, "_MARKS_A_PAGE", 1)
+        monkeypatch.setattr(decision_search, "_LEAST_A_LOG", 1)
+        monkeypatch.setattr(decision_search, "SORTED_PLACES", 600)
+        asked = Search(("icbc",), zone="kunshan", outcome="DECLINED", stage="growth", branch="west")
+
+        page = await real_database.search.page(asked, sort=Sort.NEWEST, limit=50, position=None)
+
+        assert not page.complete
+        assert page.reached == book.every[0][0].recorded_at or page.reached > book.every[0][0].recorded_at
+        for sort in (Sort.NEWEST, Sort.OLDEST):
+            assert await faults(book, real_database, asked, sort, 50) == []
+        everywhere = replace(asked, lenders=LENDERS)
+        ids = [row.decision_id for row, _ in book.every]
+        by_score = await listed(real_database, everywhere, Sort.SCORE, 50)
+        assert sorted(by_score) == sorted(expected(book.figures, ids, everywhere, Sort.SCORE))
+
+    async def test_does_not_depend_on_how_far_the_follower_has_come(self, real_database: Database):
+        book = await populated(real_database, marks=False)
+        questions = [(book.question(), tuple(Sort)[number % len(Sort)]) for number in range(20)]
+        before = [await listed(real_database, asked, sort, 50) for asked, sort in questions]
+
+        await Follower(real_database.blocks).catch_up()
+
+        assert [await listed(real_database, asked, sort, 50) for asked, sort in questions] == before
+
+
+class TestTheFollower:
+    async def test_makes_each_block_once_though_several_follow(self, real_database: Database):
+        await populated(real_database, marks=False)
+
+        made = await asyncio.gather(*(Follower(real_database.blocks).catch_up() for _ in range(3)))
+
+        assert sum(made) == 3
+        assert await real_database.blocks.made() == [("boc", 1), ("icbc", 2)]
+
+    async def test_goes_on_where_it_was_stopped(self, real_database: Database):
+        book = await populated(real_database, marks=False)
+        follower = Follower(real_database.blocks)
+        task = asyncio.create_task(follower.catch_up())
+        while not await real_database.blocks.made():
+            await asyncio.sleep(0)
+        task.cancel()
+
+        await Follower(real_database.blocks).catch_up()
+
+        assert await faults(book, real_database, Search(LENDERS, zone="fuxin"), Sort.NEWEST, 50) == []
+
+    async def test_follows_by_itself_once_started(self, real_database: Database):
+        await populated(real_database, marks=False)
+        follower = Follower(real_database.blocks, busy=lambda: True)
+        follower.start()
+
+        async with asyncio.timeout(30):
+            while await real_database.blocks.due():
+                await asyncio.sleep(0.05)
+        await follower.stop()
+
+        assert dict(await real_database.blocks.made()) == {"boc": 1, "icbc": 2}
+
+    async def test_makes_anew_what_was_changed(self, real_database: Database):
+        book = await populated(real_database)
+        asked = Search(LENDERS, reason="CAP")
+        damage = delete(SEARCH_BLOCK).where(SEARCH_BLOCK.c.name == "reason", SEARCH_BLOCK.c.value == "CAP")
+        await real_database._store.write(lambda connection: connection.execute(damage))
+        damaged = await faults(book, real_database, asked, Sort.NEWEST, 50)
+
+        seen, differed = await rebuild(Follower(real_database.blocks), real_database.blocks)
+
+        assert damaged != []
+        assert (seen, differed) == (3, 3)
+        assert await faults(book, real_database, asked, Sort.NEWEST, 50) == []
+        assert await rebuild(Follower(real_database.blocks), real_database.blocks) == (3, 0)
