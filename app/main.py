@@ -21,6 +21,7 @@ from app.adapters.clock import utc_now
 from app.adapters.database import Database, migrate, open_database
 from app.adapters.demo import demo_keys, seed, seeded_cases
 from app.adapters.desk import Desk
+from app.adapters.follower import Follower
 from app.adapters.identifiers import new_uuid7
 from app.adapters.metrics import Metrics
 from app.adapters.signing import LogSigner, make_key_file
@@ -65,10 +66,13 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             if settings.demo:
                 await _seed_demo(settings, database, room, (clock or utc_now)())
             desk = open_desk(database.book, room, metrics)
+            follower = Follower(database.blocks, busy=lambda: desk.waiting > 0)
+            follower.start()
             app.state.services = Services(
                 desk=desk,
                 decisions=database.decisions,
                 acts=database.acts,
+                search=database.search,
                 previews=database.previews,
                 catalogues=database.catalogue,
                 catalogue=catalogue,
@@ -88,6 +92,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             yield
             app.state.stopping = True
             await desk.drain()
+            await follower.stop()
         finally:
             gc.unfreeze()
             await database.close()

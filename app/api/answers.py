@@ -23,7 +23,7 @@ Count = Annotated[int, Field(ge=0, le=2**53 - 1, json_schema_extra={"format": "i
 Hash = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9+/]{43}=$", max_length=44, description="哈希，base64。A hash in base64.")
 ]
-NextCursor = Annotated[str, Field(max_length=512)] | None
+NextCursor = Annotated[str, Field(max_length=2048)] | None
 
 
 class Answered(BaseModel):
@@ -215,11 +215,30 @@ class DecisionAnswer(PreviewedDecision):
     audit_record: PlaceInLog
 
 
+class SearchedShown(Answered):
+    """本页所查的时间范围。The window of time that this page has looked through; null is open."""
+
+    complete: bool = Field(
+        description="false：尚未查完，请用 next_cursor 继续。false: not all was looked through; next_cursor goes on."
+    )
+    recorded_from: Moment | None
+    recorded_until: Moment | None
+
+
+class CountShown(Answered):
+    """符合条件的决策数；exact 为 false 时至少有这么多。How many there are; not exact: at least so many."""
+
+    value: Count
+    exact: bool
+
+
 class DecisionPage(Answered):
-    """决策列表，由新到旧。Decisions, newest first."""
+    """决策列表。Decisions, in the order asked for."""
 
     items: Annotated[list[DecisionAnswer], Field(max_length=200)]
     next_cursor: NextCursor
+    searched: SearchedShown
+    count: CountShown | None
 
 
 class DifferenceShown(Answered):

@@ -34,6 +34,7 @@ from app.usecases.decide import Answer
 from app.usecases.operator_log import OperatorLog
 from app.usecases.ports import CatalogueBook, DecisionLog, Identifiers, PreviewLog, Submission
 from app.usecases.receipt import Receipts
+from app.usecases.search import DecisionSearch
 
 LONGEST_TARGET_BYTES: Final = 4_096
 _log = logging.getLogger("jifendai.api")
@@ -66,6 +67,7 @@ class Services:
     desk: Desk
     decisions: DecisionLog
     acts: Acts
+    search: DecisionSearch
     previews: PreviewLog
     catalogues: CatalogueBook
     catalogue: ActiveCatalogue

@@ -25,14 +25,24 @@ _SEAL_BYTES: Final = 16
 def write_cursor(key: bytes, position: Position, scope: Sequence[str], filters: Mapping[str, Any]) -> str:
     """This function will seal the position of the last row shown."""
     at, row_id = position
-    text = f"{(at - _EPOCH) // _MICROSECOND}/{row_id}".encode()
-    return urlsafe_b64encode(_seal(key, text, scope, filters) + text).rstrip(b"=").decode()
+    return seal_cursor(key, f"{(at - _EPOCH) // _MICROSECOND}/{row_id}".encode(), scope, filters)
 
 
 def read_cursor(key: bytes, cursor: str, scope: Sequence[str], filters: Mapping[str, Any]) -> Position:
     """This function will return the position that the cursor holds. Raises Problem (400) unless it was written for
     just this question.
     """
+    at, _, row_id = open_cursor(key, cursor, scope, filters).decode().partition("/")
+    return _EPOCH + int(at) * _MICROSECOND, row_id
+
+
+def seal_cursor(key: bytes, text: bytes, scope: Sequence[str], filters: Mapping[str, Any]) -> str:
+    """This function will seal any text to the scope and the filters of a question."""
+    return urlsafe_b64encode(_seal(key, text, scope, filters) + text).rstrip(b"=").decode()
+
+
+def open_cursor(key: bytes, cursor: str, scope: Sequence[str], filters: Mapping[str, Any]) -> bytes:
+    """This function will return the text. Raises Problem (400) unless it was sealed to just this question."""
     try:
         raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     except ValueError:
@@ -40,8 +50,7 @@ def read_cursor(key: bytes, cursor: str, scope: Sequence[str], filters: Mapping[
     seal, text = raw[:_SEAL_BYTES], raw[_SEAL_BYTES:]
     if not hmac.compare_digest(seal, _seal(key, text, scope, filters)):
         raise Problem("cursor-not-valid")
-    at, _, row_id = text.decode().partition("/")
-    return _EPOCH + int(at) * _MICROSECOND, row_id
+    return text
 
 
 def _seal(key: bytes, text: bytes, scope: Sequence[str], filters: Mapping[str, Any]) -> bytes:

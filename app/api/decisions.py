@@ -17,20 +17,19 @@ import orjson
 from fastapi import APIRouter, Header, Path, Query
 from starlette.responses import PlainTextResponse, Response
 
-from app.api.answers import DecisionAnswer, DecisionPage, PreviewAnswer, PreviewPage, ReplayAnswer
+from app.api.answers import DecisionAnswer, PreviewAnswer, PreviewPage, ReplayAnswer
 from app.api.applications import read_application
 from app.api.calls import Call, LeanRoute, ReadBy, ThisCall
-from app.api.cursor import read_cursor, write_cursor
 from app.api.fields import DecisionId
 from app.api.problems import Problem
-from app.api.schemas import DecisionRequest, DecisionsQuery, PreviewRequest, PreviewsQuery
+from app.api.schemas import DecisionRequest, PreviewRequest, PreviewsQuery
 from app.audit.application import application_from_document, instant_text
 from app.audit.canonical import canonical_bytes
 from app.domain.money import Yuan
 from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer, lender_of, submission_of
 from app.usecases.obstacles import NoSuchProduct
-from app.usecases.ports import DecisionFilter, PreviewRow
+from app.usecases.ports import PreviewRow
 from app.usecases.preview import Preview, preview
 from app.usecases.replay import replay_stored
 
@@ -93,27 +92,6 @@ async def preview_decision(call: ThisCall, application: PreviewRequest) -> Respo
         new_id=services.new_id,
     )
     return _json({"on": on.isoformat(), "items": found})
-
-
-@router.get("/v1/decisions", response_model=DecisionPage)
-async def list_decisions(call: ThisCall, query: Annotated[DecisionsQuery, Query()]) -> Response:
-    """查询决策 Search decisions"""
-    services = call.services
-    scope = call.caller.scope(services.lenders)
-    if query.lender is not None:
-        scope = tuple(lender for lender in scope if lender == query.lender)
-    filters = query.model_dump(exclude={"limit", "cursor", "lender"}, exclude_none=True)
-    after = None if query.cursor is None else read_cursor(services.cursor_key, query.cursor, scope, filters)
-    days = {name: date.fromisoformat(filters[name]) for name in ("decided_from", "decided_until") if name in filters}
-    asked = DecisionFilter(lenders=scope, **(filters | days))
-    rows = await services.decisions.search(asked, limit=query.limit + 1, after=after) if scope else ()
-    shown = rows[: query.limit]
-    following = None
-    if len(rows) > query.limit:
-        last = (shown[-1].recorded_at, shown[-1].decision_id)
-        following = write_cursor(services.cursor_key, last, scope, filters)
-    body = b'{"items":[%b],"next_cursor":%b}' % (b",".join(row.answer for row in shown), orjson.dumps(following))
-    return Response(body, media_type=JSON)
 
 
 @router.get("/v1/decisions/{decision_id}", response_model=DecisionAnswer)

@@ -82,8 +82,12 @@ Industry = _text(
     "an industry code (GB/T 4754) has 4 digits, without the section letter",
 )  # fmt: skip
 Cursor = _text(
-    r"^[A-Za-z0-9_-]+$", 512,
+    r"^[A-Za-z0-9_-]+$", 2048,
     "游标须原样取自上一页的 next_cursor", "a cursor is taken as it is from next_cursor of the page before",
+)  # fmt: skip
+ParameterPath = _text(
+    r"^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$", 200,
+    "步骤或参数的路径，例如 credit_limit.score_band", "a step's or parameter's path, such as credit_limit.score_band",
 )  # fmt: skip
 ReasonName = _text(
     r"^[A-Z][A-Z0-9_]*$",

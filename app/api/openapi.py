@@ -290,7 +290,10 @@ def _answers(on: date, catalogue: ActiveCatalogue) -> dict[str, Any]:
         if _works(example, catalogue):
             made[name] = _answer(example, index, at, catalogue)
     if "PreApproved" in made:
-        made["DecisionPage"] = {"items": [made["PreApproved"]], "next_cursor": None}
+        made["DecisionPage"] = {
+            "items": [made["PreApproved"]], "next_cursor": None, "count": None,
+            "searched": {"complete": True, "recorded_from": None, "recorded_until": None},
+        }  # fmt: skip
         previewed = {key: value for key, value in made["PreApproved"].items() if key not in _NOT_PREVIEWED}
         offer = {key: value for key, value in previewed["offer"].items() if key != "offer_id"}
         made["Preview"] = {"on": on.isoformat(), "items": [previewed | {"offer": offer}]}

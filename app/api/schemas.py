@@ -24,6 +24,7 @@ from app.api.fields import (
     GroupId,
     Industry,
     Instant,
+    ParameterPath,
     PositiveAmount,
     ProductId,
     ReasonName,
@@ -230,18 +231,49 @@ class _Page(Sent):
     )
 
 
-class DecisionsQuery(_Page):
-    """What a search for decisions may ask for; all filters must hold."""
+SortName = Literal["newest", "oldest", "score", "requested_amount", "credit_limit"]
 
-    outcome: OutcomeName | None = Field(None, description="结果。Outcome.")
+
+class DecisionFilters(Sent):
+    """Which decisions are meant; all filters must hold."""
+
+    model_config = ConfigDict(extra="forbid", strict=False)
+
+    lender: Code | None = Field(None, description="机构代码。Lender.")
+    branch: Code | None = Field(None, description="经办机构代码。Branch.")
     zone: Code | None = Field(None, description="高新区代码。Zone.")
     product: ProductId | None = Field(None, description="产品编号。Product.")
-    lender: Code | None = Field(None, description="机构代码。Lender.")
+    stage: Code | None = Field(None, description="成长阶段代码。Company stage.")
+    outcome: OutcomeName | None = Field(None, description="结果。Outcome.")
+    reason: ReasonName | None = Field(None, description="原因代码，见 /v1/reasons。Reason code, see /v1/reasons.")
+    decisive: ParameterPath | None = Field(
+        None, description="决定额度的步骤。The step that set the credit limit, such as credit_limit.score_band."
+    )
+    assumption: ParameterPath | None = Field(
+        None, description="所用的示例取值。A parameter used that no source states, such as gates.minimum_score."
+    )
     uscc: Uscc | None = Field(None, description="统一社会信用代码。Unified social credit code.")
     application_id: ApplicationId | None = Field(None, description="申请编号。Application.")
-    reason: ReasonName | None = Field(None, description="原因代码，见 /v1/reasons。Reason code, see /v1/reasons.")
+    score_min: ScoreText | None = Field(None, description="积分不低于。Score of at least.")
+    score_max: ScoreText | None = Field(None, description="积分不高于。Score of at most.")
+    requested_min: Amount | None = Field(None, description="申请金额不低于，元。Amount asked for of at least.")
+    requested_max: Amount | None = Field(None, description="申请金额不高于，元。Amount asked for of at most.")
+    credit_limit_min: Amount | None = Field(None, description="预授信额度不低于，元。Limit indicated of at least.")
+    credit_limit_max: Amount | None = Field(None, description="预授信额度不高于，元。Limit indicated of at most.")
     decided_from: Day | None = Field(None, description="决策日起（含）。Decided on or after.")
     decided_until: Day | None = Field(None, description="决策日止（不含）。Decided before.")
+    recorded_from: Instant | None = Field(None, description="记录时刻起（含）。Recorded at or after.")
+    recorded_until: Instant | None = Field(None, description="记录时刻止（不含）。Recorded before.")
+
+
+class DecisionsQuery(DecisionFilters, _Page):
+    """A search for decisions."""
+
+    sort: SortName = Field(
+        "newest",
+        description="排序：由新到旧、由旧到新，或由高到低（缺值在后）。By time, or the greatest first, none last.",
+    )
+    count: bool = Field(False, description="true：同时计数。true: say how many there are, too.")
     cursor: Cursor | None = Field(None, description="上一页的 next_cursor。next_cursor of the page before.")
 
 

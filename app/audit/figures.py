@@ -1,7 +1,8 @@
 """What searches and statistics know of one decision, from its row and its record.
 
-Neighbours may rely on this: `extras_in` is the one function that leads from a record to what is searched and counted and
-stands in no column of the list of decisions, so whoever doubts a figure calls it again. Amounts are whole fen, a score is millionths of a point, a rate hundred-millionths a year.
+Neighbours may rely on this: `extras_in` is the one function that leads from a record to what is searched and counted
+and stands in no column of the list of decisions, so whoever doubts a figure calls it again. Amounts are whole fen, a
+score is millionths of a point, a rate hundred-millionths a year.
 """
 
 from __future__ import annotations

@@ -44,12 +44,11 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is asked for; None means any. Instants are recorded_at, from inclusive, until exclusive; amounts in fen, the
-    score in millionths of a point; `branches` are those that the caller may see.
+    """What is asked for; None means any. `scope` names lenders, or `lender/branch` for one branch of it. Instants are
+    recorded_at, from inclusive, until exclusive; amounts are in fen, the score in millionths of a point.
     """
 
-    lenders: tuple[str, ...]
-    branches: tuple[str, ...] | None = None
+    scope: tuple[str, ...]
     product: str | None = None
     branch: str | None = None
     zone: str | None = None
@@ -65,6 +64,17 @@ class Search:
     credit_limit: Range | None = None
     recorded_from: datetime | None = None
     recorded_until: datetime | None = None
+
+    @property
+    def lenders(self) -> tuple[str, ...]:
+        """The lenders of which the scope holds at least a branch."""
+        return tuple(sorted({entry.partition("/")[0] for entry in self.scope}))
+
+    def branches(self, lender: str) -> tuple[str, ...] | None:
+        """This function will return the lender's branches that are in the scope; None where all of the lender is."""
+        if lender in self.scope:
+            return None
+        return tuple(entry.partition("/")[2] for entry in self.scope if entry.partition("/")[0] == lender)
 
     @property
     def codes(self) -> Mapping[str, str]:
@@ -84,8 +94,7 @@ class Search:
         extras = found.extras
         lists = {"reason": found.reasons, "assumption": extras.assumptions, "decisive": (extras.decisive,)}
         return (
-            found.lender in self.lenders
-            and (self.branches is None or found.branch in self.branches)
+            (found.lender in self.scope or f"{found.lender}/{found.branch}" in self.scope)
             and all(
                 value in lists[name] if name in lists else value == getattr(found, name)
                 for name, value in self.codes.items()

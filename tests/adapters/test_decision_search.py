@@ -85,7 +85,7 @@ class TestWhatASearchLooksThrough:
         assert page.reached == book.every[0][0].recorded_at or page.reached > book.every[0][0].recorded_at
         for sort in (Sort.NEWEST, Sort.OLDEST):
             assert await faults(book, real_database, asked, sort, 50) == []
-        everywhere = replace(asked, lenders=LENDERS)
+        everywhere = replace(asked, scope=LENDERS)
         ids = [row.decision_id for row, _ in book.every]
         by_score = await listed(real_database, everywhere, Sort.SCORE, 50)
         assert sorted(by_score) == sorted(expected(book.figures, ids, everywhere, Sort.SCORE))

@@ -82,9 +82,9 @@ class VariedBook:
         def some(*values: object) -> object:
             return draw.choice(values) if draw.random() < 0.25 else None
 
-        one, lenders = draw.choice(self.figures), draw.sample((*LENDERS, "absent"), draw.randrange(1, 5))
+        one, scope = draw.choice(self.figures), (*LENDERS, "absent", "icbc/east", "boc/west", "boc/east")
         return Search(
-            lenders=tuple(lenders), branches=some(("east",), BRANCHES[1:]),
+            scope=tuple(draw.sample(scope, draw.randrange(1, 6))),
             product=some(one.product), branch=some("west"), zone=some(*ZONES), stage=some("startup", "growth"),
             outcome=some("DECLINED", "PRE_APPROVED"), reason=some(*REASONS, "RARE", "NEVER"),
             decisive=some("credit_limit.cap"), assumption=some(*ASSUMED), uscc=some(one.uscc),

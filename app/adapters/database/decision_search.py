@@ -55,7 +55,7 @@ def _page(
 ) -> SearchPage:
     searched = SearchedLogs(connection, asked)
     count = None
-    if asked.uscc is not None or asked.application_id is not None:
+    if searched.logs and (asked.uscc is not None or asked.application_id is not None):
         # A company has few decisions: an index leads to all of them, and they are put in order here.
         every = searched.few()
         rows, following, reached = _of_few(every, searched.logs, sort, limit, position)

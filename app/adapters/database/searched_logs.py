@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select
 
 from app.adapters.database.search_blocks import OF_ENTRY, extras_of
 from app.adapters.database.tables import (
@@ -36,7 +36,8 @@ _COLUMN_COSTS = 4
 @dataclass(frozen=True, slots=True)
 class Log:
     """One lender's log at the moment of the search: its size, when its newest record was made (microseconds), and how
-    many places at its beginning have marks, the last of them recorded at `marked_until`.
+    many places at its beginning have marks, the last of them recorded at `marked_until`. `branches` are those that may
+    be seen, None for all.
     """
 
     lender: str
@@ -44,6 +45,7 @@ class Log:
     recorded_at: int
     marked: int
     marked_until: datetime | None
+    branches: tuple[str, ...] | None
 
 
 class Row(NamedTuple):
@@ -68,14 +70,17 @@ class SearchedLogs:
         self._connection = connection
         self._asked = asked
         self._needs_records = bool({"decisive", "assumption"} & asked.codes.keys())
-        self.logs = self._logs() if asked.lenders else ()
+        self.logs = self._logs() if asked.scope else ()
 
     def _logs(self) -> tuple[Log, ...]:
-        rows = self._connection.execute(_LOGS, {"lenders": sorted(set(self._asked.lenders))})
+        asked = self._asked
         return tuple(
-            Log(lender, size, 0 if at is None else to_microseconds(at), (made or 0) * PLACES, until)
-            for lender, size, at, made, until in rows
-        )
+            Log(
+                lender, size, 0 if at is None else to_microseconds(at), (made or 0) * PLACES, until,
+                asked.branches(lender),
+            )
+            for lender, size, at, made, until in self._connection.execute(_LOGS, {"lenders": asked.lenders})
+        )  # fmt: skip
 
     def between(self, log: Log) -> tuple[int, int]:
         """This function will return the places of the times asked for: from the first up to, and without, the second.
@@ -105,7 +110,7 @@ class SearchedLogs:
         """
         stop = min(stop, log.marked)
         first, until = start // PLACES, -(-stop // PLACES)
-        driver, *others = self._codes()
+        driver, *others = self._codes(log)
         cost = 1 + len(others) + _COLUMN_COSTS * len(self._asked.ranges)
         longest = _FIRST_CHUNK
         while first < until:
@@ -128,10 +133,10 @@ class SearchedLogs:
         """This function will return a figure's column for each of the blocks."""
         return {block: to_column(content) for block, content in self._contents(log, name, of).items()}
 
-    def _codes(self) -> Sequence[tuple[str, tuple[str, ...]]]:
+    def _codes(self, log: Log) -> Sequence[tuple[str, tuple[str, ...]]]:
         codes = [(name, (value,)) for name, value in self._asked.codes.items()]
-        if self._asked.branches is not None:
-            codes.append(("branch", self._asked.branches))
+        if log.branches is not None:
+            codes.append(("branch", log.branches))
         return codes or [(blocks.DECISION, ("",))]
 
     def _chunk(
@@ -182,7 +187,7 @@ class SearchedLogs:
         if stop <= log.marked:
             return
         index, at = DECISION.c.index, DECISION.c.recorded_at
-        query = self._filtered().where(DECISION.c.lender == log.lender, index >= max(start, log.marked), index < stop)
+        query = self._filtered().where(_seen(log), index >= max(start, log.marked), index < stop)
         if log.marked_until is not None:
             # This follows from the places, and is there for the index of times.
             query = query.where(at >= log.marked_until)
@@ -194,7 +199,7 @@ class SearchedLogs:
     def few(self) -> Sequence[Row]:
         """This function will give every decision of the company or the application that is asked for."""
         asked, c = self._asked, DECISION.c
-        query = self._filtered().where(c.lender.in_([log.lender for log in self.logs]))
+        query = self._filtered().where(or_(*map(_seen, self.logs)))
         if asked.uscc is not None:
             query = query.where(c.uscc == asked.uscc)
         if asked.application_id is not None:
@@ -213,8 +218,6 @@ class SearchedLogs:
         for name in ("product", "branch", "zone", "stage", "outcome"):
             if name in asked.codes:
                 query = query.where(c[name] == asked.codes[name])
-        if asked.branches is not None:
-            query = query.where(c.branch.in_(asked.branches))
         if asked.reason is not None:
             query = query.where(c.reasons.contains(f"|{asked.reason}|", autoescape=True))
         for name in ("requested_amount", "credit_limit"):
@@ -236,6 +239,11 @@ class SearchedLogs:
         asked, extras = self._asked, extras_of(record)
         decisive, assumption = asked.decisive, asked.assumption
         return decisive in (None, extras.decisive) and (assumption is None or assumption in extras.assumptions)
+
+
+def _seen(log: Log) -> ColumnElement[bool]:
+    own = DECISION.c.lender == log.lender
+    return own if log.branches is None else and_(own, DECISION.c.branch.in_(log.branches))
 
 
 _LOGS = (
