@@ -31,6 +31,7 @@ from app.domain.decision import (
     SharedLines,
 )
 from app.domain.money import Yuan, decimal_text, rate_text
+from app.domain.pool import PoolStanding
 from app.domain.standing import Commitment, Standing
 from app.domain.terms import Basis, Gate, LprQuote, ProductTerms, Reference, Words
 
@@ -161,14 +162,18 @@ def _assumed_gates(gates: tuple[Gate, ...]) -> list[str]:
 
 def record_bytes(decision: bytes, application: bytes, sources: Sources) -> bytes:
     """This function will write the record around the canonical bytes of the application as sent and of a decision."""
-    rest = vouched_bytes(
-        {
-            "format": FORMAT,
-            "standing": [_commitment(c) for c in sources.standing.commitments],
-            "submitted_by": sources.submitted_by,
-            "terms": sources.terms_digest,
-        }
-    )
+    standing = sources.standing
+    rest = {
+        "format": FORMAT,
+        "standing": [_commitment(c) for c in standing.commitments],
+        "submitted_by": sources.submitted_by,
+        "terms": sources.terms_digest,
+    }
+    if standing.pool is not None:
+        rest["pool"] = _pool(standing.pool)
+    if standing.used_up:
+        rest["subsidies_used_up"] = sorted(standing.used_up)
+    rest = vouched_bytes(rest)
     return b'{"application":%b,"decision":%b,%b' % (application, decision, rest[1:])
 
 
@@ -221,7 +226,11 @@ def open_record(record: bytes) -> OpenRecord:
     offer = decided["offer"]
     return OpenRecord(
         application=application_from_document(document["application"]),
-        standing=Standing(tuple(_commitment_from(c) for c in document["standing"])),
+        standing=Standing(
+            tuple(_commitment_from(c) for c in document["standing"]),
+            _pool_from(document.get("pool")),
+            frozenset(document.get("subsidies_used_up", ())),
+        ),
         submitted_by=document["submitted_by"],
         terms_digest=document["terms"],
         decided_on=date.fromisoformat(decided["decided_on"]),
@@ -248,6 +257,24 @@ def _commitment(found: Commitment) -> dict[str, Any]:
         "counts_until": found.counts_until.isoformat(),
         "credit_approved": found.credit_approved,
     }
+
+
+def _pool(found: PoolStanding) -> dict[str, Any]:
+    company, lender = found.company_room, found.lender_room
+    return {
+        "id": found.pool,
+        "room": found.room.text(),
+        "company_room": None if company is None else company.text(),
+        "lender_room": None if lender is None else lender.text(),
+        "stopped": found.stopped,
+    }
+
+
+def _pool_from(found: Mapping[str, Any] | None) -> PoolStanding | None:
+    if found is None:
+        return None
+    rooms = (None if found[key] is None else Yuan.parse(found[key]) for key in ("room", "company_room", "lender_room"))
+    return PoolStanding(found["id"], *rooms, found["stopped"])
 
 
 def _commitment_from(found: Mapping[str, Any]) -> Commitment:

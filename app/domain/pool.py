@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 
 from app.domain.money import Yuan
-from app.domain.terms import Words
+from app.domain.reasons import ReasonCode
+from app.domain.terms import PoolBook, Words
 
 
 class PoolStatus(StrEnum):
@@ -22,28 +23,6 @@ class PoolStatus(StrEnum):
     ACTIVE = "ACTIVE"
     SUSPENDED = "SUSPENDED"
     CLOSED = "CLOSED"
-
-
-class PoolBook(StrEnum):
-    """Who keeps the pool's book: we, or its manager, whose statements and confirmations we record."""
-
-    OWN = "OWN"
-    EXTERNAL = "EXTERNAL"
-
-
-class ReservedAt(StrEnum):
-    """When a product reserves the pool's room for a company."""
-
-    OFFER = "OFFER"
-    CREDIT_APPROVAL = "CREDIT_APPROVAL"
-    DRAWDOWN = "DRAWDOWN"
-
-
-class WithoutRoom(StrEnum):
-    """What a product does where the pool has no room: decide without cover, or send it to a person."""
-
-    UNCOVERED = "UNCOVERED"
-    REFER = "REFER"
 
 
 class LossBasis(StrEnum):
@@ -147,3 +126,38 @@ class PoolStanding:
     company_room: Yuan | None = None
     lender_room: Yuan | None = None
     stopped: bool = False
+
+
+# ---- what fits ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Cover that is asked for: a limit in loan amount, and the pool's share of a loss on it."""
+
+    limit: Yuan
+    share: Decimal
+
+
+def fitting(found: PoolStanding, asked: Asked) -> Yuan | ReasonCode:
+    """This function will return the loan amount that the pool can cover now, or the code of why there is none.
+
+    A line above the company's cap is covered up to it. Room for a part of the rest is no room: half a promise would
+    leave everybody in doubt about which half.
+    """
+    if found.stopped:
+        return ReasonCode.COVER_STOPPED
+    covered = asked.limit if found.company_room is None else min(asked.limit, found.company_room)
+    if covered <= 0:
+        return ReasonCode.COVER_COMPANY_CAP_USED
+    needed = pool_money(covered, asked.share)
+    if needed > found.room:
+        return ReasonCode.COVER_NO_ROOM
+    if found.lender_room is not None and needed > found.lender_room:
+        return ReasonCode.COVER_LENDER_QUOTA_USED
+    return covered
+
+
+def pool_money(covered: Yuan, share: Decimal) -> Yuan:
+    """This function will return the pool's part of a covered amount, rounded up to the fen: no promise is short."""
+    return Yuan(int((int(covered) * share).to_integral_value(ROUND_CEILING)))

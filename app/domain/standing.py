@@ -6,10 +6,11 @@ not anything recorded that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from app.domain.money import Yuan
+from app.domain.pool import PoolStanding
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +32,25 @@ class Commitment:
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Everything that counts against the caps of one application: the company's commitments and its group's, with
-    one lender.
+    one lender; what room there is in the pool from which the decision itself reserves, where it does; and which
+    subsidies' budgets are used up.
     """
 
     commitments: tuple[Commitment, ...] = ()
+    pool: PoolStanding | None = None
+    used_up: frozenset[str] = frozenset()
 
     def live(self, on: date) -> Standing:
         """This function will leave out what no longer counts on `on`."""
         if not self.commitments or all(c.counts_until >= on for c in self.commitments):
             return self
-        return Standing(tuple(c for c in self.commitments if c.counts_until >= on))
+        return replace(self, commitments=tuple(c for c in self.commitments if c.counts_until >= on))
 
     def without(self, offer_id: str | None) -> Standing:
         """This function will leave out one offer: the one superseded or replaced."""
-        return self if offer_id is None else Standing(tuple(c for c in self.commitments if c.offer_id != offer_id))
+        if offer_id is None:
+            return self
+        return replace(self, commitments=tuple(c for c in self.commitments if c.offer_id != offer_id))
 
     def find(self, offer_id: str) -> Commitment | None:
         """This function will return the commitment of that id, or None."""

@@ -298,10 +298,18 @@ class ClaimKind(StrEnum):
     AUTOMATIC = "AUTOMATIC"
 
 
+class Forfeit(StrEnum):
+    """逾期处理: what being past due costs: nothing, the days past due, or every day from the first of them on."""
+
+    NONE = "NONE"
+    WHILE_PAST_DUE = "WHILE_PAST_DUE"
+    FROM_PAST_DUE_ON = "FROM_PAST_DUE_ON"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SubsidyProgramme:
     """贴息项目 of a zone. `share` None: the programme exists but its terms are not published, and it is never
-    counted.
+    counted. What stands behind `forfeited_when` matters to its settlement only, a `budget` to the offer as well.
     """
 
     id: str
@@ -316,21 +324,61 @@ class SubsidyProgramme:
     maximum_months: Parameter | None = None
     exclusion_group: str | None = None
     lpr_term: str | None = None
+    forfeited_when: Forfeit = Forfeit.NONE
+    cap_per_company: Parameter | None = None
+    cap_per_company_year: Parameter | None = None
+    one_loan_only: bool = False
+    payers: Parameter | None = None
+    budget: Parameter | None = None
     gate_columns: GateColumns = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gate_columns", GateColumns.of(self.gates))
 
 
+class PoolBook(StrEnum):
+    """Who keeps the pool's book: we, or its manager, whose statements and confirmations we record."""
+
+    OWN = "OWN"
+    EXTERNAL = "EXTERNAL"
+
+
+class ReservedAt(StrEnum):
+    """When a product reserves the pool's room for a company."""
+
+    OFFER = "OFFER"
+    CREDIT_APPROVAL = "CREDIT_APPROVAL"
+    DRAWDOWN = "DRAWDOWN"
+
+
+class WithoutRoom(StrEnum):
+    """What a product does where the pool has no room: decide without cover, or send it to a person."""
+
+    UNCOVERED = "UNCOVERED"
+    REFER = "REFER"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RiskCompensationTerms:
-    """风险补偿: the pool, its cap for one company and the shares of one loss by bearer, which sum to 1."""
+    """风险补偿: the pool, its cap for one company and the shares of one loss by bearer, which sum to 1; when room is
+    reserved, and what becomes of an application for which there is none.
+    """
 
     pool: str
     name: Words
     status: ProductStatus
     per_company_cap: Parameter | None
     shares: Parameter | None
+    book: PoolBook = PoolBook.OWN
+    suspended: bool = False
+    reserve_at: ReservedAt = ReservedAt.CREDIT_APPROVAL
+    without_room: WithoutRoom = WithoutRoom.UNCOVERED
+    reserves_at_offer: bool = field(init=False)
+    """Whether a decision itself reserves room: the book is ours, the pool is active, and the product says so."""
+
+    def __post_init__(self) -> None:
+        own = self.book is PoolBook.OWN and self.status is ProductStatus.ACTIVE
+        object.__setattr__(self, "reserves_at_offer", own and self.reserve_at is ReservedAt.OFFER)
 
 
 @dataclass(frozen=True, slots=True)

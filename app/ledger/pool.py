@@ -14,12 +14,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from datetime import date
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR, Decimal
 from enum import StrEnum
 
 from app.domain.money import Yuan
-from app.domain.pool import Denominator, Lines, Numerator, PoolBook, PoolStanding, PoolStatus, PoolTerms
+from app.domain.pool import (
+    Asked,
+    Denominator,
+    Lines,
+    Numerator,
+    PoolStanding,
+    PoolStatus,
+    PoolTerms,
+    fitting,
+    pool_money,
+)
 from app.domain.reasons import ReasonCode
+from app.domain.terms import PoolBook
 
 _ZERO = Yuan(0)
 
@@ -160,38 +171,6 @@ def standing(
         lender_room=None if quota is None else max(_ZERO, quota - lender),
         stopped=stopped,
     )
-
-
-def pool_money(covered: Yuan, share: Decimal) -> Yuan:
-    """This function will return the pool's part of a covered amount, rounded up to the fen: no promise is short."""
-    return Yuan(int((int(covered) * share).to_integral_value(ROUND_CEILING)))
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Cover that is asked for: a limit in loan amount, and the pool's share of a loss on it."""
-
-    limit: Yuan
-    share: Decimal
-
-
-def fitting(found: PoolStanding, asked: Asked) -> Yuan | ReasonCode:
-    """This function will return the loan amount that the pool can cover now, or the code of why there is none.
-
-    A line above the company's cap is covered up to it. Room for a part of the rest is no room: half a promise would
-    leave everybody in doubt about which half.
-    """
-    if found.stopped:
-        return ReasonCode.COVER_STOPPED
-    covered = asked.limit if found.company_room is None else min(asked.limit, found.company_room)
-    if covered <= 0:
-        return ReasonCode.COVER_COMPANY_CAP_USED
-    needed = pool_money(covered, asked.share)
-    if needed > found.room:
-        return ReasonCode.COVER_NO_ROOM
-    if found.lender_room is not None and needed > found.lender_room:
-        return ReasonCode.COVER_LENDER_QUOTA_USED
-    return covered
 
 
 def takes_cover(terms: PoolTerms) -> bool:

@@ -18,24 +18,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
 from app.domain.facts import add_months
 from app.domain.money import Yuan
-from app.domain.terms import ClaimKind, SubsidyBase
+from app.domain.terms import ClaimKind, Forfeit, SubsidyBase
 from app.ledger.interest import Accrual, merged
 
 _ZERO = Yuan(0)
-
-
-class Forfeit(StrEnum):
-    """逾期处理: what being past due costs: nothing, the days past due, or every day from the first of them on."""
-
-    NONE = "NONE"
-    WHILE_PAST_DUE = "WHILE_PAST_DUE"
-    FROM_PAST_DUE_ON = "FROM_PAST_DUE_ON"
 
 
 @dataclass(frozen=True, slots=True)

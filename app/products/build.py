@@ -23,6 +23,7 @@ from app.domain.terms import (
     ClaimKind,
     Condition,
     CreditLimitTerms,
+    Forfeit,
     Gate,
     GateTest,
     Lender,
@@ -30,12 +31,14 @@ from app.domain.terms import (
     LimitComponent,
     LprQuote,
     Parameter,
+    PoolBook,
     PriceMethod,
     PricingTerms,
     ProductKind,
     ProductStatus,
     ProductTerms,
     Reference,
+    ReservedAt,
     RiskCompensationTerms,
     SchemeTerms,
     ScoreTerms,
@@ -43,6 +46,7 @@ from app.domain.terms import (
     SubsidyBase,
     SubsidyProgramme,
     Waiver,
+    WithoutRoom,
     Words,
 )
 
@@ -112,6 +116,7 @@ VALUE_OF_UNIT: dict[str, Callable[[Any], Any]] = {
     "days": _same,
     "flag": _same,
     "shares": _shares,
+    "payers": _shares,
 }
 VALUE_OF_KIND: dict[FactKind, Callable[[Any], Any]] = {
     FactKind.NUMBER: Decimal,
@@ -253,6 +258,12 @@ def _subsidy(document: Document) -> SubsidyProgramme:
         maximum_months=_parameter(document["maximum_months"]),
         exclusion_group=document["exclusion_group"],
         lpr_term=document["lpr_term"],
+        forfeited_when=Forfeit(document.get("forfeited_when", Forfeit.NONE)),
+        cap_per_company=_parameter(document.get("cap_per_company")),
+        cap_per_company_year=_parameter(document.get("cap_per_company_year")),
+        one_loan_only=document.get("one_loan_only", False),
+        payers=_parameter(document.get("payers")),
+        budget=_parameter(document.get("budget")),
     )
 
 
@@ -263,4 +274,8 @@ def _risk_compensation(document: Document) -> RiskCompensationTerms:
         status=ProductStatus(document["status"]),
         per_company_cap=_parameter(document["per_company_cap"]),
         shares=_parameter(document["shares"]),
+        book=PoolBook(document.get("book", PoolBook.OWN)),
+        suspended=document.get("suspended", False),
+        reserve_at=ReservedAt(document.get("reserve_at", ReservedAt.CREDIT_APPROVAL)),
+        without_room=WithoutRoom(document.get("without_room", WithoutRoom.UNCOVERED)),
     )

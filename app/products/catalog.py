@@ -14,9 +14,12 @@ from datetime import date
 from types import MappingProxyType
 
 from app.domain.company import ScoreState
-from app.domain.terms import Branch, Lender, ProductKind, ProductStatus, ProductTerms, Reference, Words
+from app.domain.pool import PoolTerms
+from app.domain.terms import Branch, Lender, ProductKind, ProductStatus, ProductTerms, Reference, ReservedAt, Words
+from app.domain.working_days import WorkingDays
 from app.products.build import terms_from_document
 from app.products.forms import Section
+from app.products.pools import pool_terms, working_days
 from app.products.resolve import Document, dates_of_change, status_on, terms_document
 from app.products.sources import Product, Sources
 
@@ -239,6 +242,24 @@ class Catalog:
             risk_compensation_pools=_measures(zone_id, section.get("risk_compensation_pools", {}), on),
             known=_known(section),
         )
+
+    def pools(self, *, on: date) -> tuple[PoolTerms, ...]:
+        """This function will return every risk-compensation pool as it stands on a day, by id."""
+        return tuple(pool_terms(pool_id, self.sources.pools[pool_id], on) for pool_id in sorted(self.sources.pools))
+
+    def pool(self, pool_id: str, *, on: date) -> PoolTerms | None:
+        """This function will return one pool as it stands on a day, None where there is none of that id."""
+        section = self.sources.pools.get(pool_id)
+        return None if section is None else pool_terms(pool_id, section, on)
+
+    def pools_reserved_from(self) -> Mapping[str, str]:
+        """This function will return, by product, the pool from which its offers themselves reserve room."""
+        covers = ((p.id, p.sections.get("risk_compensation", {})) for p in self.sources.products.values())
+        return {id_: cover["pool"] for id_, cover in covers if cover.get("reserve_at") is ReservedAt.OFFER}
+
+    def working_days(self) -> WorkingDays:
+        """This function will return the years whose holidays are announced."""
+        return working_days(self.sources)
 
     def _scheme(self, name: str, scheme: Section, on: date) -> Scheme:
         maximum, versions = (None if key not in scheme else scheme[key].on(on) for key in ("scale_maximum", "versions"))

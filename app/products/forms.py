@@ -38,11 +38,9 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 # Forms that real programmes take and that nothing here carries out yet: refused by name, never accepted and ignored.
 NOT_CARRIED_OUT = frozenset({
-    "uplift", "uplifts", "collateral_share", "maximum_share", "payers", "payer_split", "budget", "from_amount",
-    "stages_of_cover", "staged", "public_share_ceiling", "reguarantors", "quota", "tiers", "reserve_at",
-    "warn_line", "stop_line", "stop_lines", "cap_per_company", "cap_per_company_year", "one_loan_only",
-    "filing_days", "filing_working_days", "claim_after_days", "derived_stages", "derivation", "stage_bounds",
-    "by_two", "and_by", "unless", "review", "yearly_review", "forfeited_when",
+    "uplift", "uplifts", "collateral_share", "maximum_share", "from_amount", "stages_of_cover", "staged",
+    "reguarantors", "derived_stages", "derivation", "stage_bounds", "by_two", "and_by", "unless", "review",
+    "yearly_review",
 })  # fmt: skip
 
 

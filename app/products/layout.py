@@ -12,7 +12,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.domain.company import ScoreState
-from app.domain.terms import ClaimKind, LenderKind, PriceMethod, ProductKind, SubsidyBase
+from app.domain.pool import Denominator, LossBasis, Numerator
+from app.domain.terms import (
+    ClaimKind,
+    Forfeit,
+    LenderKind,
+    PoolBook,
+    PriceMethod,
+    ProductKind,
+    ReservedAt,
+    SubsidyBase,
+    WithoutRoom,
+)
 from app.products.forms import (
     CODE,
     KNOWN,
@@ -36,7 +47,7 @@ from app.products.forms import (
     Whole,
 )
 from app.products.gates import GATES, SUBSIDY_GATES
-from app.products.parameters import GRADE_CODE, UNITS, Entry, Parameter, entries_schema, read_entries
+from app.products.parameters import GRADE_CODE, UNITS, Bearer, Entry, Parameter, entries_schema, read_entries
 
 
 class LprTerm(StrEnum):
@@ -44,13 +55,6 @@ class LprTerm(StrEnum):
 
     ONE_YEAR = "1Y"
     FIVE_YEARS = "5Y+"
-
-
-class PoolBook(StrEnum):
-    """Who keeps the pool's book: we, or its manager."""
-
-    OWN = "OWN"
-    EXTERNAL = "EXTERNAL"
 
 
 CODED = Coded()
@@ -90,7 +94,15 @@ SECTIONS: dict[str, Form] = {
     "collateral": Record({}, {"required": Parameter("flag")}),
     "guarantee": Record({}, {"required": Parameter("flag"), "fee_rate": Parameter("rate")}),
     "interest_subsidies": ListOf(IN_ZONE),
-    "risk_compensation": Record({}, {"pool": IN_ZONE, "shares": Parameter("shares")}),
+    "risk_compensation": Record(
+        {},
+        {
+            "pool": IN_ZONE,
+            "shares": Parameter("shares"),
+            "reserve_at": Choice(ReservedAt),
+            "without_room": Choice(WithoutRoom),
+        },
+    ),
     "offer": Record({}, {"valid_days": Parameter("days"), "conditions": ListOf(CODED)}),
 }
 
@@ -145,8 +157,27 @@ SUBSIDY = Record(
         "cap_per_loan": Parameter("CNY"),
         "maximum_months": Parameter("months"),
         "exclusion_group": CODED,
+        "cap_per_company": Parameter("CNY"),
+        "cap_per_company_year": Parameter("CNY"),
+        "one_loan_only": Flag(),
+        "forfeited_when": Choice(Forfeit),
+        "payers": Parameter("payers"),
+        "budget": Parameter("CNY"),
         "note": WORDS,
         "known": KNOWN,
+    },
+)
+
+CLAIMS = Record(
+    {},
+    {
+        "after_days": Parameter("days"),
+        "documents": ListOf(CODED),
+        "review_working_days": Parameter("days"),
+        "loss_basis": Choice(LossBasis),
+        "tiers": Parameter("tiers"),
+        "public_ceiling": Parameter("share"),
+        "public_bearers": ListOf(Choice(Bearer)),
     },
 )
 
@@ -158,6 +189,14 @@ POOL = Record(
         "committed_capital": Parameter("CNY"),
         "phases": ListOf(Record({"name": WORDS, "committed_capital": Money(), "reference": REFERENCE})),
         "book": Choice(PoolBook),
+        "suspended": Parameter("flag"),
+        "lender_quotas": MapOf(CODED, Parameter("CNY")),
+        "lines": Record(
+            {"numerator": Choice(Numerator), "denominator": Choice(Denominator)},
+            {"warn": Parameter("share"), "stop": Parameter("share")},
+        ),
+        "claims": CLAIMS,
+        "filing": Record({"within_days": Parameter("days")}, {"working_days": Flag()}),
         "note": WORDS,
         "known": KNOWN,
     },

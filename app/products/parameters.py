@@ -108,6 +108,23 @@ def _whole_shares(section: Section, reading: Reading) -> Section:
     return section
 
 
+class Payer(StrEnum):
+    """Whose budget a subsidy is paid from."""
+
+    CENTRAL = "CENTRAL"
+    PROVINCE = "PROVINCE"
+    CITY = "CITY"
+    ZONE = "ZONE"
+
+
+def _ascending(rows: Any, reading: Reading) -> Any:
+    for before, after in pairwise(rows):
+        if after["from"] <= before["from"]:
+            what = f"the tier from {after['from']} stands after the tier from {before['from']}"
+            reading.faults.add(after.place, what, "Let `from` ascend; a tier ends where the next begins.")
+    return rows
+
+
 ONE = Decimal(1)
 SHARE = Number(Decimal(0), ONE)
 UNITS: dict[str, Form] = {
@@ -123,6 +140,8 @@ UNITS: dict[str, Form] = {
     "status": Choice(ProductStatus),
     "versions": ListOf(Text(64)),
     "shares": MapOf(Choice(Bearer), SHARE, finish=_whole_shares),
+    "payers": MapOf(Choice(Payer), SHARE, finish=_whole_shares),
+    "tiers": ListOf(Record({"from": SHARE, "share": SHARE})),
 }
 
 # ---- facts by name --------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import Any
 
 from app.domain.facts import FactKind, fact_named
 from app.domain.money import Yuan
-from app.domain.terms import LOANS, GateTest, ProductStatus, Reference, Severity, Words
+from app.domain.terms import LOANS, GateTest, PoolBook, ProductStatus, Reference, Severity, Words
 from app.products.forms import Section
 from app.products.gates import GateSource, WaiverSource
 from app.products.layout import LprTerm
@@ -124,7 +124,7 @@ def parameter(dated: Dated | None, path: str, on: date) -> Document | None:
     entry = None if dated is None else dated.on(on)
     if entry is None:
         return None
-    if dated.unit == "shares":
+    if dated.unit in ("shares", "payers"):
         # Pairs, since a canonical document keeps no order of keys and the bearers of a loss have one.
         value = [[plain(bearer), plain(share)] for bearer, share in entry.value.items()]
     else:
@@ -246,7 +246,18 @@ def _subsidies(sources: Sources, product: Product, on: date) -> Iterator[Documen
             },
             "exclusion_group": programme.get("exclusion_group"),
             "lpr_term": plain(programme.get("lpr_term")),
+            **_settled_by(programme, path, on),
         }
+
+
+def _settled_by(programme: Section, path: str, on: date) -> Document:
+    """What a programme's settlement goes by; what a programme does not say is left out."""
+    said: Document = {
+        key: parameter(programme.get(key), f"{path}.{key}", on)
+        for key in ("cap_per_company", "cap_per_company_year", "payers", "budget")
+    }
+    said |= {"forfeited_when": plain(programme.get("forfeited_when")), "one_loan_only": programme.get("one_loan_only")}
+    return {key: value for key, value in said.items() if value is not None}
 
 
 def _risk_compensation(sources: Sources, product: Product, on: date) -> Document | None:
@@ -255,7 +266,14 @@ def _risk_compensation(sources: Sources, product: Product, on: date) -> Document
     status = None if pool is None else pool["status"].on(on)
     if status is None:
         return None
+    suspended = None if "suspended" not in pool else pool["suspended"].on(on)
+    said = {key: plain(section[key]) for key in ("reserve_at", "without_room") if key in section}
+    if pool.get("book") is PoolBook.EXTERNAL:
+        said["book"] = PoolBook.EXTERNAL.value
+    if suspended is not None and suspended.value:
+        said["suspended"] = True
     return {
+        **said,
         "pool": section["pool"],
         "name": plain(pool["name"]),
         "status": plain(status.value),

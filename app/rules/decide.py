@@ -23,6 +23,7 @@ from app.rules.credit_limit import credit_limit
 from app.rules.interest_subsidy import paying_programmes
 from app.rules.offer import offered
 from app.rules.pricing import price
+from app.rules.risk_compensation import fitting_room
 from app.rules.tenor import check_tenor
 
 EDITION = "2026-11"
@@ -33,7 +34,8 @@ def decide(application: Application, terms: ProductTerms, standing: Standing, on
     every reason.
 
     `standing` is what the lender has already promised to the company and its group, without the offer that this
-    decision supersedes, unless that is the very one that the request replaces.
+    decision supersedes, unless that is the very one that the request replaces; and, where the offer itself reserves
+    room in a pool, what room there is, the room of that offer included.
     """
     if not terms.decides:
         return _not_decided(terms, on)
@@ -58,8 +60,13 @@ def decide(application: Application, terms: ProductTerms, standing: Standing, on
     outcome = outcome_of(reasons) if reasons else Outcome.PRE_APPROVED
     if outcome is not Outcome.PRE_APPROVED:
         return Decision(outcome, on, None, reasons, checks, gates, lines)
-    paying = paying_programmes(terms, facts, lines, reasons)
-    made = offered(terms, on, limit, application.request.tenor_months, priced, paying)
+    fits = None
+    if counting.pool is not None:
+        fits = fitting_room(terms.risk_compensation, counting.pool, limit, lines, reasons)
+        if outcome_of(reasons) is not Outcome.PRE_APPROVED:
+            return Decision(Outcome.REFERRED, on, None, reasons, checks, gates, lines)
+    paying = paying_programmes(terms, facts, lines, reasons, counting.used_up)
+    made = offered(terms, on, limit, application.request.tenor_months, priced, paying, fits)
     lines.append(made.lines)
     reasons += made.reasons
     return Decision(outcome, on, made.offer, reasons, checks, gates, lines)

@@ -49,9 +49,15 @@ class Loan(NamedTuple):
 
 
 def paying_programmes(
-    terms: ProductTerms, facts: Facts, lines: list[Line | GateAnswers], reasons: list[Reason]
+    terms: ProductTerms,
+    facts: Facts,
+    lines: list[Line | GateAnswers],
+    reasons: list[Reason],
+    used_up: frozenset[str] = frozenset(),
 ) -> tuple[Paying, ...]:
-    """This function will answer each programme's gates and name those that pay for this company."""
+    """This function will answer each programme's gates and name those that pay for this company; one whose budget is
+    `used_up` pays nothing, and changes the offer but not the approval.
+    """
     paying: list[Paying] = []
     for i, programme in enumerate(terms.subsidies):
         if programme.status is ProductStatus.ACTIVE:
@@ -61,7 +67,11 @@ def paying_programmes(
                 share, found, row, _ = look_up(programme.share, facts)
                 lines.append((programme.share.path, share, found, programme.share.reference, False))
                 lines += _limits(programme)
-                if share is not None:
+                if programme.id in used_up:
+                    lines.append((programme.budget.path, programme.budget.value, (), programme.budget.reference, False))
+                    gone = ReasonCode.SUBSIDY_BUDGET_USED
+                    reasons.append(reason(gone, Severity.INFO, clause=programme.budget.path))
+                elif share is not None:
                     paying.append((i, row))
         elif programme.status is ProductStatus.LISTED:
             lines.append((f"{programme.path}.status", programme.status, (), None, False))

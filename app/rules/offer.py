@@ -16,7 +16,7 @@ from app.domain.terms import ProductTerms
 from app.rules.collateral import security
 from app.rules.interest_subsidy import Loan, Paying, subsidise
 from app.rules.pricing import Price
-from app.rules.risk_compensation import cover
+from app.rules.risk_compensation import Fits, cover
 
 
 class Offered(NamedTuple):
@@ -29,11 +29,17 @@ class Offered(NamedTuple):
 
 @lru_cache(maxsize=2_048)
 def offered(
-    terms: ProductTerms, on: date, limit: Yuan, tenor_months: int, priced: Price, paying: tuple[Paying, ...]
+    terms: ProductTerms,
+    on: date,
+    limit: Yuan,
+    tenor_months: int,
+    priced: Price,
+    paying: tuple[Paying, ...],
+    fits: Fits | None = None,
 ) -> Offered:
-    """This function will make the offer: security, subsidy, cover, expiry and conditions."""
+    """This function will make the offer: security, subsidy, cover as far as it `fits`, expiry and conditions."""
     asked_for = security(terms)
-    covered, cover_lines, reasons = cover(terms.risk_compensation, limit)
+    covered, cover_lines, reasons = cover(terms.risk_compensation, limit, fits)
     valid, fee = terms.offer_valid_days, asked_for.guarantee_fee_rate
     expires_on = on + timedelta(days=valid.value)
     expiry = (valid.path, expires_on, (("valid_days", valid.value),), valid.reference, False)

@@ -1,8 +1,9 @@
 """风险补偿: which part of the line a pool would cover, and who bears which share of a loss on it.
 
 Neighbours may rely on this: the shares of one loss sum to 1; what exceeds the pool's cap for one company is the
-lender's own; cover is only PROPOSED here, until the pool's ledger has reserved room; a pool that is planned covers
-nothing.
+lender's own; a pool that is planned or suspended covers nothing. Cover is PROPOSED until the pool's ledger has reserved
+room; where the decision itself reserves, it is RESERVED as far as the pool's standing fits it, and where it does not
+fit the line is the lender's own or goes to a person, as the product says.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from functools import lru_cache
 
 from app.domain.decision import Line, LossShare, Reason, RiskCompensation, RiskStatus
 from app.domain.money import Yuan
+from app.domain.pool import Asked, PoolStanding, fitting, pool_money
 from app.domain.reasons import ReasonCode
-from app.domain.terms import ProductStatus, RiskCompensationTerms, Severity
+from app.domain.terms import ProductStatus, RiskCompensationTerms, Severity, WithoutRoom
 from app.rules.eligibility import reason
 
 Cover = tuple[RiskCompensation, tuple[Line, ...], tuple[Reason, ...]]
@@ -21,21 +23,65 @@ Cover = tuple[RiskCompensation, tuple[Line, ...], tuple[Reason, ...]]
 _LENDERS_OWN = RiskCompensation(RiskStatus.NONE, None, Yuan(0), Yuan(0), (LossShare("BANK", Decimal("1.00")),))
 
 
+Fits = Yuan | ReasonCode
+"""The loan amount that the pool covers now, or why it covers nothing."""
+
+
+def fitting_room(
+    pool: RiskCompensationTerms, found: PoolStanding, limit: Yuan, lines: list[Line], reasons: list[Reason]
+) -> Fits:
+    """This function will ask a pool that reserves at the offer for room, and tell in the trace what there was.
+
+    A line that it does not cover goes to a person where the product says so: then a reason that refers is added.
+    """
+    fits = fitting(found, Asked(limit, _share(pool)))
+    shown = (
+        ("limit", limit),
+        ("room", found.room),
+        ("company_room", found.company_room),
+        ("lender_room", found.lender_room),
+        ("stopped", found.stopped),
+    )
+    covered = isinstance(fits, Yuan)
+    lines.append(("risk_compensation.room", fits if covered else _NOTHING, shown, None, not covered))
+    if not covered and pool.without_room is WithoutRoom.REFER:
+        reasons.append(reason(fits, Severity.REFER, clause="risk_compensation.room"))
+    return fits
+
+
+_NOTHING = Yuan(0)
+
+
+def _share(pool: RiskCompensationTerms) -> Decimal:
+    return pool.shares.value.get("POOL", Decimal(0))
+
+
 @lru_cache(maxsize=4_096)
-def cover(pool: RiskCompensationTerms | None, limit: Yuan) -> Cover:
-    """This function will propose cover for a line of `limit`, with its lines of the trace and its reasons."""
+def cover(pool: RiskCompensationTerms | None, limit: Yuan, fits: Fits | None = None) -> Cover:
+    """This function will cover a line of `limit`, with its lines of the trace and its reasons: reserved where it
+    `fits`, proposed where the decision asks for no room.
+    """
     if pool is None:
         return _LENDERS_OWN, (), ()
     if pool.status is not ProductStatus.ACTIVE:
         planned = reason(ReasonCode.COVER_PLANNED, Severity.INFO, clause="risk_compensation.pool")
         line = ("risk_compensation.pool", pool.status, (), None, False)
         return _LENDERS_OWN, (line,), (planned,) if pool.status is ProductStatus.PLANNED else ()
+    if fits is None and pool.suspended:
+        fits = ReasonCode.COVER_STOPPED
+    if isinstance(fits, ReasonCode):
+        return _LENDERS_OWN, (), (reason(fits, Severity.INFO, clause="risk_compensation.room"),)
     cap = pool.per_company_cap
     covered = limit if cap is None else min(limit, cap.value)
+    if fits is not None:
+        covered = fits
     shares = tuple(LossShare(bearer, share) for bearer, share in pool.shares.value.items())
-    proposed = RiskCompensation(RiskStatus.PROPOSED, pool.pool, covered, Yuan(0), shares)
+    promised = RiskCompensation(RiskStatus.PROPOSED, pool.pool, covered, Yuan(0), shares)
+    if fits is not None:
+        reserved = pool_money(covered, _share(pool))
+        promised = promised._replace(status=RiskStatus.RESERVED, reserved_amount=reserved)
     lines: tuple[Line, ...] = ((pool.shares.path, pool.pool, tuple(shares), pool.shares.reference, False),)
     if cap is not None:
         lines = ((cap.path, covered, (("limit", limit), ("cap", cap.value)), cap.reference, False), *lines)
     partial = reason(ReasonCode.COVER_PARTIAL, Severity.INFO, clause="risk_compensation.per_company_cap")
-    return proposed, lines, (partial,) if covered < limit else ()
+    return promised, lines, (partial,) if covered < limit else ()
