@@ -8,7 +8,7 @@ nothing where it holds; reasons that decline or refer, and notes (INFO), are com
 import copy
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from functools import cache
@@ -20,6 +20,7 @@ import yaml
 from app.audit.application import application_from_document
 from app.domain.decision import Decision
 from app.domain.money import Yuan, decimal_text
+from app.domain.pool import PoolStanding
 from app.domain.standing import Commitment, Standing
 from app.domain.terms import ProductTerms, Severity
 from app.products.catalog import Catalog
@@ -28,7 +29,7 @@ from app.rules.decide import decide
 
 CASES = Path(__file__).parent / "cases"
 PRODUCTS = Path(__file__).parent.parent / "app" / "products"
-KEYS = {"name", "product", "decided_on", "given", "standing", "expect", "published", "assumed", "source", "why"}
+KEYS = {"name", "product", "decided_on", "given", "standing", "expect", "published", "assumed", "source", "why", "pool"}
 
 
 class _Loader(yaml.CSafeLoader):
@@ -52,6 +53,7 @@ class Case:
     decided_on: date
     document: Mapping[str, Any]
     standing: Standing
+    pool: Mapping[str, Any]
     expect: Mapping[str, Any]
 
     def __str__(self) -> str:
@@ -94,7 +96,8 @@ def _case(stem: str, file: Mapping[str, Any], written: Mapping[str, Any]) -> Cas
             _put(document, key.split("."), value)
     standing = Standing(tuple(_commitment(line, i, document) for i, line in enumerate(written.get("standing", ()))))
     on = date.fromisoformat(written.get("decided_on", file.get("decided_on")))
-    return Case(stem, written["name"], product, on, _on_the_wire(document), standing, written["expect"])
+    pool = written.get("pool", {})
+    return Case(stem, written["name"], product, on, _on_the_wire(document), standing, pool, written["expect"])
 
 
 def _put(document: dict[str, Any], path: list[str], value: Any) -> None:
@@ -144,7 +147,23 @@ def _commitment(line: Mapping[str, Any], index: int, document: Mapping[str, Any]
 def answer(case: Case, catalog: Catalog) -> tuple[Decision, ProductTerms]:
     """This function will decide a case under a catalogue."""
     terms = catalog.terms(case.product, on=case.decided_on)
-    return decide(application_from_document(case.document), terms, case.standing, case.decided_on), terms
+    standing = replace(case.standing, pool=_pool(case, terms, catalog))
+    return decide(application_from_document(case.document), terms, standing, case.decided_on), terms
+
+
+def _pool(case: Case, terms: ProductTerms, catalog: Catalog) -> PoolStanding | None:
+    """What a pool that reserves at the offer has left: more than enough, unless the case says otherwise."""
+    cover = terms.risk_compensation
+    if cover is None or not cover.reserves_at_offer:
+        return None
+    pool = catalog.pool(cover.pool, on=case.decided_on)
+    cap, used = pool.per_company_cap, Yuan.whole(case.pool.get("company_used", 0))
+    return PoolStanding(
+        pool.id,
+        Yuan.whole(case.pool.get("room", 1_000_000_000)),
+        company_room=None if cap is None else cap - used,
+        stopped=case.pool.get("stopped", False),
+    )
 
 
 def differences(case: Case, catalog: Catalog) -> list[str]:
@@ -167,7 +186,7 @@ def differences(case: Case, catalog: Catalog) -> list[str]:
     return complaints
 
 
-AMOUNTS = {"credit_limit", "subsidy_maximum", "covered_amount"}
+AMOUNTS = {"credit_limit", "subsidy_maximum", "covered_amount", "reserved_amount"}
 RATES = {"annual_rate", "annual_rate_ceiling", "all_in_annual_cost", "net_annual_rate", "guarantee_fee_rate"}
 
 
@@ -206,6 +225,7 @@ def found_in(decision: Decision, terms: ProductTerms) -> dict[str, Any]:
         "net_annual_rate": _text(subsidy.net_annual_rate_at_best),
         "cover": f"{covered.status} {covered.pool}" if covered.pool else covered.status.value,
         "covered_amount": covered.covered_amount.text(),
+        "reserved_amount": covered.reserved_amount.text(),
         "shares": {s.bearer: _text(s.share) for s in covered.shares},
         "conditions": [condition.code.lower().replace("_", "-") for condition in offer.conditions],
     }
@@ -215,7 +235,7 @@ OFFER = (
     "credit_limit", "tenor_months", "expires_on", "annual_rate", "annual_rate_ceiling", "all_in_annual_cost", "lpr",
     "lpr_published_on",
     "collateral_required", "guarantee_required", "guarantee_fee_rate", "subsidies", "subsidy_maximum",
-    "net_annual_rate", "cover", "covered_amount", "shares", "conditions",
+    "net_annual_rate", "cover", "covered_amount", "reserved_amount", "shares", "conditions",
 )  # fmt: skip
 
 

@@ -39,6 +39,9 @@ INERT = {
     "leverage_multiple": "the pool's room is its ledger's, after the decision",
     "committed_capital": "the pool's room is its ledger's, after the decision",
     "phases": "the pool's room is its ledger's, after the decision",
+    "lines": "whether a pool has stopped is its ledger's; a decision is told",
+    "claims": "claims come after a loss, long after the decision",
+    "filing": "a drawdown is filed after the decision",
 }
 SWAPPED = {
     "ACTIVE": "LISTED", "DECLINE": "REFER", "REFER": "DECLINE", "WORKING_CAPITAL_LOAN": "GUARANTEE",
@@ -46,6 +49,7 @@ SWAPPED = {
     "none_of": "one_of", "any_of": "all_of", "starts_with": "starts_with_none_of", "is": "one_of",
     "1Y": "5Y+", "5Y+": "1Y",
     "LPR": "CEILING", "CEILING": "LPR", "FIXED": "LPR", "DISCOUNT": "FIXED", "INTEREST_SHARE": "PRINCIPAL_RATE",
+    "OFFER": "CREDIT_APPROVAL", "UNCOVERED": "REFER",
     "BY_COMPANY": "AUTOMATIC", "PLANNED": "LISTED", "LISTED": "PLANNED",
 }  # fmt: skip
 FACT_NAMES = {"score": "score.value", "stage": "score.stage", "grade": "score.grade"}

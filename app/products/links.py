@@ -87,6 +87,11 @@ def _check_zone(sources: Sources, name: str, zone: Section, faults: Faults) -> N
     vocabulary = Vocabulary.of(sources, [name])
     for programme in zone.get("interest_subsidies", {}).values():
         _check_names(programme, vocabulary, faults)
+    for pool in zone.get("risk_compensation_pools", {}).values():
+        quotas = pool.get("lender_quotas", {})
+        for lender in quotas:
+            if lender not in sources.lenders:
+                _unknown(faults, quotas.places[lender], "lender", lender, sources.lenders, "lenders/")
     for framework in zone.get("frameworks", {}).values():
         _check_sections(sources, framework, vocabulary, faults)
 

@@ -30,6 +30,7 @@ from app.products.forms import (
     Either,
     Flag,
     Form,
+    Listed,
     ListOf,
     MapOf,
     Money,
@@ -117,12 +118,16 @@ class Payer(StrEnum):
     ZONE = "ZONE"
 
 
-def _ascending(rows: Any, reading: Reading) -> Any:
-    for before, after in pairwise(rows):
-        if after["from"] <= before["from"]:
-            what = f"the tier from {after['from']} stands after the tier from {before['from']}"
-            reading.faults.add(after.place, what, "Let `from` ascend; a tier ends where the next begins.")
-    return rows
+class Tiers(ListOf):
+    """Shares from a ratio on, ascending; a tier ends where the next begins."""
+
+    def read(self, node: Node, reading: Reading) -> Listed:
+        tiers = ListOf.read(self, node, reading)
+        for (before, _), (after, place) in pairwise(zip(tiers, tiers.places, strict=True)):
+            if after["from"] <= before["from"]:
+                what = f"the tier from {after['from']} stands after the tier from {before['from']}"
+                reading.faults.add(place, what, "Let `from` ascend; a tier ends where the next begins.")
+        return tiers
 
 
 ONE = Decimal(1)
@@ -141,7 +146,7 @@ UNITS: dict[str, Form] = {
     "versions": ListOf(Text(64)),
     "shares": MapOf(Choice(Bearer), SHARE, finish=_whole_shares),
     "payers": MapOf(Choice(Payer), SHARE, finish=_whole_shares),
-    "tiers": ListOf(Record({"from": SHARE, "share": SHARE})),
+    "tiers": Tiers(Record({"from": SHARE, "share": SHARE})),
 }
 
 # ---- facts by name --------------------------------------------------------------------------------------------------
