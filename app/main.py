@@ -25,11 +25,11 @@ from app.adapters.follower import Follower
 from app.adapters.identifiers import new_uuid7
 from app.adapters.metrics import Metrics
 from app.adapters.signing import LogSigner, make_key_file
-from app.api.access import Keys, new_key
 from app.api.application import new_application
 from app.api.calls import Services
 from app.api.documentation import contract_as_yaml
-from app.audit.operator_record import Act
+from app.api.sign_in import SignIn, new_key
+from app.audit.operator_record import OPERATOR, Act
 from app.products.parse import parse_catalogue
 from app.settings import BUILT_IN_CATALOGUE, Settings
 from app.usecases.catalogue import ActiveCatalogue
@@ -76,7 +76,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 previews=database.previews,
                 catalogues=database.catalogue,
                 catalogue=catalogue,
-                keys=Keys(database.keys),
+                keys=SignIn(database.keys, clock=lambda: (clock or utc_now)().timestamp()),
                 metrics=metrics,
                 cursor_key=signer.derived("jifendai cursor"),
                 now=clock or utc_now,
@@ -85,6 +85,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 operator_log=database.operator,
                 ready=database.ready,
                 stopping=lambda: app.state.stopping,
+                recorded_lenders=await _recorded_lenders(database),
             )
             # What start-up made lives as long as the process: the collector need not look again (p99 33 to 4.8 ms).
             gc.collect()
@@ -133,6 +134,12 @@ class _Counted:
         return sealed
 
 
+async def _recorded_lenders(database: Database) -> tuple[str, ...]:
+    # A database that is not ready yet holds nothing that anybody could read.
+    recorded = () if await database.ready() else await database.trail.lenders()
+    return tuple(lender for lender in recorded if lender != OPERATOR)
+
+
 # ---- demo mode -------------------------------------------------------------------------------------------------------
 
 
@@ -145,11 +152,10 @@ async def _prepare_demo(settings: Settings) -> None:
 
 
 async def _seed_demo(settings: Settings, database: Database, room: Room, now: datetime) -> None:
-    recording = OperatorRecords(room.signer, room.log_name).recording(
-        Act.CATALOGUE_ACTIVATED, {"catalogue": room.catalogue.digest}, by="demo"
-    )
+    records = OperatorRecords(room.signer, room.log_name)
+    recording = records.recording(Act.CATALOGUE_ACTIVATED, {"catalogue": room.catalogue.digest}, by="demo")
     await database.catalogue.activate(room.catalogue.digest, "demo", recording)
-    await demo_keys(database.keys, settings.demo_keys_file, partial(new_key, now=now))
+    await demo_keys(database.keys, settings.demo_keys_file, partial(new_key, now=now), records)
     # A bank's own catalogue need not have the products of the demonstration.
     products = {case.document["product"] for case in seeded_cases(day_in_shanghai(now))}
     if all(map(room.catalogue.catalog.knows_product, products)):

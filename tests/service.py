@@ -9,7 +9,7 @@ import contextlib
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,9 +18,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.adapters.database import Database, open_database
-from app.api.access import PERMITTED, Keys, Role, new_key
+from app.adapters.signing import LogSigner
+from app.api.access import PERMITTED, Role
+from app.api.sign_in import new_key
 from app.main import create_app
 from app.settings import Settings
+from app.usecases.keys import added, revoked
+from app.usecases.operator_log import OperatorRecords
 
 Clock = Callable[[], datetime]
 
@@ -60,14 +64,18 @@ class Service:
         now = datetime.now(UTC)
         self.keys[name], stored = new_key(f"test-{name}", role, lenders, now=now, valid_for=valid_for)
         async with self.database() as database:
-            await database.keys.add(stored)
-        await self.forget_keys()
+            await database.keys.change(added(stored, by="test", records=self.records))
         return stored.key_id
 
-    async def forget_keys(self) -> None:
-        """This function will let the service read the keys anew, as it does by itself within a second."""
-        services = self.app.state.services
-        self.app.state.services = replace(services, keys=Keys(services.keys.ring))
+    @property
+    def records(self) -> OperatorRecords:
+        """What makes this installation's records of its operator."""
+        return OperatorRecords(LogSigner.from_file(self.settings.key_file), self.settings.log_name)
+
+    async def revoke(self, key_id: str) -> None:
+        """This function will revoke a key as another process does."""
+        async with self.database() as database:
+            await database.keys.change(revoked(key_id, at=datetime.now(UTC), by="test", records=self.records))
 
     @contextlib.asynccontextmanager
     async def database(self) -> AsyncIterator[Database]:

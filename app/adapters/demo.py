@@ -22,7 +22,9 @@ from app.audit.application import application_from_bytes
 from app.audit.canonical import canonical_bytes
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.decide import Room, seal, submission_of, wanted
-from app.usecases.ports import ApiKey, Book, CheckpointSigner, DecisionLog, KeyRing, Submission
+from app.usecases.keys import ApiKey, KeyRing, added
+from app.usecases.operator_log import OperatorRecords
+from app.usecases.ports import Book, CheckpointSigner, DecisionLog, Submission
 
 FIRST_DECISION_ID = "01990000-0000-7000-8000-000000000010"
 """Case G1, pre-approved: the one that the documentation's examples name."""
@@ -94,19 +96,21 @@ async def seed(
     return len(cases)
 
 
-async def demo_keys(ring: KeyRing, path: Path, make: MadeKey) -> dict[str, str]:
+async def demo_keys(ring: KeyRing, path: Path, make: MadeKey, records: OperatorRecords) -> dict[str, str]:
     """This function will return the demonstration's keys by name, from the file at `path`; those that are missing
     there, or that the database does not know, are made anew.
     """
     kept = _read_keys(path)
     known = {key.secret_sha256 for key in await ring.all_keys() if key.revoked_at is None}
-    keys = {}
+    keys, new = {}, []
     for name, role in DEMO_KEYS.items():
         text = kept.get(name, "")
         if sha256(text.encode()).digest() not in known:
             text, stored = make(f"demo-{name.replace('_', '-')}", role)
-            await ring.add(stored)
+            new.append(stored)
         keys[name] = text
+    if new:
+        await ring.change(added(*new, by="demo", records=records))
     if keys != kept:
         _write_keys(path, keys)
     return keys

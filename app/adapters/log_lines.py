@@ -1,7 +1,8 @@
 """The process's log: one JSON object a line on standard error.
 
-Neighbours may rely on this: only what is named here is written (instant, level, logger, message, exception), so that
-nothing of a request gets into the log by way of a record's other attributes.
+Neighbours may rely on this: only what is named here is written (instant, level, logger, message, the members of
+`extra={"event": {…}}`, exception), so that nothing of a request gets into the log by way of a record's other
+attributes.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class JsonLine(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
+            **getattr(record, "event", {}),
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)

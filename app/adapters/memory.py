@@ -14,12 +14,13 @@ from datetime import date, datetime, timedelta
 from app.adapters.clock import utc_now
 from app.adapters.memory_search import MemoryDecisionSearch
 from app.audit.operator_record import OPERATOR
+from app.domain.access import sees
 from app.domain.standing import Commitment
 from app.usecases.acts import ActRow, ActsRead, ActsWanted, ActsWritten, OfferStanding, StoredAct, Value
+from app.usecases.keys import ApiKey, KeyChanges
 from app.usecases.operator_log import Recording
 from app.usecases.ports import (
     Activation,
-    ApiKey,
     BatchState,
     DecisionFilter,
     DecisionRow,
@@ -54,6 +55,7 @@ class _Tables:
     previews: list[PreviewRow] = field(default_factory=list)
     activations: list[Activation] = field(default_factory=list)
     keys: dict[str, ApiKey] = field(default_factory=dict)
+    key_change: int = 0
     acts: dict[str, ActRow] = field(default_factory=dict)
     rows: dict[str, list[dict[str, Value]]] = field(default_factory=dict)
 
@@ -173,6 +175,7 @@ class MemoryBook:
                 or (o.lender, o.commitment.application_id) in applications
             ),
             acts=None if wanted.acts is None else self._read_acts(wanted.acts),
+            key_change=t.key_change,
         )
 
     def _read_acts(self, wanted: ActsWanted) -> ActsRead:
@@ -240,9 +243,9 @@ class MemoryDecisionLog:
         self._tables = tables
 
     async def find(self, decision_id: str, lenders: Sequence[str]) -> StoredDecision | None:
-        """This function will return the decision when it belongs to one of the lenders, else None."""
+        """This function will return the decision when it is within the scope, else None."""
         row = self._tables.decisions.get(decision_id)
-        return self._stored(row) if row is not None and row.lender in lenders else None
+        return self._stored(row) if row is not None and sees(lenders, row.lender, row.branch) else None
 
     async def search(
         self, asked: DecisionFilter, *, limit: int, after: tuple[datetime, str] | None
@@ -306,7 +309,7 @@ class MemoryDecisionLog:
 def _matches(row: DecisionRow, asked: DecisionFilter) -> bool:
     names = ("outcome", "zone", "product", "uscc", "application_id")
     return (
-        row.lender in asked.lenders
+        sees(asked.lenders, row.lender, row.branch)
         and all(getattr(asked, name) in (None, getattr(row, name)) for name in names)
         and (asked.reason is None or asked.reason in row.reasons)
         and (asked.decided_from is None or row.decided_on >= asked.decided_from)
@@ -365,7 +368,9 @@ class MemoryPreviewLog:
         rows = [
             row
             for row in self._tables.previews
-            if row.lender in lenders and uscc in (None, row.uscc) and previewed_by in (None, row.previewed_by)
+            if sees(lenders, row.lender, row.branch)
+            and uscc in (None, row.uscc)
+            and previewed_by in (None, row.previewed_by)
         ]
         return tuple(sorted(rows, key=lambda row: (row.previewed_at, row.preview_id), reverse=True)[:limit])
 
@@ -416,20 +421,20 @@ class MemoryKeyRing:
         self._tables = tables
         self._clock = clock
 
-    async def add(self, key: ApiKey) -> None:
-        """This function will store a new key; ValueError where the id exists."""
-        if key.key_id in self._tables.keys:
-            raise ValueError(f"there is a key {key.key_id} already; choose another id")
-        self._tables.keys[key.key_id] = key
+    async def newest_change(self) -> int:
+        """This function will return the number of the newest change, 0 before the first."""
+        return self._tables.key_change
 
     async def all_keys(self) -> Sequence[ApiKey]:
         """This function will return every key, revoked ones included, the oldest first."""
         return tuple(sorted(self._tables.keys.values(), key=lambda key: (key.created_at, key.key_id)))
 
-    async def revoke(self, key_id: str) -> bool:
-        """This function will revoke the key now; False where there is none. The first revocation's instant stays."""
-        key = self._tables.keys.get(key_id)
-        if key is None:
-            return False
-        self._tables.keys[key_id] = replace(key, revoked_at=key.revoked_at or self._clock())
-        return True
+    async def change(self, decide: Callable[[Sequence[ApiKey]], KeyChanges]) -> KeyChanges:
+        """This function will write what `decide` makes of all keys, and its records."""
+        made = decide(await self.all_keys())
+        for recording in made.recordings:
+            self._tables.record(recording, self._clock())
+        if made.keys:
+            self._tables.keys.update((key.key_id, key) for key in made.keys)
+            self._tables.key_change += 1
+        return made

@@ -34,6 +34,8 @@ class Metrics:
         self._batch_s = Histogram("batch_seconds", "Time from lock to commit", buckets=_SECONDS, **named)
         self._failed = Counter("batches_failed", "Batches that were not written, or of which nobody knows", **named)
         self._refused = Counter("submissions_refused", "Applications refused as too many were waiting", **named)
+        self._sign_ins = Counter("sign_ins_failed", "Requests of nobody known", ("scheme", "why"), **named)
+        self._refusals = Counter("refusals", "Requests of a role that may not", ("operation", "role"), **named)
         self._waiting = Gauge("queue_length", "Applications that no batch has taken yet", **named)
         self._counters: dict[tuple[Counter, str, str], Counter] = {}
         self._timers: dict[str, Histogram] = {}
@@ -69,6 +71,14 @@ class Metrics:
     def submission_refused(self, waiting: int) -> None:
         """This function will count a refusal."""
         self._refused.inc()
+
+    def sign_in_failed(self, scheme: str, why: str) -> None:
+        """This function will count a request of nobody known."""
+        self._count(self._sign_ins, scheme, why)
+
+    def refused(self, operation: str, role: str) -> None:
+        """This function will count a request of somebody whose role may not do it."""
+        self._count(self._refusals, operation, role)
 
     def exposition(self) -> tuple[bytes, str]:
         """This function will return everything counted, and its media type."""

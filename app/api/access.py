@@ -1,42 +1,20 @@
-"""Who may do what: API keys, roles, and the one matrix of roles and operations.
+"""Who may do what: the one matrix of roles and operations, and whose affairs a caller sees.
 
 Neighbours may rely on this: an operation that has no row in `PERMITTED` cannot be reached; what belongs to another
-lender is answered exactly as what does not exist; a key that was revoked anywhere is refused everywhere within a
-second.
+lender, or to another branch, is answered exactly as what does not exist. docs/access.md shows the matrix as it stands
+here.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hmac
-import re
-import secrets
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
-from hashlib import sha256
 from typing import Final
 
 from app.api.problems import Problem
-from app.usecases.ports import ApiKey, KeyRing
+from app.domain.access import Role, lenders_within, sees
 
-REFRESHED_AFTER_S: Final = 0.5
-TRUSTED_FOR_S: Final = 1.0
-_KEY: Final = re.compile(rb"jfd_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
-_BEARER: Final = re.compile(rb"[Bb]earer +([!-~]{1,256})")
-
-
-class Role(StrEnum):
-    """角色."""
-
-    LOAN_SYSTEM = "loan_system"
-    LOAN_OFFICER = "loan_officer"
-    RISK_ANALYST = "risk_analyst"
-    AUDITOR = "auditor"
-    OPERATOR = "operator"
-
+__all__ = ["OPEN", "PERMITTED", "Caller", "Role", "matrix", "permit"]
 
 _EVERYONE: Final = frozenset(Role)
 _BUSINESS: Final = frozenset({Role.LOAN_SYSTEM, Role.LOAN_OFFICER, Role.RISK_ANALYST})
@@ -67,114 +45,59 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
 }
 # What needs no key: health for the platform, and the documentation.
 OPEN: Final = frozenset({"livez", "readyz", "docs", "openapi_json", "openapi_yaml"})
+# The batch that decides asks the database itself whether the caller's key still holds; all others ask before they do.
+ASKED_BY_THE_BATCH: Final = frozenset({"decide"})
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks; `lenders` empty means every lender of the installation."""
+    """Who asks. `lenders` is the scope (app/domain/access.py); empty, it means every lender of the installation.
+    `actor` is the person for whom a system speaks; `keys_seen` the change of the keys at which this key was found
+    sound, None for a token.
+    """
 
     subject: str
-    role: Role
+    roles: frozenset[Role]
     lenders: tuple[str, ...]
+    actor: str | None = None
+    keys_seen: int | None = None
 
-    def sees(self, lender: str) -> bool:
-        """This function will tell whether the lender's affairs are this caller's."""
-        return not self.lenders or lender in self.lenders
+    @property
+    def person(self) -> str:
+        """Who acts, for whatever needs two people: the actor that a system names, or else the subject."""
+        return self.actor or self.subject
+
+    def sees(self, lender: str, branch: str | None = None) -> bool:
+        """This function will tell whether the affairs of the lender's branch, or without one those of the lender as a
+        whole, are this caller's.
+        """
+        return not self.lenders or sees(self.lenders, lender, branch)
+
+    def sees_some_of(self, lender: str) -> bool:
+        """This function will tell whether the lender, or a branch of it, is this caller's."""
+        return not self.lenders or lender in lenders_within(self.lenders)
 
     def scope(self, every_lender: Sequence[str]) -> tuple[str, ...]:
-        """This function will return the lenders whose affairs this caller sees."""
+        """This function will return the caller's scope, each lender by name."""
         return self.lenders or tuple(every_lender)
 
 
 def permit(caller: Caller, operation: str) -> None:
-    """This function will return if the caller's role may do the operation. Raises Problem (403) that names the roles
+    """This function will return if a role of the caller may do the operation. Raises Problem (403) that names the roles
     which may.
     """
     permitted = PERMITTED[operation]
-    if caller.role not in permitted:
+    if caller.roles.isdisjoint(permitted):
         needed = ", ".join(role for role in Role if role in permitted)
         raise Problem(
             "forbidden",
-            detail=(f"此操作需要以下角色之一：{needed}。", f"This needs a key of one of these roles: {needed}."),
+            detail=(f"此操作需要以下角色之一：{needed}。", f"This needs one of these roles: {needed}."),
         )
 
 
-def new_key(
-    subject: str, role: str, lenders: Sequence[str] = (), *, now: datetime, valid_for: timedelta | None = None
-) -> tuple[str, ApiKey]:
-    """This function will make a key: its text, which is shown once, and what is stored. Raises ValueError for an
-    unknown role.
-    """
-    key_id = secrets.token_hex(8)
-    text = f"jfd_{key_id}_{secrets.token_urlsafe(32)}"
-    expires_at = None if valid_for is None else now + valid_for
-    return text, ApiKey(
-        key_id, sha256(text.encode()).digest(), subject, Role(role).value, tuple(lenders), now, expires_at
-    )
-
-
-class Keys:
-    """The key ring as this process knows it, read anew before it is a second old."""
-
-    def __init__(self, ring: KeyRing, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self.ring = ring
-        self._monotonic = monotonic
-        self._known: dict[bytes, tuple[ApiKey, Caller]] = {}
-        self._sound: dict[bytes, tuple[ApiKey, Caller]] = {}
-        self._read_at = float("-inf")
-        self._reading: asyncio.Task[None] | None = None
-
-    async def caller(self, headers: Sequence[tuple[bytes, bytes]]) -> Caller:
-        """This function will return who bears the key in Authorization. Raises Problem (401), StoreUnavailable."""
-        sent = [value for name, value in headers if name == b"authorization"]
-        if len(sent) != 1:
-            raise _unauthenticated(tried=bool(sent))
-        await self._fresh()
-        # Who was found to bear a sound key need not be looked at again before the ring is.
-        stored = self._sound.get(sent[0]) or self._look_up(sent[0])
-        if stored is None and self._reading is not None and not self._reading.done():
-            # A key may be younger than what is known; what is being read will tell.
-            await asyncio.shield(self._reading)
-            stored = self._look_up(sent[0])
-        if stored is None:
-            raise _unauthenticated(tried=True)
-        key, caller = stored
-        if key.expires_at is not None and datetime.now(UTC) >= key.expires_at:
-            raise _unauthenticated(tried=True)
-        return caller
-
-    def _look_up(self, sent: bytes) -> tuple[ApiKey, Caller] | None:
-        found = _BEARER.fullmatch(sent)
-        key = _KEY.fullmatch(found[1]) if found else None
-        stored = self._known.get(key[1]) if key else None
-        if stored is None or not hmac.compare_digest(sha256(key[0]).digest(), stored[0].secret_sha256):
-            return None
-        self._sound[sent] = stored
-        return stored
-
-    async def _fresh(self) -> None:
-        age = self._monotonic() - self._read_at
-        if age < REFRESHED_AFTER_S:
-            return
-        if self._reading is None or self._reading.done():
-            self._reading = asyncio.create_task(self._read())
-            # A failure that nobody waits for is not lost: the next caller reads again.
-            self._reading.add_done_callback(lambda task: task.cancelled() or task.exception())
-        if age >= TRUSTED_FOR_S:
-            await asyncio.shield(self._reading)
-
-    async def _read(self) -> None:
-        began = self._monotonic()
-        keys = await self.ring.all_keys()
-        self._known = {
-            key.key_id.encode(): (key, Caller(key.subject, Role(key.role), key.lenders))
-            for key in keys
-            if key.revoked_at is None and key.role in Role._value2member_map_
-        }
-        self._sound = {}
-        self._read_at = began
-
-
-def _unauthenticated(*, tried: bool) -> Problem:
-    challenge = 'Bearer realm="jifendai"'
-    return Problem("unauthenticated", headers={"WWW-Authenticate": challenge + ', error="invalid_token"' * tried})
+def matrix() -> str:
+    """This function will return the matrix as a table in Markdown, an operation a line."""
+    lines = [f"| operation 操作 | {' | '.join(f'`{role}`' for role in Role)} |", "| --- |" + " :---: |" * len(Role)]
+    for operation, permitted in PERMITTED.items():
+        lines.append(f"| `{operation}` | {' | '.join('●' if role in permitted else '' for role in Role)} |")
+    return "\n".join(lines)

@@ -304,6 +304,7 @@ class PreviewShown(Answered):
     preview_id: Id
     previewed_at: Moment
     previewed_by: Name
+    previewed_for: Name | None
     lender: Name
     product: Name
     zone: Name

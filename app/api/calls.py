@@ -24,9 +24,10 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from app.api.access import OPEN, Caller, Keys, permit
+from app.api.access import ASKED_BY_THE_BATCH, OPEN, Caller, permit
 from app.api.bodies import read_body
 from app.api.problems import BY_STATUS, Problem, invalid_query, obstacle_problem
+from app.api.sign_in import SignIn, SignInFailed
 from app.usecases.acts import Act, Acts
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import day_in_shanghai
@@ -38,6 +39,7 @@ from app.usecases.search import DecisionSearch
 
 LONGEST_TARGET_BYTES: Final = 4_096
 _log = logging.getLogger("jifendai.api")
+_access_log = logging.getLogger("jifendai.access")
 
 
 class Desk(Protocol):
@@ -53,6 +55,14 @@ class Metrics(Protocol):
 
     def answered(self, operation: str, status: int, seconds: float) -> None:
         """This function will count one answer and how long it took."""
+        ...
+
+    def sign_in_failed(self, scheme: str, why: str) -> None:
+        """This function will count a request of nobody known; both are codes of ours."""
+        ...
+
+    def refused(self, operation: str, role: str) -> None:
+        """This function will count a request of somebody whose role may not do it."""
         ...
 
     def exposition(self) -> tuple[bytes, str]:
@@ -71,7 +81,7 @@ class Services:
     previews: PreviewLog
     catalogues: CatalogueBook
     catalogue: ActiveCatalogue
-    keys: Keys
+    keys: SignIn
     metrics: Metrics
     cursor_key: bytes
     now: Callable[[], datetime]
@@ -80,11 +90,12 @@ class Services:
     operator_log: OperatorLog
     ready: Callable[[], Awaitable[list[str]]]
     stopping: Callable[[], bool] = lambda: False
+    recorded_lenders: tuple[str, ...] = ()
 
     @property
     def lenders(self) -> tuple[str, ...]:
-        """Every lender of the catalogue."""
-        return tuple(self.catalogue.catalog.lenders)
+        """Every lender of the catalogue, and those of earlier ones: what was recorded stays readable."""
+        return tuple(dict.fromkeys((*self.catalogue.catalog.lenders, *self.recorded_lenders)))
 
     def today(self) -> date:
         """This function will return the day in Shanghai."""
@@ -94,13 +105,35 @@ class Services:
 class Call:
     """One request on its way: `caller` is None only on open operations; `document` is the body as parsed."""
 
-    __slots__ = ("caller", "document", "scope", "services")
+    __slots__ = ("caller", "document", "operation", "scope", "services")
 
-    def __init__(self, scope: Scope, services: Services, caller: Caller | None) -> None:
+    def __init__(self, scope: Scope, services: Services, operation: str) -> None:
         self.scope = scope
         self.services = services
-        self.caller = caller
+        self.operation = operation
+        self.caller: Caller | None = None
         self.document: Any = None
+
+    async def sign_in(self, *, asked_later: bool = False) -> None:
+        """This function will find out who calls and whether their role may do this; see SignIn.caller for
+        `asked_later`. Raises Problem (400, 401, 403), StoreUnavailable.
+        """
+        try:
+            caller = await self.services.keys.caller(self.scope["headers"], asked_later=asked_later)
+        except SignInFailed as failed:
+            self.services.metrics.sign_in_failed(failed.scheme, failed.why)
+            told = {"operation": self.operation, "scheme": failed.scheme, "why": failed.why, "key_id": failed.key_id}
+            _access_log.warning("sign-in failed", extra={"event": told})
+            raise
+        try:
+            permit(caller, self.operation)
+        except Problem:
+            roles = ",".join(sorted(caller.roles))
+            self.services.metrics.refused(self.operation, roles)
+            told = {"operation": self.operation, "subject": caller.subject, "roles": roles}
+            _access_log.warning("refused", extra={"event": told})
+            raise
+        self.caller = caller
 
     def header_values(self, name: bytes) -> list[bytes]:
         """This function will return every value of the header of that lower-case name."""
@@ -132,6 +165,7 @@ class LeanRoute(APIRoute):
         self.operation_id = self.name
         self.summary, self.description = summary, description or summary
         self.is_open = self.name in OPEN
+        self.asked_later = self.name in ASKED_BY_THE_BATCH
         self._bind = _binder(endpoint)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -140,12 +174,9 @@ class LeanRoute(APIRoute):
             await _not_allowed(self.path, scope).response()(scope, receive, send)
             return
         try:
-            services: Services = scope["app"].state.services
-            caller = None
+            call = Call(scope, scope["app"].state.services, self.name)
             if not self.is_open:
-                caller = await services.keys.caller(scope["headers"])
-                permit(caller, self.name)
-            call = Call(scope, services, caller)
+                await call.sign_in(asked_later=self.asked_later)
             arguments = await self._bind(call, receive)
             response = await self.operation(call, *arguments)
         except Exception as reason:  # noqa: BLE001 - whatever it is, it is answered as a problem

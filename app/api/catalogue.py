@@ -44,7 +44,7 @@ async def list_products(call: ThisCall, query: Annotated[ProductsQuery, Query()]
     on = _day(call, query.on)
     kind = None if query.kind is None else ProductKind(query.kind)
     found = call.services.catalogue.catalog.products(on=on, zone=query.zone, lender=query.lender, kind=kind)
-    items = [_product(product) for product in found if call.caller.sees(product.lender.id)]
+    items = [_product(product) for product in found if _sees(call, product)]
     return _json({"on": on.isoformat(), "items": items})
 
 
@@ -57,12 +57,12 @@ async def get_product(
 ) -> Response:
     """某日的产品条款 A product's terms on a day"""
     catalogue, on, product_id = call.services.catalogue, _day(call, query.on), f"{lender}/{slug}"
-    if not call.caller.sees(lender):
-        raise Problem("not-found")
     try:
         shelf = catalogue.catalog.product(product_id, on=on)
     except UnknownProduct:
         raise Problem("not-found") from None
+    if not _sees(call, shelf):
+        raise Problem("not-found")
     resolved = catalogue.terms(product_id, on=on)
     changes = [day.isoformat() for day in catalogue.catalog.dates_of_change(product_id)]
     shown = _product(shelf) | {"on": on.isoformat(), "digest": resolved.digest, "changes_on": changes}
@@ -82,6 +82,10 @@ async def list_reasons(call: ThisCall) -> Response:
 
 def _day(call: Call, text: str | None) -> date:
     return call.services.today() if text is None else date.fromisoformat(text)
+
+
+def _sees(call: Call, product: ShelfProduct) -> bool:
+    return call.caller.sees(product.lender.id, None if product.branch is None else product.branch.id)
 
 
 def _json(document: Any) -> Response:

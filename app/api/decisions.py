@@ -18,17 +18,18 @@ from fastapi import APIRouter, Header, Path, Query
 from starlette.responses import PlainTextResponse, Response
 
 from app.api.answers import DecisionAnswer, PreviewAnswer, PreviewPage, ReplayAnswer
-from app.api.applications import read_application
+from app.api.applications import SentApplication, read_application
 from app.api.calls import Call, LeanRoute, ReadBy, ThisCall
 from app.api.fields import DecisionId
 from app.api.problems import Problem
 from app.api.schemas import DecisionRequest, PreviewRequest, PreviewsQuery
 from app.audit.application import application_from_document, instant_text
 from app.audit.canonical import canonical_bytes
+from app.domain.access import lender_of, within
 from app.domain.money import Yuan
 from app.usecases.days import day_in_shanghai
-from app.usecases.decide import Answer, lender_of, submission_of
-from app.usecases.obstacles import NoSuchProduct
+from app.usecases.decide import Answer, submission_of
+from app.usecases.obstacles import KeysChanged, NoSuchProduct
 from app.usecases.ports import PreviewRow
 from app.usecases.preview import Preview, preview
 from app.usecases.replay import replay_stored
@@ -56,9 +57,7 @@ async def decide(
 ) -> Response:
     """申请授信决策 Ask for a decision"""
     key = sent_key(call)
-    _permit_product(call, sent.application.product)
-    asked = submission_of(*sent, idempotency_key=key, submitted_by=call.caller.subject)
-    answer: Answer = await call.services.desk.submit(asked)
+    answer = await _decided(call, sent, key)
     headers = {"Location": f"/v1/decisions/{_id_in(answer.body)}"}
     if answer.replayed:
         headers[_REPLAYED] = "true"
@@ -80,7 +79,8 @@ async def preview_decision(call: ThisCall, application: PreviewRequest) -> Respo
         application=application_from_document(document),
         fingerprint=fingerprint,
         previewed_by=caller.subject,
-        lenders=caller.lenders,
+        previewed_for=caller.actor,
+        lenders=caller.scope(services.lenders),
         at=at,
         on=on,
     )
@@ -139,7 +139,7 @@ async def list_previews(call: ThisCall, query: Annotated[PreviewsQuery, Query()]
     """查询试算记录 Who previewed what"""
     scope = call.caller.scope(call.services.lenders)
     if query.lender is not None:
-        scope = tuple(lender for lender in scope if lender == query.lender)
+        scope = within(scope, query.lender)
     rows = await call.services.previews.search(
         scope, uscc=query.uscc, previewed_by=query.previewed_by, limit=query.limit
     )
@@ -160,8 +160,27 @@ def sent_key(call: Call) -> str:
     return (found[1] or found[2]).decode("ascii")
 
 
+async def _decided(call: Call, sent: SentApplication, key: str) -> Answer:
+    """The batch knows whether keys have changed since the caller's was looked at; if so, it is looked at again."""
+    while True:
+        _permit_product(call, sent.application.product)
+        caller = call.caller
+        asked = submission_of(
+            *sent,
+            idempotency_key=key,
+            submitted_by=caller.subject,
+            submitted_for=caller.actor,
+            keys_seen=caller.keys_seen,
+        )
+        try:
+            return await call.services.desk.submit(asked)
+        except KeysChanged:
+            await call.sign_in()
+
+
 def _permit_product(call: Call, product: str) -> None:
-    if not call.caller.sees(lender_of(product)):
+    caller, lender = call.caller, lender_of(product)
+    if not caller.sees(lender) and not caller.sees(lender, call.services.catalogue.catalog.branch_of(product)):
         raise NoSuchProduct("/product")
 
 
@@ -180,6 +199,7 @@ def _preview_row(row: PreviewRow) -> dict[str, Any]:
         "preview_id": row.preview_id,
         "previewed_at": instant_text(row.previewed_at),
         "previewed_by": row.previewed_by,
+        "previewed_for": row.previewed_for,
         "lender": row.lender,
         "product": row.product,
         "zone": row.zone,

@@ -130,7 +130,7 @@ async def _newest_of_operator(call: Call) -> SignedCheckpoint:
 
 
 async def _newest(call: Call, lender: str) -> SignedCheckpoint:
-    found = await call.services.decisions.newest_checkpoint(lender) if call.caller.sees(lender) else None
+    found = await call.services.decisions.newest_checkpoint(lender) if call.caller.sees_some_of(lender) else None
     if found is None:
         raise Problem("not-found")
     return found

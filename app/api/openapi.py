@@ -21,6 +21,7 @@ from app.api.access import OPEN, PERMITTED, Role
 from app.api.answers import ProblemAnswer
 from app.api.examples import DECISION_ID, Example, decision_examples, preview_examples
 from app.api.problems import KINDS, MEDIA_TYPE, Problem, error
+from app.api.sign_in import ACTOR_HEADER, ACTOR_PATTERN
 from app.audit.application import application_from_document
 from app.audit.canonical import vouched_bytes
 from app.audit.merkle import leaf_hash
@@ -53,7 +54,7 @@ _TAGS: Final = (
     ("operations", "运行状况。Health and metrics."),
 )
 
-_KEYED: Final = ("unauthenticated", "forbidden", "store-unavailable", "internal-error")
+_KEYED: Final = ("actor-not-valid", "unauthenticated", "forbidden", "store-unavailable", "internal-error")
 _BODY: Final = ("malformed-json", "body-too-large", "unsupported-media-type", "invalid-request")
 _CODES: Final = ("unknown-product", "unknown-code", "fact-from-the-future")
 _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
@@ -104,9 +105,7 @@ def openapi_document(
         routes=list(routes),
     )
     components = document["components"]
-    components["securitySchemes"] = {
-        "ApiKey": {"type": "http", "scheme": "bearer", "description": "API 密钥。An API key, such as jfd_…"}
-    }
+    components["securitySchemes"] = _SECURITY_SCHEMES
     schemas = components["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
@@ -136,7 +135,9 @@ def _complete(
     operation: dict[str, Any], on: date, catalogue: ActiveCatalogue | None, answers: Mapping[str, Any]
 ) -> None:
     name = operation["operationId"]
-    operation["security"] = [] if name in OPEN else [{"ApiKey": []}]
+    operation["security"] = [] if name in OPEN else [{scheme: []} for scheme in _SECURITY_SCHEMES]
+    if Role.LOAN_SYSTEM in PERMITTED.get(name, ()):
+        operation.setdefault("parameters", []).append(_ACTOR)
     if name not in OPEN:
         roles = ", ".join(role for role in Role if role in PERMITTED[name])
         operation["description"] = f"{operation['description']}\n\n角色 Roles: {roles}"
@@ -156,6 +157,23 @@ def _complete(
         body["examples"] = {e.name: {"summary": e.summary, "value": e.document} for e in shown}
 
 
+_SECURITY_SCHEMES: Final = {
+    "ApiKey": {"type": "http", "scheme": "bearer", "description": "API 密钥。An API key, such as jfd_…"},
+    "Token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "贵行身份平台签发的令牌（JWT）。A token of your institution's identity provider (JWT).",
+    },
+}
+_ACTOR: Final = {
+    "name": ACTOR_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "系统所代表的经办人工号；仅限 loan_system 角色，随决策记录。"
+    "Id of the person for whom a system speaks; for the role loan_system alone, recorded with the decision.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": ACTOR_PATTERN},
+}
 _REQUESTS: Final = {"decide": decision_examples, "preview": preview_examples}
 # operation -> name of the example in its drop-down -> name in components.examples
 _ANSWERED_BY: Final[Mapping[str, Mapping[str, str]]] = {

@@ -59,11 +59,17 @@ _TABLE: Final = (
          "游标须原样取自同一调用者、同一组筛选条件的上一页。请从第一页重新开始。",
          "A cursor is taken as it is from the page before, of the same caller and the same filters. "
          "Start again from the first page."),
-    Kind("unauthenticated", 401, "需要 API 密钥", "An API key is needed",
-         "请在请求头 Authorization 中以“Bearer 密钥”给出有效的 API 密钥；密钥由运维人员发放。",
-         "Send a valid API key as `Bearer <key>` in the header Authorization; the operator issues keys."),
+    Kind("actor-not-valid", 400, "不能指明该经办人", "This actor cannot be named",
+         "请求头 Jifendai-Actor 仅限 loan_system 角色使用，至多一次：经办人工号，1 至 64 个字母、数字或 . _ @ : -，"
+         "以字母或数字开头。",
+         "The header Jifendai-Actor is for systems (role loan_system) and is sent once: the id of the person for whom "
+         "the system speaks, 1 to 64 letters, digits or . _ @ : -, beginning with a letter or digit."),
+    Kind("unauthenticated", 401, "需要有效的密钥或令牌", "A valid key or token is needed",
+         "请在请求头 Authorization 中以“Bearer …”给出有效的 API 密钥（由运维人员发放）或贵行身份平台签发的令牌。",
+         "Send `Bearer …` in the header Authorization, once: a valid API key, which the operator issues, or a token of "
+         "your institution's identity provider."),
     Kind("forbidden", 403, "该角色无此权限", "Your role may not do this",
-         "请使用具有所需角色的密钥。", "Use a key of a role that may."),
+         "请使用具有所需角色的密钥或令牌。", "Use a key or token of a role that may."),
     Kind("not-found", 404, "未找到", "Not found",
          "没有此资源，或它不属于贵机构。请核对路径与编号。",
          "There is no such thing, or it is not your institution's. Check the path and the id."),
@@ -305,6 +311,7 @@ OBSTACLES: Final[Mapping[str, str]] = {
     "RecordTooLarge": "record-too-large",
     "CommitUnknown": "commit-unknown",
     "StoreUnavailable": "store-unavailable",
+    "KeysChanged": "store-unavailable",
     "DeskFull": "desk-full",
 }
 

@@ -69,6 +69,7 @@ class Sources:
     terms_digest: str
     standing: Standing
     submitted_by: str
+    submitted_for: str | None = None
 
 
 def decision_bytes(decision: Decision, application: Application, sources: Sources, identity: Identity) -> bytes:
@@ -173,6 +174,9 @@ def record_bytes(decision: bytes, application: bytes, sources: Sources) -> bytes
         rest["pool"] = _pool(standing.pool)
     if standing.used_up:
         rest["subsidies_used_up"] = sorted(standing.used_up)
+    # Absent where nobody is named, so that records without it keep their bytes.
+    if sources.submitted_for is not None:
+        rest["submitted_for"] = sources.submitted_for
     rest = vouched_bytes(rest)
     return b'{"application":%b,"decision":%b,%b' % (application, decision, rest[1:])
 
@@ -211,6 +215,7 @@ class OpenRecord:
     application: Application
     standing: Standing
     submitted_by: str
+    submitted_for: str | None
     terms_digest: str
     decided_on: date
     identity: Identity
@@ -232,6 +237,7 @@ def open_record(record: bytes) -> OpenRecord:
             frozenset(document.get("subsidies_used_up", ())),
         ),
         submitted_by=document["submitted_by"],
+        submitted_for=document.get("submitted_for"),
         terms_digest=document["terms"],
         decided_on=date.fromisoformat(decided["decided_on"]),
         identity=Identity(

@@ -158,12 +158,29 @@ def _key_commands(commands: Any) -> None:
     create.add_argument("--role", help="loan_system, loan_officer, risk_analyst, auditor or operator 角色")
     create.add_argument("--subject", help="the system or person who holds the key 持有者")
     create.add_argument("--lender", action="append", default=[], help="only this, repeatable; all if absent 所属机构")
+    create.add_argument(
+        "--branch", action="append", default=[], metavar="LENDER/BRANCH",
+        help="only this branch of a lender, repeatable 仅此分支机构，可重复",
+    )  # fmt: skip
     create.add_argument("--expires", type=_days, metavar="DAYS", help="valid for so many days 有效天数")
     create.add_argument("--output", type=Path, metavar="FILE", help="where the signing key goes 签名密钥文件")
-    _command(keys, "list", _in("keys", "list_all"), "列出 API 密钥", "list the API keys")
-    revoke = _command(keys, "revoke", _in("keys", "revoke"), "吊销 API 密钥", "revoke an API key")
+    _command(keys, "list", _in("api_keys", "list_all"), "列出 API 密钥", "list the API keys")
+    rotate = _command(
+        keys, "rotate", _in("api_keys", "rotate"), "轮换 API 密钥：新旧并行一段时间",
+        "make a new API key like an old one, which goes on for a while",
+    )  # fmt: skip
+    rotate.add_argument("id", metavar="ID", help="the first column of `jifendai keys list` 密钥编号")
+    rotate.add_argument(
+        "--overlap", type=_hours, default=24, metavar="HOURS",
+        help="how long the old one goes on, 24 if absent 并行小时数，缺省 24",
+    )  # fmt: skip
+    rotate.add_argument("--expires", type=_days, metavar="DAYS", help="as long as the old one if absent 有效天数")
+    revoke = _command(keys, "revoke", _in("api_keys", "revoke"), "吊销 API 密钥", "revoke an API key at once")
     revoke.add_argument("id", metavar="ID", help="the first column of `jifendai keys list` 密钥编号")
     _signing_key_commands(keys)
+    _command(
+        keys, "roles", _in("api_keys", "roles"), "列出各角色可执行的操作", "show which role may do which operation"
+    )
     _command(
         keys, "verifiers", _in("keys", "verifiers"), "列出各日志的验证公钥",
         "show the public keys by which anyone verifies the logs",
@@ -269,6 +286,12 @@ def _day(text: str) -> date:
 def _days(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= 36_500):
         raise argparse.ArgumentTypeError("a whole number of days, 1 to 36500 天数须为 1 至 36500 的整数")
+    return int(text)
+
+
+def _hours(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 8_760):
+        raise argparse.ArgumentTypeError("whole hours, 0 to 8760 小时数须为 0 至 8760 的整数")
     return int(text)
 
 

@@ -97,7 +97,7 @@ async def _previewed(services: Services, options: argparse.Namespace, body: byte
     on = options.on or (date.fromisoformat(day) if day else day_in_shanghai(at))
     document["product"] = document.get("product") or ""
     asked = Preview(
-        application_from_document(document), fingerprint, subject(), lenders=(), at=at, on=on
+        application_from_document(document), fingerprint, subject(), lenders=services.lenders, at=at, on=on
     )
     found = await preview(
         asked,

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from app.adapters.database import Database
-from app.cli.installation import DONE, FAULTY, Refused, its_catalogue, its_database, its_settings, say, show
+from app.cli.installation import DONE, FAULTY, Refused, its_database, its_settings, say, show
 from app.usecases.ports import StoredDecision
 from app.usecases.replay import replay_stored
 
@@ -23,7 +23,7 @@ async def _replaying(ids: Sequence[str]) -> int:
     settings = its_settings()
     seen = different = 0
     async with its_database(settings) as database:
-        found = _named(database, ids, sorted(its_catalogue(settings).catalog.lenders)) if ids else _all(database)
+        found = _named(database, ids, await database.trail.lenders()) if ids else _all(database)
         async for stored in found:
             seen += 1
             different += _differs(stored)

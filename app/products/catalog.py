@@ -177,6 +177,13 @@ class Catalog:
         """This function will tell whether there is such a product, whatever its status."""
         return product_id in self.sources.products
 
+    def branch_of(self, product_id: str) -> str | None:
+        """This function will return the code of the branch in charge of the product; None where the whole lender is, or
+        there is no such product.
+        """
+        product = self.sources.products.get(product_id)
+        return None if product is None else product.own.get("branch")
+
     def _product(self, product_id: str) -> Product:
         try:
             return self.sources.products[product_id]

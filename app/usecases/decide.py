@@ -22,6 +22,7 @@ from app.audit.record import (
     place_bytes,
     record_bytes,
 )
+from app.domain.access import lender_of
 from app.domain.company import Application
 from app.domain.decision import Decision
 from app.domain.standing import Commitment, Standing
@@ -33,6 +34,7 @@ from app.usecases.days import check_days, day_in_shanghai
 from app.usecases.obstacles import (
     CatalogueNotActive,
     KeyReusedWithOtherBody,
+    KeysChanged,
     NoSuchProduct,
     Obstacle,
     OfferAlreadyApproved,
@@ -86,14 +88,18 @@ class SealedBatch:
     results: tuple[Answer | Obstacle, ...]
 
 
-def lender_of(product: str) -> str:
-    """This function will return the lender's part of a product id."""
-    return product.partition("/")[0]
-
-
-def submission_of(document: bytes, application: Application, *, idempotency_key: str, submitted_by: str) -> Submission:
+def submission_of(
+    document: bytes,
+    application: Application,
+    *,
+    idempotency_key: str,
+    submitted_by: str,
+    submitted_for: str | None = None,
+    keys_seen: int | None = None,
+) -> Submission:
     """This function will make the submission of an application and of the canonical bytes that it was read from."""
-    return Submission(lender_of(application.product), idempotency_key, document, application, submitted_by)
+    lender = lender_of(application.product)
+    return Submission(lender, idempotency_key, document, application, submitted_by, submitted_for, keys_seen)
 
 
 def wanted(batch: Sequence[Submission | Act]) -> Wanted:
@@ -181,6 +187,7 @@ class _Work:
         # recorded_at never runs backwards within a log, whatever the clocks of two database hosts say.
         known = [head.recorded_at for head in state.heads.values() if head.recorded_at is not None]
         self.now = max([state.now, *known])
+        self._key_change = state.key_change
         self.on = day_in_shanghai(self.now)
         self._answered = dict(state.answered)
         self._previous = dict(state.previous)
@@ -196,6 +203,9 @@ class _Work:
     def answer(self, submission: Submission | Act) -> Answer | Obstacle:
         if type(submission) is not Submission:
             return self._answer_act(submission, self._acts)
+        seen, now = submission.keys_seen, self._key_change
+        if seen is not None and now is not None and seen != now:
+            return KeysChanged()
         known = self._answered.get((submission.lender, submission.idempotency_key))
         if known is not None:
             same = known.fingerprint == submission.fingerprint
@@ -250,7 +260,8 @@ class _Work:
             recorded_at=self.now,
             rules_edition=EDITION,
         )
-        sources = Sources(resolved.terms, resolved.digest, standing, submission.submitted_by)
+        who = submission.submitted_by, submission.submitted_for
+        sources = Sources(resolved.terms, resolved.digest, standing, *who)
         decided = decision_bytes(decision, application, sources, identity)
         record = record_bytes(decided, submission.document, sources)
         if len(record) > LARGEST_RECORD:

@@ -45,3 +45,7 @@ class RecordTooLarge(Obstacle):
 
 class CatalogueNotActive(Obstacle):
     """This replica does not hold the active edition of the catalogue; it must not decide."""
+
+
+class KeysChanged(Obstacle):
+    """API keys have changed since the caller's was looked at; it is looked at again, and nobody is told of this."""

@@ -30,6 +30,10 @@ class Submission:
     document: bytes
     application: Application
     submitted_by: str
+    submitted_for: str | None = None
+    """The person for whom a system speaks, as the system says."""
+    keys_seen: int | None = None
+    """The change of the API keys at which the caller's key was found sound; None where no key was used."""
     fingerprint: bytes = field(init=False)
     """What the idempotency key is bound to: SHA-256 over the document."""
 
@@ -82,7 +86,8 @@ class Previous:
 class BatchState:
     """What was read under the locks. `now` is the database's clock (UTC), read once after the locks; `edition` the
     active catalogue's digest, None before the first activation; `commitments` are (lender, commitment) not yet
-    closed or superseded and possibly live; `acts` what was read for acts, None where none were asked for.
+    closed or superseded and possibly live; `acts` what was read for acts, None where none were asked for; `key_change`
+    the newest change of the API keys, None where none are kept.
     """
 
     now: datetime
@@ -92,6 +97,7 @@ class BatchState:
     previous: Mapping[tuple[str, str], Previous]
     commitments: Sequence[tuple[str, Commitment]]
     acts: ActsRead | None = None
+    key_change: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +222,9 @@ class StoredDecision:
 
 @dataclass(frozen=True, slots=True)
 class DecisionFilter:
-    """What a search asks for; None means any. Dates are decided_on, from inclusive, until exclusive."""
+    """What a search asks for; None means any. Dates are decided_on, from inclusive, until exclusive. `lenders` is the
+    caller's scope (app/domain/access.py).
+    """
 
     lenders: tuple[str, ...]
     outcome: str | None = None
@@ -242,7 +250,7 @@ class DecisionLog(Protocol):
     """The decision log as readers see it; it never locks the writer."""
 
     async def find(self, decision_id: str, lenders: Sequence[str]) -> StoredDecision | None:
-        """This function will return the decision when it belongs to one of the lenders, else None."""
+        """This function will return the decision when it is within the scope `lenders`, else None."""
         ...
 
     async def search(
@@ -404,6 +412,8 @@ class PreviewRow:
     outcome: str
     credit_limit: int | None
     fingerprint: bytes
+    branch: str | None = None
+    previewed_for: str | None = None
 
 
 class PreviewLog(Protocol):
@@ -416,7 +426,7 @@ class PreviewLog(Protocol):
     async def search(
         self, lenders: Sequence[str], *, uscc: str | None, previewed_by: str | None, limit: int
     ) -> Sequence[PreviewRow]:
-        """This function will return the newest rows first."""
+        """This function will return the newest rows within the scope `lenders` first."""
         ...
 
 
@@ -442,36 +452,6 @@ class CatalogueBook(Protocol):
 
     async def active(self) -> Activation | None:
         """This function will return the newest activation."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """A key as stored: never the secret, only its SHA-256. `lenders` empty means every lender of the installation."""
-
-    key_id: str
-    secret_sha256: bytes
-    subject: str
-    role: str
-    lenders: tuple[str, ...]
-    created_at: datetime
-    expires_at: datetime | None = None
-    revoked_at: datetime | None = None
-
-
-class KeyRing(Protocol):
-    """API keys."""
-
-    async def add(self, key: ApiKey) -> None:
-        """This function will store a new key; ValueError where the id exists."""
-        ...
-
-    async def all_keys(self) -> Sequence[ApiKey]:
-        """This function will return every key, revoked ones included."""
-        ...
-
-    async def revoke(self, key_id: str) -> bool:
-        """This function will revoke the key now; False where there is none."""
         ...
 
 

@@ -6,7 +6,7 @@ apart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from app.audit.record import Identity, Sources, decision_bytes
+from app.domain.access import Scope, lender_of, sees
 from app.domain.company import Application
 from app.domain.decision import Decision, Outcome
 from app.domain.standing import Standing
@@ -22,7 +23,6 @@ from app.products.catalog import Catalog, UnknownProduct
 from app.rules.decide import EDITION, decide
 from app.usecases.catalogue import ActiveCatalogue, check_codes
 from app.usecases.days import check_days
-from app.usecases.decide import lender_of
 from app.usecases.obstacles import NoSuchProduct
 from app.usecases.ports import DecisionLog, Identifiers, PreviewLog, PreviewRow
 
@@ -32,7 +32,7 @@ _MADE_BY_THE_LOG = ("decision_id", "revision", "supersedes", "recorded_at")
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Who asks, when, and about which day. `lenders` empty means every lender."""
+    """Who asks, for whom, when, and about which day. `lenders` is a scope (app/domain/access.py)."""
 
     application: Application
     fingerprint: bytes
@@ -40,14 +40,15 @@ class Preview:
     lenders: tuple[str, ...]
     at: datetime
     on: date
+    previewed_for: str | None = None
 
 
-def products_of(catalog: Catalog, application: Application, lenders: Sequence[str], on: date) -> tuple[str, ...]:
-    """This function will name the product asked for, or every product of the lenders in the company's zone."""
+def products_of(catalog: Catalog, application: Application, lenders: Scope, on: date) -> tuple[str, ...]:
+    """This function will name the product asked for, or every product within the scope in the company's zone."""
     if application.product:
         return (application.product,)
     shelf = catalog.products(on=on, zone=application.company.zone)
-    return tuple(p.id for p in shelf if not lenders or p.lender.id in lenders)
+    return tuple(p.id for p in shelf if sees(lenders, p.lender.id, None if p.branch is None else p.branch.id))
 
 
 async def preview(
@@ -80,7 +81,7 @@ async def preview(
         decision = decide(application, resolved.terms, standing, on)
         found.append((application, decision, Sources(resolved.terms, resolved.digest, standing, asked.previewed_by)))
     found.sort(key=_best_first)
-    await previews.keep([_row(asked, on, application, decision, new_id()) for application, decision, _ in found])
+    await previews.keep([_row(asked, *row, new_id()) for row in found])
     return tuple(_document(*row, asked.at) for row in found)
 
 
@@ -111,7 +112,10 @@ def _document(application: Application, decision: Decision, sources: Sources, at
     return document
 
 
-def _row(asked: Preview, on: date, application: Application, decision: Decision, preview_id: str) -> PreviewRow:
+def _row(
+    asked: Preview, application: Application, decision: Decision, sources: Sources, preview_id: str
+) -> PreviewRow:
+    branch = sources.terms.branch
     return PreviewRow(
         preview_id=preview_id,
         previewed_at=asked.at,
@@ -120,8 +124,10 @@ def _row(asked: Preview, on: date, application: Application, decision: Decision,
         product=application.product,
         zone=application.company.zone,
         uscc=application.company.uscc,
-        on=on,
+        on=asked.on,
         outcome=decision.outcome.value,
         credit_limit=None if decision.offer is None else int(decision.offer.credit_limit),
         fingerprint=asked.fingerprint,
+        branch=None if branch is None else branch.id,
+        previewed_for=asked.previewed_for,
     )

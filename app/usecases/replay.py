@@ -57,7 +57,8 @@ def _replay(opened: OpenRecord, terms: bytes) -> tuple[Difference, ...]:
     if rules is None:
         raise ValueError("the edition of the rules that the record names is not known here")
     decision = rules(opened.application, resolved, opened.standing, opened.decided_on)
-    sources = Sources(resolved, opened.terms_digest, opened.standing, opened.submitted_by)
+    who = opened.submitted_by, opened.submitted_for
+    sources = Sources(resolved, opened.terms_digest, opened.standing, *who)
     again = decision_bytes(decision, opened.application, sources, opened.identity)
     if again == opened.decision:
         return ()

@@ -157,7 +157,7 @@ def _row(
     return DecisionRow(
         decision_id=decision_id, lender=one.lender, index=head.size, idempotency_key=one.idempotency_key,
         fingerprint=one.fingerprint, application_id=application.application_id, revision=revision,
-        supersedes=supersedes, product=application.product, branch=None, zone=application.company.zone,
+        supersedes=supersedes, product=application.product, branch="kunshan", zone=application.company.zone,
         uscc=application.company.uscc, stage="startup", score="68.55",
         outcome="DECLINED" if limit is None else "PRE_APPROVED",
         reasons=("CAP_USED", "OTHER") if limit is None else (), requested_amount=int(application.request.amount),

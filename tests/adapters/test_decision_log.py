@@ -28,15 +28,16 @@ class TestFind:
     async def test_returns_the_answer_the_record_and_the_terms_as_they_were_written(self, database: Database):
         (answer,) = await write(database.book, submission("k1"))
 
-        stored = await database.decisions.find("icbc-00000000-k1", ["boc", "icbc"])
+        stored = await database.decisions.find("icbc-00000000-k1", ["boc", "icbc/kunshan"])
 
         assert (stored.decision_id, stored.lender, stored.index) == ("icbc-00000000-k1", "icbc", 0)
         assert (stored.answer, stored.terms) == (answer.body, b"{}")
         assert answer.body.startswith(b"answer " + stored.record)
 
     @pytest.mark.parametrize(
-        ("decision_id", "lenders"), [("icbc-00000000-k1", ["boc"]), ("absent", ["icbc"]), ("icbc-00000000-k1", [])]
-    )
+        ("decision_id", "lenders"), [("icbc-00000000-k1", ["boc"]), ("absent", ["icbc"]), ("icbc-00000000-k1", []),
+         ("icbc-00000000-k1", ["icbc/suzhou-xinqu", "boc/kunshan"])]
+    )  # fmt: skip
     async def test_knows_neither_an_absent_decision_nor_a_foreign_one(
         self, database: Database, decision_id: str, lenders: list[str]
     ):
@@ -91,6 +92,8 @@ class TestSearch:
             ({"lenders": ()}, []),
             ({"lenders": ("boc",)}, ["k9"]),
             ({"lenders": ("boc", "icbc")}, ["k3", "k2", "k1", "k9"]),
+            ({"lenders": ("boc", "icbc/kunshan", "icbc/suzhou-xinqu")}, ["k3", "k2", "k1", "k9"]),
+            ({"lenders": ("boc/wuhan-donghu", "icbc/suzhou-xinqu")}, []),
             ({"lenders": ("icbc", "icbc")}, ["k3", "k2", "k1"]),
             ({"outcome": "DECLINED"}, ["k3"]),
             ({"outcome": "PRE_APPROVED"}, ["k2", "k1"]),

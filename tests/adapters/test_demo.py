@@ -19,11 +19,12 @@ from app.adapters.demo import (
 )
 from app.adapters.signing import LogSigner, make_key_file
 from app.api import examples
-from app.api.access import new_key
+from app.api.sign_in import new_key
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import day_in_shanghai
+from app.usecases.keys import revoked
 from tests.policy_cases import catalogue
-from tests.records import ACTIVATED
+from tests.records import ACTIVATED, RECORDS
 
 pytestmark = pytest.mark.anyio
 
@@ -108,12 +109,13 @@ class TestDemoKeys:
         path = tmp_path / "demo-keys.json"
         make = partial(new_key, now=datetime.now(UTC))
         try:
-            first = await demo_keys(database.keys, path, make)
-            kept = await demo_keys(database.keys, path, make)
-            await database.keys.revoke(first["auditor"].split("_")[1])
-            mended = await demo_keys(database.keys, path, make)
+            first = await demo_keys(database.keys, path, make, RECORDS)
+            kept = await demo_keys(database.keys, path, make, RECORDS)
+            now = datetime.now(UTC)
+            await database.keys.change(revoked(first["auditor"].split("_")[1], at=now, by="test", records=RECORDS))
+            mended = await demo_keys(database.keys, path, make, RECORDS)
             path.write_text("{")
-            anew = await demo_keys(database.keys, path, make)
+            anew = await demo_keys(database.keys, path, make, RECORDS)
             stored = {key.subject for key in await database.keys.all_keys()}
         finally:
             await database.close()

@@ -1,13 +1,19 @@
 """Keys, roles and lenders."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from app.api.access import OPEN, PERMITTED, Role, new_key
+from app.api.access import OPEN, PERMITTED, Role
 from app.api.examples import DECISION_ID, pre_approved
+from app.api.problems import Problem
+from app.api.sign_in import SignIn, new_key
+from app.usecases.keys import added
+from app.usecases.replay import replay_stored
 from tests.api.test_decisions import today
 from tests.service import Service
 
@@ -62,6 +68,21 @@ async def ask(service: Service, operation: str, caller: str) -> Any:
     return await service.client.request(method, path, headers=headers, **body)
 
 
+class CountingRing:
+    """A ring that counts how often its newest change is asked for."""
+
+    def __init__(self, ring: Any) -> None:
+        self._ring = ring
+        self.asked = 0
+
+    async def newest_change(self) -> int:
+        self.asked += 1
+        return await self._ring.newest_change()
+
+    async def all_keys(self) -> Any:
+        return await self._ring.all_keys()
+
+
 class TestTheMatrix:
     async def test_has_a_row_for_every_operation_and_no_other(self, embedded: Service):
         routes = {context.name for context in iter_route_contexts(embedded.app.routes)}
@@ -113,27 +134,59 @@ class TestAKey:
 
         assert (await embedded.get("/v1/zones", caller="short")).status_code == 401
 
-    async def test_that_was_revoked_elsewhere_is_refused_within_a_second(self, service: Service):
+    @pytest.mark.parametrize("path", ["/v1/zones", "/v1/decisions"])
+    async def test_that_was_revoked_elsewhere_is_refused_at_once(self, service: Service, path: str):
         key_id = await service.add_key("gone", "loan_officer")
-        before = await service.get("/v1/zones", caller="gone")
-        async with service.database() as database:
-            await database.keys.revoke(key_id)
-        keys = service.app.state.services.keys
-        keys._read_at -= 1.0
-        after = await service.get("/v1/zones", caller="gone")
+        before = await service.get(path, caller="gone")
+        await service.revoke(key_id)
+        after = await service.get(path, caller="gone")
 
         assert (before.status_code, after.status_code) == (200, 401)
 
-    async def test_that_is_new_is_known_at_its_first_use_once_the_ring_is_half_a_second_old(self, service: Service):
-        await service.get("/v1/zones")
-        keys = service.app.state.services.keys
-        now = datetime.now(UTC)
-        service.keys["new"], stored = new_key("test-new", "loan_officer", now=now)
-        async with service.database() as database:
-            await database.keys.add(stored)
-        keys._read_at = keys._monotonic() - 0.6
+    async def test_that_was_revoked_elsewhere_decides_nothing_any_more_at_once(self, service: Service):
+        key_id = await service.add_key("gone", "loan_officer")
+        before = await service.decide(pre_approved(today()), "first", caller="gone")
+        await service.revoke(key_id)
+        replayed = await service.decide(pre_approved(today()), "first", caller="gone")
+        after = await service.decide(pre_approved(today()), "second", caller="gone")
+        others = await service.decide(pre_approved(today()), "third")
 
-        assert (await service.get("/v1/zones", caller="new")).status_code == 200
+        assert (before.status_code, replayed.status_code, after.status_code, others.status_code) == (201, 401, 401, 201)
+
+    async def test_revoked_in_the_middle_of_a_crowd_is_the_only_one_refused(self, service: Service):
+        key_id = await service.add_key("gone", "loan_officer")
+        documents = [pre_approved(today()) | {"application_id": f"CROWD-{n}"} for n in range(20)]
+        await service.decide(documents[0], "warm", caller="gone")
+        await service.decide(documents[1], "warm-too")
+        await service.revoke(key_id)
+        answers = await asyncio.gather(
+            *(service.decide(d, f"k{n}", caller="gone" if n % 2 else "loan_officer") for n, d in enumerate(documents))
+        )
+
+        assert [answer.status_code for answer in answers] == [201, 401] * 10
+
+    async def test_that_is_new_is_known_at_its_first_use(self, service: Service):
+        await service.get("/v1/zones")
+        service.keys["new"], stored = new_key("test-new", "loan_officer", now=datetime.now(UTC))
+        async with service.database() as database:
+            await database.keys.change(added(stored, by="test", records=service.records))
+
+        assert (await service.decide(pre_approved(today()), "new", caller="new")).status_code == 201
+
+    async def test_is_asked_for_once_by_requests_that_arrive_together(self, embedded: Service):
+        ring = CountingRing(embedded.app.state.services.keys.ring)
+        sign_in = SignIn(ring)
+        headers = [(b"authorization", embedded.bearer()["Authorization"].encode())]
+        await asyncio.gather(*(sign_in.caller(headers) for _ in range(50)))
+
+        assert ring.asked <= 2
+
+    async def test_is_not_needed_when_none_was_sent_for_the_database_to_be_asked(self, embedded: Service):
+        ring = CountingRing(embedded.app.state.services.keys.ring)
+        with pytest.raises(Problem):
+            await SignIn(ring).caller([])
+
+        assert ring.asked == 0
 
     async def test_is_not_needed_for_health_and_documentation(self, embedded: Service):
         for path in ("/livez", "/readyz", "/docs", "/docs/docs.js", "/openapi.json", "/openapi.yaml"):
@@ -216,3 +269,106 @@ class TestALender:
         found = (await narrow.get("/v1/previews", caller="narrow_auditor")).json()["items"]
 
         assert {row["lender"] for row in found} == {"nbcb"}
+
+
+class TestABranch:
+    """Of its lender a branch sees and decides what it is in charge of, and nothing else."""
+
+    @pytest.fixture
+    async def narrow(self, service: Service) -> Service:
+        await service.add_key("branch", "loan_officer", "icbc/suzhou-xinqu")
+        await service.add_key("branch_auditor", "auditor", "icbc/suzhou-xinqu")
+        await service.add_key("other_branch", "loan_officer", "icbc/kunshan")
+        return service
+
+    async def test_reads_its_own_decisions_and_no_other_ones(self, narrow: Service):
+        own = await narrow.get(f"/v1/decisions/{DECISION_ID}", caller="branch")
+        foreign = await narrow.get(f"/v1/decisions/{DECISION_ID}", caller="other_branch")
+        absent = await narrow.get("/v1/decisions/01990000-0000-7000-8000-00000000ffff", caller="other_branch")
+
+        assert (own.status_code, foreign.status_code) == (200, 404)
+        assert foreign.content == absent.content
+
+    async def test_lists_its_own_decisions_and_no_other_ones(self, narrow: Service):
+        lists = [
+            (await narrow.get(f"/v1/decisions{query}", caller=caller)).json()["items"]
+            for caller in ("branch", "other_branch")
+            for query in ("", "?lender=icbc")
+        ]
+
+        branches = [{item["product"]["lender"]["branch"]["id"] for item in items} for items in lists]
+        assert branches == [{"suzhou-xinqu"}] * 2 + [{"kunshan"}] * 2
+
+    async def test_decides_its_own_products_and_no_other_ones(self, narrow: Service):
+        own = await narrow.decide(pre_approved(today()), "own", caller="branch")
+        foreign = await narrow.decide(pre_approved(today()), "foreign", caller="other_branch")
+        document = pre_approved(today()) | {"product": "icbc/none"}
+        absent = await narrow.decide(document, "absent", caller="other_branch")
+
+        assert (own.status_code, foreign.status_code) == (201, 422)
+        assert foreign.content == absent.content
+
+    async def test_is_shown_its_own_products_and_no_other_ones(self, narrow: Service):
+        shelf = (await narrow.get("/v1/products", caller="branch")).json()["items"]
+        foreign = await narrow.get("/v1/products/icbc/suzhou-innovation-points-loan", caller="other_branch")
+
+        assert {product["branch"]["id"] for product in shelf} == {"suzhou-xinqu"}
+        assert foreign.status_code == 404
+
+    async def test_sees_its_own_previews_and_no_other_ones(self, narrow: Service):
+        document = {key: value for key, value in pre_approved(today()).items() if key != "product"}
+        own = await narrow.client.post("/v1/decisions/preview", json=document, headers=narrow.bearer("branch"))
+        await narrow.client.post("/v1/decisions/preview", json=document, headers=narrow.bearer())
+        found = (await narrow.get("/v1/previews", caller="branch_auditor")).json()["items"]
+
+        assert {item["product"]["id"] for item in own.json()["items"]} == {"icbc/suzhou-innovation-points-loan"}
+        assert {row["product"] for row in found} == {"icbc/suzhou-innovation-points-loan"}
+
+    async def test_verifies_receipts_against_its_lenders_log(self, narrow: Service):
+        assert (await narrow.get(f"/v1/decisions/{DECISION_ID}/receipt", caller="branch")).status_code == 200
+        assert (await narrow.get("/v1/logs/icbc/checkpoint", caller="branch")).status_code == 200
+
+
+class TestAnActor:
+    """A system says for whom it speaks."""
+
+    async def test_is_recorded_with_the_decision_and_with_the_preview(self, service: Service):
+        headers = service.bearer("loan_system") | {"Jifendai-Actor": "E1001", "Idempotency-Key": "acting"}
+        document = pre_approved(today())
+        decided = (await service.client.post("/v1/decisions", json=document, headers=headers)).json()
+        await service.client.post("/v1/decisions/preview", json=document, headers=headers)
+        async with service.database() as database:
+            stored = await database.decisions.find(decided["decision_id"], ("icbc",))
+        previews = (await service.get("/v1/previews", caller="auditor")).json()["items"]
+
+        record = orjson.loads(stored.record)
+        assert (record["submitted_by"], record["submitted_for"]) == ("demo-loan-system", "E1001")
+        assert replay_stored(stored) == ()
+        assert (previews[0]["previewed_by"], previews[0]["previewed_for"]) == ("demo-loan-system", "E1001")
+
+    async def test_who_is_not_named_leaves_the_record_as_it_was(self, embedded: Service):
+        decided = (await embedded.decide(pre_approved(today()), "alone", caller="loan_system")).json()
+        async with embedded.database() as database:
+            stored = await database.decisions.find(decided["decision_id"], ("icbc",))
+
+        assert "submitted_for" not in orjson.loads(stored.record)
+
+    @pytest.mark.parametrize("caller", ["loan_officer", "auditor"])
+    async def test_is_named_by_no_person(self, embedded: Service, caller: str):
+        headers = embedded.bearer(caller) | {"Jifendai-Actor": "E1001"}
+        answer = await embedded.client.get("/v1/decisions", headers=headers)
+
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/actor-not-valid")
+
+    @pytest.mark.parametrize("actor", ["", " ", "张三", "a b", "-E1", "E" * 65, "E1\u00e9", 'E"1', "E1,E2"])
+    async def test_whose_id_is_malformed_is_refused_and_not_repeated(self, embedded: Service, actor: str):
+        headers = [*embedded.bearer("loan_system").items(), ("Jifendai-Actor", actor.encode())]
+        answer = await embedded.client.get("/v1/decisions", headers=headers)
+
+        assert (answer.status_code, answer.json()["type"]) == (400, "/problems/actor-not-valid")
+        assert len(actor) < 3 or actor not in answer.text
+
+    async def test_named_twice_is_refused(self, embedded: Service):
+        headers = [*embedded.bearer("loan_system").items(), ("Jifendai-Actor", "E1"), ("Jifendai-Actor", "E1")]
+
+        assert (await embedded.client.get("/v1/decisions", headers=headers)).status_code == 400

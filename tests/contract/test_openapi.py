@@ -110,7 +110,7 @@ class TestTheContract:
     def test_needs_a_key_for_all_but_health(self, contract: dict[str, Any]):
         for operation in every_operation(contract):
             name = operation["operationId"]
-            assert operation["security"] == ([] if name in OPEN else [{"ApiKey": []}])
+            assert operation["security"] == ([] if name in OPEN else [{"ApiKey": []}, {"Token": []}])
             assert ("401" in operation["responses"]) == (name not in OPEN)
 
     def test_names_no_address_of_another_host(self, contract: dict[str, Any]):

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, Select, or_, select
 
 from app.adapters.database.plain_book import COMMITMENT_COLUMNS, to_commitment
 from app.adapters.database.store import EVERY_LENDER, NO_LENDER, Store
-from app.adapters.database.tables import ANSWER, CHECKPOINT, DECISION, LOG_ENTRY, LOG_HEAD, OFFER, RECORDED, TERMS
+from app.adapters.database.tables import ANSWER, CHECKPOINT, DECISION, LOG_ENTRY, LOG_HEAD, OFFER, RECORDED, TERMS, seen
+from app.domain.access import branches_within, lenders_within
 from app.domain.standing import Commitment
 from app.usecases.ports import (
     DecisionFilter,
@@ -37,8 +38,8 @@ class DecisionLog:
         self._store = store
 
     async def find(self, decision_id: str, lenders: Sequence[str]) -> StoredDecision | None:
-        """This function will return the decision when it belongs to one of the lenders, else None."""
-        query = _STORED.where(DECISION.c.decision_id == decision_id, DECISION.c.lender.in_(lenders))
+        """This function will return the decision when it is within the scope, else None."""
+        query = _STORED.where(DECISION.c.decision_id == decision_id, seen(lenders, DECISION))
 
         def found(connection: Connection) -> StoredDecision | None:
             row = connection.execute(query).first()
@@ -58,7 +59,7 @@ class DecisionLog:
                     ListedDecision(at, decision_id, answer_in(*answer))
                     for at, decision_id, *answer in connection.execute(_listed(asked, lender, limit, after))
                 ]
-                for lender in dict.fromkeys(asked.lenders)
+                for lender in lenders_within(asked.lenders)
             ]
             return tuple(islice(heapq.merge(*each, key=_position, reverse=True), limit))
 
@@ -179,6 +180,9 @@ def _listed(asked: DecisionFilter, lender: str, limit: int, after: tuple[datetim
             *(DECISION.c[name] == value for name, value in equal.items() if value is not None),
         )
     )
+    branches = branches_within(asked.lenders, lender)
+    if branches is not None:
+        query = query.where(DECISION.c.branch.in_(branches))
     if asked.reason is not None:
         query = query.where(DECISION.c.reasons.contains(f"|{asked.reason}|", autoescape=True))
     if asked.decided_from is not None:

@@ -13,7 +13,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Row, Table, and_, bindparam, insert, select, update
+from sqlalchemy import Connection, CursorResult, Row, Table, and_, bindparam, func, insert, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.adapters.clock import utc_now
@@ -35,6 +35,7 @@ from app.adapters.database.tables import (
     CATALOGUE_ACTIVATION,
     CHECKPOINT,
     DECISION,
+    KEY_CHANGE,
     LOG_ENTRY,
     LOG_HEAD,
     OFFER,
@@ -116,6 +117,7 @@ def lock_and_read(connection: Connection, wanted: Wanted, clock: Callable[[], da
         previous=_previous(connection, wanted.applications),
         commitments=_commitments(connection, wanted, now),
         acts=None if wanted.acts is None else _acts(connection, wanted.acts),
+        key_change=connection.execute(_KEY_CHANGE).scalar_one(),
     )
 
 
@@ -180,6 +182,7 @@ _LOCK_HEADS = (
     .with_for_update()
 )
 _EDITION = select(CATALOGUE_ACTIVATION.c.digest).order_by(CATALOGUE_ACTIVATION.c.number.desc()).limit(1)
+_KEY_CHANGE = select(func.coalesce(func.max(KEY_CHANGE.c.number), 0))
 _ANSWERED = (
     select(DECISION.c.idempotency_key, DECISION.c.fingerprint, *ANSWER)
     .join_from(DECISION, LOG_ENTRY, RECORDED)

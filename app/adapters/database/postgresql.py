@@ -266,7 +266,7 @@ class PostgresqlBook:
 
 def _to_state(rows: Sequence[asyncpg.Record], simulated: datetime | None) -> BatchState:
     """Each row says what it is in its first column; see READ_STATE for what the others then hold."""
-    now, edition = datetime.min.replace(tzinfo=UTC), None
+    now, edition, key_change = datetime.min.replace(tzinfo=UTC), None, None
     heads: dict[str, LogHead] = {}
     answered: dict[tuple[str, str], KeyedAnswer] = {}
     previous: dict[tuple[str, str], Previous] = {}
@@ -287,11 +287,11 @@ def _to_state(rows: Sequence[asyncpg.Record], simulated: datetime | None) -> Bat
         elif kind == "head":
             heads[a] = LogHead(a, n, x, None if m is None else to_instant(m))
         elif kind == "now":
-            now, edition = to_instant(n), a
+            now, edition, key_change = to_instant(n), a, m
     if simulated is not None:
         now = simulated
     # A clock that was set back never takes the log's time back with it.
     now = max([now, *(head.recorded_at for head in heads.values() if head.recorded_at is not None)])
-    return BatchState(now, edition, heads, answered, previous, tuple(commitments.values()))
+    return BatchState(now, edition, heads, answered, previous, tuple(commitments.values()), key_change=key_change)
 
 

@@ -117,7 +117,8 @@ def _read_state(of_one: bool) -> str:
     return f"""
 SELECT 'now' AS kind, (SELECT digest FROM catalogue_activation ORDER BY number DESC LIMIT 1) AS a, {allow} AS b,
        NULL AS c, NULL AS d, NULL AS e, NULL AS f, NULL AS g,
-       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS n, NULL::bigint AS m,
+       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS n,
+       coalesce((SELECT number FROM key_change ORDER BY number DESC LIMIT 1), 0) AS m,
        NULL::bytea AS x, NULL::bytea AS y
 UNION ALL
 SELECT 'head', h.lender, NULL, NULL, NULL, NULL, NULL, NULL, h.size, h.recorded_at, h.frontier, NULL

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Row, insert, select
 
 from app.adapters.database.store import Store
-from app.adapters.database.tables import PREVIEW
+from app.adapters.database.tables import PREVIEW, seen
 from app.usecases.ports import PreviewRow
 
 
@@ -34,8 +34,8 @@ class PreviewLog:
     async def search(
         self, lenders: Sequence[str], *, uscc: str | None, previewed_by: str | None, limit: int
     ) -> Sequence[PreviewRow]:
-        """This function will return the newest rows first."""
-        query = select(PREVIEW).where(PREVIEW.c.lender.in_(lenders))
+        """This function will return the newest rows within the scope first."""
+        query = select(PREVIEW).where(seen(lenders, PREVIEW))
         if uscc is not None:
             query = query.where(PREVIEW.c.uscc == uscc)
         if previewed_by is not None:

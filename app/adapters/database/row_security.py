@@ -17,6 +17,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from app.adapters.database.tables import METADATA
+from app.domain.access import lenders_within
 
 # What a transaction is opened for: for commands of the whole installation, and for what belongs to no lender.
 EVERY_LENDER: Final = ("*",)
@@ -29,13 +30,17 @@ _VISIBLE: Final = f"lender = ANY (string_to_array({_ALLOWED}, ',')) OR {_ALLOWED
 _ALLOW = text("SELECT set_config('jifendai.lenders', :lenders, true)")
 
 # What has been written here is never changed or deleted, so the service's account may not.
-APPENDED_ONLY: Final = frozenset({"log_entry", "decision", "act", "checkpoint", "terms", "catalogue_activation"})
+APPENDED_ONLY: Final = frozenset(
+    {"log_entry", "decision", "act", "checkpoint", "terms", "catalogue_activation", "key_change"}
+)
 
 
 def allow(connection: Connection, lenders: Sequence[str]) -> None:
-    """This function will open the transaction for the rows of these lenders, until it ends."""
+    """This function will open the transaction for the rows of these lenders, until it ends. A scope's branches open it
+    for their lenders: whose a row is within a lender is the adapters' own matter.
+    """
     if lenders and _is_postgresql(connection):
-        connection.execute(_ALLOW, {"lenders": ",".join(lenders)})
+        connection.execute(_ALLOW, {"lenders": ",".join(lenders_within(lenders))})
 
 
 def guard(connection: Connection) -> None:

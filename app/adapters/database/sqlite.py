@@ -180,6 +180,7 @@ class Checkpoints:
 # ---- the state ------------------------------------------------------------------------------------------------------
 
 _EDITION = "SELECT digest FROM catalogue_activation ORDER BY number DESC LIMIT 1"
+_KEY_CHANGE = "SELECT coalesce(max(number), 0) FROM key_change"
 _HEAD = "SELECT lender, size, frontier, recorded_at FROM log_head WHERE lender = ?"
 # The values come as one JSON array, so that a statement's text, and with it its plan, is the same for any batch.
 _AMONG = "IN (SELECT value FROM json_each(?))"
@@ -224,6 +225,7 @@ def _read(driver: sqlite3.Connection, wanted: Wanted, clock: Callable[[], dateti
         },
         commitments=_commitments(driver, wanted, now),
         acts=None if wanted.acts is None else _acts(driver, wanted.acts),
+        key_change=driver.execute(_KEY_CHANGE).fetchone()[0],
     )
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Dialect,
     Index,
     Integer,
@@ -30,8 +31,11 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     and_,
+    or_,
 )
 from sqlalchemy.types import TypeEngine
+
+from app.domain.access import Scope
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -243,6 +247,8 @@ PREVIEW = Table(
     Column("outcome", String(32), nullable=False),
     Column("credit_limit", BigInteger),
     Column("fingerprint", LargeBinary, nullable=False),
+    Column("branch", _NAME),
+    Column("previewed_for", _NAME),
     PrimaryKeyConstraint("preview_id"),
     Index(None, "uscc", "lender"),
     Index(None, "lender", "previewed_at"),
@@ -295,6 +301,23 @@ SEARCH_PROGRESS = Table(
     PrimaryKeyConstraint("lender"),
 )
 
+# `number` counts the changes of the keys; the greatest says which state of them somebody has seen. What was changed,
+# and by whom, is in the operator's log.
+KEY_CHANGE = Table(
+    "key_change",
+    METADATA,
+    Column("number", BigInteger, autoincrement=False, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    PrimaryKeyConstraint("number"),
+)
+
 # What an answer is put together from, in the order in which `answer_in` takes it, and how a decision finds its record.
 ANSWER = (LOG_ENTRY.c.record, DECISION.c.answer_from, DECISION.c.answer_until, DECISION.c.place)
 RECORDED = and_(LOG_ENTRY.c.lender == DECISION.c.lender, LOG_ENTRY.c.index == DECISION.c.index)
+
+
+def seen(scope: Scope, table: Table) -> ColumnElement[bool]:
+    """This function will return the condition that a row, by its lender and its branch, is within the scope."""
+    whole = table.c.lender.in_([entry for entry in scope if "/" not in entry])
+    parts = [entry.split("/", 1) for entry in scope if "/" in entry]
+    return or_(whole, *(and_(table.c.lender == lender, table.c.branch == branch) for lender, branch in parts))
