@@ -30,8 +30,9 @@ from app.api.calls import Services
 from app.api.documentation import contract_as_yaml
 from app.api.sign_in import SignIn, new_key
 from app.audit.operator_record import OPERATOR, Act
+from app.audit.sm3 import has_sm3
 from app.products.parse import parse_catalogue
-from app.settings import BUILT_IN_CATALOGUE, Settings
+from app.settings import BUILT_IN_CATALOGUE, Settings, SettingsRefused
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer, Room, wanted
@@ -51,6 +52,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     Raises SettingsRefused for the well-known mistakes.
     """
     settings.check()
+    if settings.sm3 and not has_sm3():
+        raise SettingsRefused(("JIFENDAI_SM3: the OpenSSL at hand knows no SM3. 当前 OpenSSL 不支持 SM3",))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -62,7 +65,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             catalogue = load_catalogue(settings)
             signer = LogSigner.from_file(settings.key_file, settings.previous_signing_key_file)
             await database.start()
-            room = Room(catalogue, new_uuid7, signer, settings.log_name)
+            room = Room(catalogue, new_uuid7, signer, settings.log_name, settings.sm3)
             if settings.demo:
                 await _seed_demo(settings, database, room, (clock or utc_now)())
             desk = open_desk(database.book, room, metrics)

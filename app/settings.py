@@ -44,6 +44,7 @@ class Settings:
     signing_key_file: Path | None = None
     previous_signing_key_file: Path | None = None
     forwarded_allow_ips: str = ""
+    sm3: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -53,7 +54,8 @@ class Settings:
         def sent(name: str, otherwise: str) -> str:
             return environment.get(f"JIFENDAI_{name}", "").strip() or otherwise
 
-        demo = _flag(sent("DEMO", "0"), faults)
+        demo = _flag("DEMO", sent("DEMO", "0"), faults)
+        sm3 = _flag("SM3", sent("SM3", "0"), faults)
         port = _port(sent("PORT", "8000"), faults)
         if faults:
             raise SettingsRefused(tuple(faults))
@@ -71,6 +73,7 @@ class Settings:
             signing_key_file=Path(key_file) if key_file else None,
             previous_signing_key_file=Path(previous) if previous else None,
             forwarded_allow_ips=sent("FORWARDED_ALLOW_IPS", ""),
+            sm3=sm3,
         )
 
     @property
@@ -157,9 +160,9 @@ def _open_to_others(path: Path) -> bool:
     return bool(path.stat().st_mode & stat.S_IRWXO)
 
 
-def _flag(text: str, faults: list[str]) -> bool:
+def _flag(name: str, text: str, faults: list[str]) -> bool:
     if text not in ("0", "1"):
-        faults.append("JIFENDAI_DEMO: 1 or 0. 取值为 1 或 0")
+        faults.append(f"JIFENDAI_{name}: 1 or 0. 取值为 1 或 0")
     return text == "1"
 
 

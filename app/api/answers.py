@@ -184,6 +184,10 @@ class PlaceInLog(Answered):
     index: Count
     leaf_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
     receipt: Name
+    sm3: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)] | None = Field(
+        default=None,
+        description="启用国密时记录中的 SM3 摘要，否则无此项。The record's SM3 digest where switched on; else absent.",
+    )
 
 
 class PreviewedDecision(Answered):

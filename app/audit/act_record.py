@@ -8,12 +8,13 @@ docs/audit-record.md specifies the form, example first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from app.audit.canonical import Document, canonical_bytes, vouched_bytes
+from app.audit.sm3 import with_sm3, without_sm3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,24 @@ def act_record(
     return ActRecord(b"%b%b,%b" % (before, shown, after[1:]), begins, begins + len(shown) - 1)
 
 
-def act_place(*, record_id: str, origin: str, index: int, leaf_hash: bytes) -> bytes:
-    """This function will write what an answer has beyond the recorded result: its place in the log."""
-    place = {
+def act_with_sm3(made: ActRecord) -> tuple[ActRecord, str]:
+    """This function will put the SM3 digest into the record, behind its result, and return both."""
+    record, digest = with_sm3(made.record, made.answer_until + 1)
+    return replace(made, record=record), digest
+
+
+def act_place(*, record_id: str, origin: str, index: int, leaf_hash: bytes, sm3: str | None = None) -> bytes:
+    """This function will write what an answer has beyond the recorded result: its place in the log, and the record's
+    second digest where it has one.
+    """
+    place: dict[str, Any] = {
         "origin": origin,
         "index": index,
         "leaf_hash": leaf_hash.hex(),
         "receipt": f"/v1/records/{record_id}/receipt",
     }
+    if sm3 is not None:
+        place["sm3"] = sm3
     return b',"audit_record":%b}' % orjson.dumps(place)
 
 
@@ -79,7 +90,7 @@ def open_act(record: bytes) -> OpenAct:
         )
     except (LookupError, TypeError, AttributeError) as error:
         raise ValueError("not the record of an act") from error
-    if made.record != record:
+    if made.record != without_sm3(record):
         raise ValueError("not the record of an act in its canonical form")
     return OpenAct(
         found["format"], found["subject"], found["submitted_by"], document, found["result"], made.answer_from,

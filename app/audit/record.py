@@ -19,6 +19,7 @@ import orjson
 
 from app.audit.application import application_from_document, instant_text
 from app.audit.canonical import vouched_bytes
+from app.audit.sm3 import with_sm3
 from app.domain.company import Application
 from app.domain.decision import (
     Decision,
@@ -36,6 +37,8 @@ from app.domain.standing import Commitment, Standing
 from app.domain.terms import Basis, Gate, LprQuote, ProductTerms, Reference, Words
 
 FORMAT = "jifendai/decision/1"
+
+_FORMAT_MEMBER = b',"format":"%b"' % FORMAT.encode()
 
 LARGEST_RECORD = 65_535
 """A tlog tile prefixes an entry's length with 16 bits (C2SP tlog-tiles)."""
@@ -189,20 +192,28 @@ def decision_within(decision: bytes, application: bytes) -> tuple[int, int]:
     return begins, begins + len(decision) - 1
 
 
-def place_bytes(*, decision_id: str, origin: str, index: int, leaf_hash: bytes) -> bytes:
-    """This function will write what an answer has beyond the recorded decision: its place in the log.
+def decision_with_sm3(record: bytes, answer_until: int) -> tuple[bytes, str]:
+    """This function will put the SM3 digest into a decision's record, and return both; where the decision stands in it
+    stays the same.
+    """
+    return with_sm3(record, answer_until + 1 + len(_FORMAT_MEMBER))
+
+
+def place_bytes(*, decision_id: str, origin: str, index: int, leaf_hash: bytes, sm3: str | None = None) -> bytes:
+    """This function will write what an answer has beyond the recorded decision: its place in the log, and the record's
+    second digest where it has one.
 
     The answer is the decision's bytes without their last brace, and then these.
     """
-    place = orjson.dumps(
-        {
-            "origin": origin,
-            "index": index,
-            "leaf_hash": leaf_hash.hex(),
-            "receipt": f"/v1/decisions/{decision_id}/receipt",
-        }
-    )
-    return b',"audit_record":%b}' % place
+    place: dict[str, Any] = {
+        "origin": origin,
+        "index": index,
+        "leaf_hash": leaf_hash.hex(),
+        "receipt": f"/v1/decisions/{decision_id}/receipt",
+    }
+    if sm3 is not None:
+        place["sm3"] = sm3
+    return b',"audit_record":%b}' % orjson.dumps(place)
 
 
 # --- reading a record back, for replay -----------------------------------------------------------------------

@@ -15,6 +15,7 @@ from app.audit import EvidenceError
 from app.audit.checkpoint import Checkpoint, Verifier, open_checkpoint
 from app.audit.origin import origin_of, parts_of
 from app.audit.receipt import WrongOriginError, open_receipt, verify_receipt
+from app.audit.sm3 import sm3_holds
 from app.cli.installation import DONE, FAULTY, Refused, its_database, its_settings, its_signer, say, show
 from app.settings import Settings
 from app.usecases.finding import Finding
@@ -45,6 +46,9 @@ def receipt(options: argparse.Namespace) -> int:
         index, checkpoint = _checked(text, verifier, record, leaf_hash)
     except EvidenceError as error:
         show(f"{options.receipt}: {error.en}", f"    {error.zh}")
+        return FAULTY
+    if record is not None and not sm3_holds(record):
+        show(f"{options.record}: the SM3 digest in it is not that of its other members. 其中的 SM3 摘要与其余内容不符")
         return FAULTY
     show(f"{checkpoint.origin}: record {index} of {checkpoint.size} 第 {index} 条记录，日志共 {checkpoint.size} 条")
     if record is None and leaf_hash is None:

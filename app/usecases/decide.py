@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from app.audit.act_record import act_place, act_record
+from app.audit.act_record import act_place, act_record, act_with_sm3
 from app.audit.application import instant_text
 from app.audit.merkle import Frontier, leaf_hash
 from app.audit.record import (
@@ -18,6 +18,7 @@ from app.audit.record import (
     Identity,
     Sources,
     decision_bytes,
+    decision_with_sm3,
     decision_within,
     place_bytes,
     record_bytes,
@@ -66,6 +67,8 @@ class Room:
     new_id: Identifiers
     signer: CheckpointSigner
     log_name: str
+    sm3: bool = False
+    """Whether each record has its SM3 digest beside the log's SHA-256 (国密)."""
 
     def origin(self, lender: str) -> str:
         """This function will return the name of one lender's log, which no two installations share."""
@@ -264,12 +267,16 @@ class _Work:
         sources = Sources(resolved.terms, resolved.digest, standing, *who)
         decided = decision_bytes(decision, application, sources, identity)
         record = record_bytes(decided, submission.document, sources)
+        within, sm3 = decision_within(decided, submission.document), None
+        if room.sm3:
+            record, sm3 = decision_with_sm3(record, within[1])
         if len(record) > LARGEST_RECORD:
             raise RecordTooLarge
         tail = self._tails[lender]
         index, leaf = tail.next_index, leaf_hash(record)
-        place = place_bytes(decision_id=identity.decision_id, origin=room.origin(lender), index=index, leaf_hash=leaf)
-        within = decision_within(decided, submission.document)
+        place = place_bytes(
+            decision_id=identity.decision_id, origin=room.origin(lender), index=index, leaf_hash=leaf, sm3=sm3
+        )
         body = answer_in(record, *within, place)
         tail.hashes.append(leaf)
         self._entries.append(LogEntry(lender, index, leaf, record))
@@ -356,11 +363,14 @@ class _Work:
                 "record_id": record_id, "recorded_at": instant_text(self.now), "state": result.state, **result.shown,
             },
         )  # fmt: skip
+        sm3 = None
+        if self.room.sm3:
+            made, sm3 = act_with_sm3(made)
         if len(made.record) > LARGEST_RECORD:
             raise RecordTooLarge
         tail = self._tails[lender]
         index, leaf = tail.next_index, leaf_hash(made.record)
-        place = act_place(record_id=record_id, origin=self.room.origin(lender), index=index, leaf_hash=leaf)
+        place = act_place(record_id=record_id, origin=self.room.origin(lender), index=index, leaf_hash=leaf, sm3=sm3)
         body = answer_in(made.record, made.answer_from, made.answer_until, place)
         tail.hashes.append(leaf)
         self._entries.append(LogEntry(lender, index, leaf, made.record))

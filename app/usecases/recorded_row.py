@@ -94,7 +94,8 @@ def _decision(record: bytes, document: dict[str, Any], place: RecordPlace, idemp
         answer_from=begins,
         answer_until=record.rindex(_FORMAT) - 1,
         place=place_bytes(
-            decision_id=decision_id, origin=place.origin, index=place.index, leaf_hash=place.leaf_hash
+            decision_id=decision_id, origin=place.origin, index=place.index, leaf_hash=place.leaf_hash,
+            sm3=document.get("sm3"),
         ),
     )
 

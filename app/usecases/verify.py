@@ -19,6 +19,7 @@ from app.audit.canonical import digest
 from app.audit.checkpoint import Checkpoint, Verifier, open_checkpoint
 from app.audit.merkle import HASH_BYTES, Frontier, leaf_hash
 from app.audit.operator_record import OPERATOR, read_operator_record
+from app.audit.sm3 import sm3_holds
 from app.usecases.finding import Finding, differences
 from app.usecases.known_logs import KnownLogs
 from app.usecases.ports import DecisionRow, LogExtent, LogTrail, OfferRow, SignedCheckpoint, StoredLeaf
@@ -33,7 +34,7 @@ MOST_NAMED = 100
 # What was done to the log comes first, what follows from it last.
 _ORDER = (
     "stale", "missing", "inserted", "changed", "swapped", "moved", "root outside", "root stored", "note", "unsigned",
-    "head", "unlisted", "stray", "answer", "column", "offer", "terms", "act",
+    "head", "unlisted", "stray", "answer", "column", "offer", "terms", "sm3", "act",
 )  # fmt: skip
 
 FORMAT_OF_A_DECISION = b'"format":"jifendai/decision/1"'
@@ -188,6 +189,12 @@ class _Work:
         # What a changed record says is held against nothing: that it was changed is said already.
         if calculated != leaf.leaf_hash:
             self._has_changed(leaf, calculated)
+        elif not sm3_holds(leaf.record):
+            self.find(
+                "sm3",
+                f"record {leaf.index}: the SM3 digest in it is not that of its other members",
+                f"第 {leaf.index} 条记录：其中的 SM3 摘要与其余内容不符",
+            )
         elif self.log.lender == OPERATOR:
             self._hold_act(leaf)
         else:

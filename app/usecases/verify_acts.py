@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from app.audit.act_record import act_place, open_act
+from app.audit.sm3 import sm3_in
 from app.usecases.acts import act_fingerprint
 from app.usecases.finding import Finding, differences
 from app.usecases.ports import StoredLeaf
@@ -61,6 +62,7 @@ def _columns(leaf: StoredLeaf, place: RecordPlace) -> Mapping[str, Any]:
         "answer_from": opened.answer_from,
         "answer_until": opened.answer_until,
         "place": act_place(
-            record_id=result["record_id"], origin=place.origin, index=leaf.index, leaf_hash=leaf.leaf_hash
+            record_id=result["record_id"], origin=place.origin, index=leaf.index, leaf_hash=leaf.leaf_hash,
+            sm3=sm3_in(leaf.record),
         ),
     }

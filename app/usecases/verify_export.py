@@ -17,6 +17,7 @@ from app.audit import EvidenceError
 from app.audit.checkpoint import Checkpoint, Verifier, open_checkpoint
 from app.audit.merkle import Frontier, leaf_hash
 from app.audit.receipt import WrongOriginError
+from app.audit.sm3 import sm3_holds
 from app.audit.tiles import (
     CHECKPOINT_PATH,
     ENTRIES,
@@ -192,6 +193,11 @@ class _Work:
         for at, (found, leaf) in enumerate(zip(hashes, leaves or hashes, strict=True)):
             if found != leaf:
                 self._changed(tile, at, found, leaves or ())
+            elif not sm3_holds(records[at]):
+                self.find(
+                    f"record {tile.start + at}: the SM3 digest in it is not that of its other members",
+                    f"第 {tile.start + at} 条记录：其中的 SM3 摘要与其余内容不符",
+                )
 
     def _hold_what_is_kept(self, tile: Tile, leaves: Sequence[bytes] | None) -> None:
         """Where some records of a bundle were pruned, those that are kept lie by themselves."""

@@ -1,7 +1,7 @@
 """jifendai verify: what does not hold is found, on both databases, and what holds raises no alarm."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +77,18 @@ class TestADatabase:
         assert (found.code, found.out) == (0, "")
         assert f"{ORIGIN}: 8 records" in found.err
         assert "boc: left out" in found.err
+
+    def test_whose_later_records_have_their_sm3_digest_too_is_sound(self, bank: Bank, folder: Path):
+        async def decide() -> str:
+            async with running(replace(demo_settings(folder / "service", bank.url), sm3=True)) as service:
+                answer = await service.decide(application(application_id="LOS-SM3"), "key-sm3")
+                return answer.json()["audit_record"]["sm3"]
+
+        digest = asyncio.run(decide())
+        found = bank.verify()
+
+        assert len(digest) == 64
+        assert (found.code, found.out) == (0, "")
 
     def test_is_read_a_page_at_a_time_and_says_how_far(self, bank: Bank, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr("app.adapters.database.log_trail._PAGE", 3)

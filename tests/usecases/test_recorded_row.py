@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.usecases.decide import Answer
+from app.usecases.decide import Answer, seal
 from app.usecases.ports import Sealed
 from app.usecases.recorded_row import RecordedRows, RecordPlace, recorded_rows
 from app.usecases.verify_offers import OpenOffers
 from tests.applications import ON, commitment, documents
-from tests.usecases.test_decide import ICBC, asked, sealed
+from tests.usecases.test_decide import ICBC, asked, room, sealed, state
 
 
 def made_again(written: Sealed) -> list[RecordedRows]:
@@ -35,11 +36,11 @@ def superseded_in(rows: list[RecordedRows]) -> dict[str, str]:
 
 
 class TestTheRowsOfARecord:
-    @given(st.lists(documents(), min_size=1, max_size=4))
-    def test_are_those_that_were_written(self, sent: list[dict]):
+    @given(st.lists(documents(), min_size=1, max_size=4), st.booleans())
+    def test_are_those_that_were_written(self, sent: list[dict], with_sm3: bool):
         batch = [asked(f"k{n}", document | {"application_id": f"A{n % 2}"}) for n, document in enumerate(sent)]
 
-        made = sealed(*batch)
+        made = seal(batch, state(), replace(room(), sm3=with_sm3))
 
         assert any(isinstance(result, Answer) for result in made.results) == bool(made.sealed.decisions)
         assert tuple(rows.decision for rows in made_again(made.sealed)) == made.sealed.decisions
