@@ -7,7 +7,7 @@ and it can be told to fail where a real one may (`MemoryBook.next_failure`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
@@ -28,6 +28,7 @@ from app.usecases.ports import (
     ListedDecision,
     LogEntry,
     LogHead,
+    Member,
     OfferRow,
     PreviewRow,
     Previous,
@@ -58,6 +59,8 @@ class _Tables:
     key_change: int = 0
     acts: dict[str, ActRow] = field(default_factory=dict)
     rows: dict[str, list[dict[str, Value]]] = field(default_factory=dict)
+    lines: dict[str, Commitment] = field(default_factory=dict)
+    members: set[Member] = field(default_factory=set)
 
     def stored_acts(self) -> list[StoredAct]:
         return [self._stored(row) for row in sorted(self.acts.values(), key=lambda row: (row.lender, row.index))]
@@ -92,10 +95,24 @@ class _Tables:
         self.checkpoints.extend(sealed.checkpoints)
         return sealed.entries[0]
 
-    def open_offers(self, since: date) -> list[OfferRow]:
-        return [
-            o for name, o in self.offers.items() if name not in self.superseded and o.commitment.counts_until >= since
+    def open_offers(self, since: date) -> list[tuple[str, Commitment]]:
+        counting = [
+            (o.lender, self.lines.get(name, o.commitment).counts_on(since))
+            for name, o in self.offers.items()
+            if name not in self.superseded
         ]
+        return [
+            (lender, self.lines.get(found.offer_id, found)) for lender, found in counting if found is not None
+        ]
+
+    def members_of(self, companies: Iterable[tuple[str, str, str | None]]) -> tuple[Member, ...]:
+        asked = {(lender, group) for lender, _, group in companies}
+        asked |= {
+            (lender, group)
+            for lender, uscc, group in self.members
+            if any((lender, uscc) == company[:2] for company in companies)
+        }
+        return tuple(member for member in sorted(self.members) if (member[0], member[2]) in asked)
 
 
 class MemoryDatabase:
@@ -150,8 +167,8 @@ class MemoryBook:
         heads = {lender: t.heads.get(lender, LogHead(lender, 0, b"", None)) for lender in wanted.lenders}
         now = max([self._clock(), *(head.recorded_at for head in heads.values() if head.recorded_at is not None)])
         edition = t.activations[-1].digest if t.activations else None
-        companies = {(lender, uscc) for lender, uscc, _ in wanted.companies}
-        groups = {(lender, group) for lender, _, group in wanted.companies if group is not None}
+        members = t.members_of(wanted.companies)
+        companies = {(lender, uscc) for lender, uscc, _ in (*wanted.companies, *members)}
         applications = set(wanted.applications)
         return BatchState(
             now=now,
@@ -168,12 +185,11 @@ class MemoryBook:
                 if key in t.by_application
             },
             commitments=tuple(
-                (o.lender, o.commitment)
-                for o in t.open_offers((now - timedelta(days=1)).date())
-                if (o.lender, o.commitment.uscc) in companies
-                or (o.lender, o.commitment.group_id) in groups
-                or (o.lender, o.commitment.application_id) in applications
+                (lender, commitment)
+                for lender, commitment in t.open_offers((now - timedelta(days=1)).date())
+                if (lender, commitment.uscc) in companies or (lender, commitment.application_id) in applications
             ),
+            members=members,
             acts=None if wanted.acts is None else self._read_acts(wanted.acts),
             key_change=t.key_change,
         )
@@ -189,7 +205,7 @@ class MemoryBook:
             answered={key: answer for key, answer in answered.items() if answer is not None},
             history=history,
             offers={
-                offer_id: OfferStanding(o.lender, o.commitment, t.superseded.get(offer_id))
+                offer_id: OfferStanding(o.lender, t.lines.get(offer_id, o.commitment), t.superseded.get(offer_id))
                 for offer_id, o in t.offers.items()
                 if offer_id in wanted.offers
             },
@@ -215,6 +231,7 @@ class MemoryBook:
             t.by_application[row.lender, row.application_id] = row
         t.offers.update({offer.commitment.offer_id: offer for offer in sealed.offers})
         t.superseded.update(sealed.superseded)
+        t.members.update(sealed.members)
         for digest, canonical in sealed.terms:
             t.terms.setdefault(digest, canonical)
         t.checkpoints.extend(sealed.checkpoints)
@@ -224,8 +241,7 @@ class MemoryBook:
     def _write_acts(self, written: ActsWritten) -> None:
         t = self._tables
         t.acts.update({act.record_id: act for act in written.acts})
-        for commitment in written.commitments:
-            t.offers[commitment.offer_id] = replace(t.offers[commitment.offer_id], commitment=commitment)
+        t.lines.update({commitment.offer_id: commitment for _, commitment in written.commitments})
         for row in written.rows:
             known = t.rows.setdefault(row.table, [])
             if row.key is None:
@@ -277,17 +293,9 @@ class MemoryDecisionLog:
 
     async def commitments(self, lender: str, uscc: str, group_id: str | None, since: date) -> Sequence[Commitment]:
         """This function will return the open commitments that last to `since` or beyond."""
-        return tuple(
-            sorted(
-                (
-                    o.commitment
-                    for o in self._tables.open_offers(since)
-                    if o.lender == lender
-                    and (o.commitment.uscc == uscc or (group_id is not None and o.commitment.group_id == group_id))
-                ),
-                key=lambda commitment: commitment.offer_id,
-            )
-        )
+        companies = {uscc, *(member for _, member, _ in self._tables.members_of([(lender, uscc, group_id)]))}
+        found = [c for of, c in self._tables.open_offers(since) if of == lender and c.uscc in companies]
+        return tuple(sorted(found, key=lambda commitment: commitment.offer_id))
 
     async def answered(self, lender: str, idempotency_key: str) -> KeyedAnswer | None:
         """This function will return what the key is bound to, if it is."""

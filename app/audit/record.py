@@ -273,6 +273,7 @@ def _commitment(found: Commitment) -> dict[str, Any]:
         "credit_limit": found.credit_limit.text(),
         "counts_until": found.counts_until.isoformat(),
         "credit_approved": found.credit_approved,
+        "outstanding": found.outstanding.text(),
     }
 
 
@@ -300,6 +301,7 @@ def _commitment_from(found: Mapping[str, Any]) -> Commitment:
             **found,
             "credit_limit": Yuan.parse(found["credit_limit"]),
             "counts_until": date.fromisoformat(found["counts_until"]),
+            "outstanding": Yuan.parse(found.get("outstanding", "0.00")),
         }
     )
 

@@ -12,11 +12,13 @@ from datetime import date
 from app.domain.money import Yuan
 from app.domain.pool import PoolStanding
 
+_NOTHING = Yuan(0)
+
 
 @dataclass(frozen=True, slots=True)
 class Commitment:
-    """A live offer or line; it counts to the end of `counts_until`. `credit_approved` once the bank's own approval
-    has come back.
+    """A live offer or line; it counts by its `credit_limit` to the end of `counts_until`, and by what is `outstanding`
+    for as long as that is not repaid. `credit_approved` once the bank's own approval has come back.
     """
 
     offer_id: str
@@ -27,6 +29,15 @@ class Commitment:
     credit_limit: Yuan
     counts_until: date
     credit_approved: bool = False
+    outstanding: Yuan = _NOTHING
+
+    def counts_on(self, on: date) -> Commitment | None:
+        """This function will return it as it counts on a day: whole, a lapsed line by what is outstanding, or not at
+        all.
+        """
+        if self.counts_until >= on:
+            return self
+        return replace(self, credit_limit=self.outstanding) if self.outstanding else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +52,13 @@ class Standing:
     used_up: frozenset[str] = frozenset()
 
     def live(self, on: date) -> Standing:
-        """This function will leave out what no longer counts on `on`."""
+        """This function will leave out what no longer counts on `on`, and count a lapsed line by what is
+        outstanding.
+        """
         if not self.commitments or all(c.counts_until >= on for c in self.commitments):
             return self
-        return replace(self, commitments=tuple(c for c in self.commitments if c.counts_until >= on))
+        counting = (c.counts_on(on) for c in self.commitments)
+        return replace(self, commitments=tuple(c for c in counting if c is not None))
 
     def without(self, offer_id: str | None) -> Standing:
         """This function will leave out one offer: the one superseded or replaced."""

@@ -137,10 +137,10 @@ class ActRow:
 
 @dataclass(frozen=True, slots=True)
 class ActsWritten:
-    """What a batch writes for its acts; `commitments` replace what the book holds of offers that it knows."""
+    """What a batch writes for its acts; `commitments` are (lender, what an offer counts as from now on)."""
 
     acts: tuple[ActRow, ...] = ()
-    commitments: tuple[Commitment, ...] = ()
+    commitments: tuple[tuple[str, Commitment], ...] = ()
     rows: tuple[Written, ...] = ()
 
 
@@ -269,7 +269,7 @@ class ActsInBatch:
             known = self._rows.setdefault(lookup.table, [])
             known += [dict(row) for row in found if dict(row) not in known]
         self._acts: list[ActRow] = []
-        self._commitments: dict[str, Commitment] = {}
+        self._commitments: dict[str, tuple[str, Commitment]] = {}
         self._written: list[Written] = []
 
     def history(self, lender: str, subject: str) -> tuple[StoredAct, ...]:
@@ -283,7 +283,7 @@ class ActsInBatch:
         self.answered[row.lender, row.format, row.idempotency_key] = answer
         self._history[row.lender, row.subject] = (*self.history(row.lender, row.subject), act)
         for commitment in result.commitments:
-            self._commitments[commitment.offer_id] = commitment
+            self._commitments[commitment.offer_id] = (row.lender, commitment)
             self.offers[commitment.offer_id] = OfferStanding(row.lender, commitment)
         for written in result.rows:
             self._write(written)

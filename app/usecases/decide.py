@@ -49,6 +49,7 @@ from app.usecases.ports import (
     KeyedAnswer,
     LogEntry,
     LogHead,
+    Member,
     OfferRow,
     Previous,
     Sealed,
@@ -136,12 +137,20 @@ def seal(batch: Sequence[Submission | Act], state: BatchState, room: Room) -> Se
 
 
 class _Promised:
-    """The open commitments that the batch can see, found by company, by group and by application."""
+    """The open commitments that the batch can see, found by company, by application and by a group's members.
 
-    def __init__(self, commitments: Iterable[tuple[str, Commitment]]) -> None:
+    Who belongs to a group is what the lender has seen or registered, not only what one request says: a request that
+    leaves its group out is counted with it all the same.
+    """
+
+    def __init__(self, commitments: Iterable[tuple[str, Commitment]], members: Iterable[Member]) -> None:
         self._found: dict[tuple[str, str, str], dict[str, Commitment]] = {}
+        self._members: dict[tuple[str, str], set[str]] = {}
+        self._groups: dict[tuple[str, str], set[str]] = {}
         for lender, commitment in commitments:
             self.add(lender, commitment)
+        for member in members:
+            self.join(member)
 
     def add(self, lender: str, commitment: Commitment) -> None:
         for place in self._places(lender, commitment):
@@ -151,23 +160,37 @@ class _Promised:
         for place in self._places(lender, commitment):
             self._found.get(place, {}).pop(commitment.offer_id, None)
 
+    def join(self, member: Member) -> None:
+        lender, uscc, group_id = member
+        self._members.setdefault((lender, group_id), set()).add(uscc)
+        self._groups.setdefault((lender, uscc), set()).add(group_id)
+
+    def leave(self, member: Member) -> None:
+        lender, uscc, group_id = member
+        self._members.get((lender, group_id), set()).discard(uscc)
+        self._groups.get((lender, uscc), set()).discard(group_id)
+
+    def knows(self, member: Member) -> bool:
+        lender, uscc, group_id = member
+        return uscc in self._members.get((lender, group_id), ())
+
     def standing(self, lender: str, uscc: str, group_id: str | None) -> Standing:
         own = self._found.get((lender, "company", uscc), {})
-        group = self._found.get((lender, "group", group_id), {}) if group_id is not None else {}
-        return Standing(tuple({**own, **group}.values()))
+        groups = self._groups.get((lender, uscc), ())
+        if not groups and group_id is None:
+            return Standing(tuple(own.values()))
+        counted = dict(own)
+        for group in sorted({*groups, group_id} - {None}):
+            for member in sorted(self._members.get((lender, group), ())):
+                counted |= self._found.get((lender, "company", member), {})
+        return Standing(tuple(counted.values()))
 
     def for_application(self, lender: str, application_id: str) -> Iterable[Commitment]:
         return self._found.get((lender, "application", application_id), {}).values()
 
     @staticmethod
     def _places(lender: str, commitment: Commitment) -> list[tuple[str, str, str]]:
-        places = [
-            (lender, "company", commitment.uscc),
-            (lender, "application", commitment.application_id),
-        ]
-        if commitment.group_id is not None:
-            places.append((lender, "group", commitment.group_id))
-        return places
+        return [(lender, "company", commitment.uscc), (lender, "application", commitment.application_id)]
 
 
 @dataclass(slots=True)
@@ -194,7 +217,8 @@ class _Work:
         self.on = day_in_shanghai(self.now)
         self._answered = dict(state.answered)
         self._previous = dict(state.previous)
-        self._promised = _Promised(state.commitments)
+        self._promised = _Promised(state.commitments, state.members)
+        self._joined: list[Member] = []
         self._tails = {lender: _Tail(head) for lender, head in state.heads.items()}
         self._entries: list[LogEntry] = []
         self._decisions: list[DecisionRow] = []
@@ -240,7 +264,7 @@ class _Work:
     def _superseded_by(self, submission: Submission) -> list[Commitment]:
         """The application's own open offer, which the new decision takes the place of."""
         found = self._promised.for_application(submission.lender, submission.application.application_id)
-        live = [c for c in found if c.counts_until >= self.on]
+        live = [c for c in found if c.counts_on(self.on) is not None]
         if any(c.credit_approved for c in live):
             raise OfferAlreadyApproved("/application_id")
         return live
@@ -283,6 +307,10 @@ class _Work:
         self._decisions.append(_row(submission, resolved, decision, identity, index, within, place))
         self._terms[resolved.digest] = resolved.document
         self._answered[lender, submission.idempotency_key] = KeyedAnswer(submission.fingerprint, body)
+        member = (lender, application.company.uscc, application.company.group_id)
+        if member[2] is not None and not self._promised.knows(member):
+            self._promised.join(member)
+            self._joined.append(member)
         self._previous[lender, application.application_id] = Previous(identity.decision_id, identity.revision)
         for commitment in ended:
             self._promised.remove(lender, commitment)
@@ -325,6 +353,7 @@ class _Work:
             terms=tuple(self._terms.items()),
             heads=tuple(heads),
             checkpoints=tuple(checkpoints),
+            members=tuple(self._joined),
             acts=None if self._acts is None else self._acts.written(),
         )
 

@@ -16,6 +16,9 @@ from app.domain.company import Application
 from app.domain.standing import Commitment
 from app.usecases.acts import ActsRead, ActsWanted, ActsWritten
 
+Member = tuple[str, str, str]
+"""A company in a group, as one lender knows it: (lender, uscc, group_id)."""
+
 # --- the hot road: lock and read, then write ------------------------------------------------------------------------
 
 
@@ -86,8 +89,9 @@ class Previous:
 class BatchState:
     """What was read under the locks. `now` is the database's clock (UTC), read once after the locks; `edition` the
     active catalogue's digest, None before the first activation; `commitments` are (lender, commitment) not yet
-    closed or superseded and possibly live; `acts` what was read for acts, None where none were asked for; `key_change`
-    the newest change of the API keys, None where none are kept.
+    closed or superseded and possibly live; `members` are those of every group that a company was sent with, was ever
+    seen with or is registered in, whose commitments are therefore there; `acts` what was read for acts, None where none
+    were asked for; `key_change` the newest change of the API keys, None where none are kept.
     """
 
     now: datetime
@@ -96,6 +100,7 @@ class BatchState:
     answered: Mapping[tuple[str, str], KeyedAnswer]
     previous: Mapping[tuple[str, str], Previous]
     commitments: Sequence[tuple[str, Commitment]]
+    members: Sequence[Member] = ()
     acts: ActsRead | None = None
     key_change: int | None = None
 
@@ -171,8 +176,8 @@ class SignedCheckpoint:
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """Everything one batch writes, in one transaction. `terms` are (digest, canonical bytes), each stored once;
-    `superseded` (offer_id, by decision_id); `heads` replace the heads that were locked; `acts` is None where there are
-    none. An empty batch of entries writes nothing.
+    `superseded` (offer_id, by decision_id); `heads` replace the heads that were locked; `members` were seen with their
+    group for the first time; `acts` is None where there are none. An empty batch of entries writes nothing.
     """
 
     entries: tuple[LogEntry, ...] = ()
@@ -182,6 +187,7 @@ class Sealed:
     terms: tuple[tuple[str, bytes], ...] = ()
     heads: tuple[LogHead, ...] = ()
     checkpoints: tuple[SignedCheckpoint, ...] = ()
+    members: tuple[Member, ...] = ()
     acts: ActsWritten | None = None
 
 

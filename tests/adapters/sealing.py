@@ -87,6 +87,7 @@ class Writing:
     decisions: list[DecisionRow] = field(default_factory=list)
     offers: list[OfferRow] = field(default_factory=list)
     superseded: list[tuple[str, str]] = field(default_factory=list)
+    members: dict[tuple[str, str, str], None] = field(default_factory=dict)
 
 
 def seal(batch: Sequence[Submission], state: BatchState) -> SealedBatch:
@@ -104,7 +105,7 @@ def seal(batch: Sequence[Submission], state: BatchState) -> SealedBatch:
     sealed = Sealed(
         entries=tuple(writing.entries), decisions=tuple(writing.decisions), offers=tuple(writing.offers),
         superseded=tuple(writing.superseded), terms=tuple({d.terms_digest: b"{}" for d in writing.decisions}.items()),
-        heads=heads,
+        heads=heads, members=tuple(writing.members),
         checkpoints=tuple(SignedCheckpoint(h.lender, h.size, h.frontier, b"note " + h.frontier) for h in heads),
     )  # fmt: skip
     return SealedBatch(sealed, results)
@@ -122,6 +123,8 @@ def _decide(one: Submission, writing: Writing) -> Answer | Exception:
     company, application_id = one.application.company, one.application.application_id
     supersedes, revision = writing.previous.get((one.lender, application_id), (None, 0))
     decision_id = f"{one.lender}-{head.size:08d}-{one.idempotency_key}"[:36]
+    if company.group_id is not None and (one.lender, company.uscc, company.group_id) not in writing.state.members:
+        writing.members[one.lender, company.uscc, company.group_id] = None
     offers = writing.open.setdefault(one.lender, [])
     for offer in [o for o in offers if o.application_id == application_id]:
         offers.remove(offer)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import date
 
+import orjson
 import pytest
 
 from app.adapters.database import Database
@@ -208,6 +209,40 @@ class TestAnAct:
         assert (await acts.find(ids[0], ["icbc"])).answer == results[0].body
         assert await acts.find(ids[0], ["boc"]) is None
         assert (await acts.answered("icbc", Take.format, "k1")).answer == results[0].body
+
+
+A, B = "91999999MAT000018E", "91999999MAT000026X"
+
+
+class TestAGroup:
+    """Who was once seen in a group counts with it, whatever a later request leaves out."""
+
+    @pytest.mark.parametrize("batches", [1, 3])
+    async def test_is_not_left_by_leaving_it_out(self, bank: Bank, batches: int):
+        every = [
+            asked("k1", application_id="A1", company__uscc=A, company__group_id="G"),
+            asked("k2", application_id="B1", company__uscc=B, company__group_id="G"),
+            asked("k3", application_id="B2", company__uscc=B, company__group_id=None),
+        ]
+        size = len(every) // batches
+
+        for start in range(0, len(every), size):
+            await bank.write(*every[start : start + size])
+
+        records = [orjson.loads(stored.record) async for stored in bank.database.decisions.every_decision()]
+        last = next(r for r in records if r["decision"]["application_id"] == "B2")
+        assert sorted(c["application_id"] for c in last["standing"]) == ["A1", "B1"]
+        found = await bank.database.decisions.commitments("icbc", B, None, date(2026, 11, 20))
+        assert sorted(c.application_id for c in found) == ["A1", "B1"]
+
+    async def test_of_another_lender_is_another_group(self, bank: Bank):
+        other = sound("boc/zhongkai-innovation-points-loan", company__group_id="G", company__uscc=A)
+        await bank.write(submission_of(other, idempotency_key="k1", submitted_by="los"))
+
+        await bank.write(asked("k2", application_id="B1", company__uscc=B, company__group_id="G"))
+
+        found = await bank.database.decisions.commitments("icbc", B, "G", date(2026, 11, 20))
+        assert [c.application_id for c in found] == ["B1"]
 
 
 class TestABatchOfActsThatFails:

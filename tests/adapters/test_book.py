@@ -309,7 +309,9 @@ class TestTheBookOfARealDatabase:
 async def _plan_of_reading(database: Database) -> str:
     """The database's own account of how a batch is read, under the settings of the hot road."""
     if isinstance(database.book, SqliteBook):
-        statements = [sqlite._ANSWERED, sqlite._PREVIOUS, *sqlite._OPEN_OF.values()]
+        statements = [
+            sqlite._ANSWERED, sqlite._PREVIOUS, *sqlite._OPEN_OF.values(), sqlite._GROUPS_OF, sqlite._MEMBERS_OF,
+        ]  # fmt: skip
         values = ("icbc", "[]", "2026-01-01")
 
         def explain(connection: Connection) -> str:

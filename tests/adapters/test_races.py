@@ -26,9 +26,10 @@ class LocksAndReadsInOneStatement(PostgresqlBook):
     async def _lock_and_read(self, connection: asyncpg.Connection, wanted: Wanted) -> BatchState:
         await self._make_heads(connection, wanted.lenders)
         await connection.execute("BEGIN")
-        locked = "WITH log_head AS (SELECT * FROM public.log_head WHERE lender = ANY ($11) ORDER BY lender FOR UPDATE)"
+        locked = "WITH log_head AS (SELECT * FROM public.log_head WHERE lender = ANY ($11) ORDER BY lender FOR UPDATE),"
         statement, asked = reading(wanted, None)
-        return _to_state(await connection.fetch(locked + statement, *asked, wanted.lenders), None)
+        both = statement.replace("WITH", locked, 1)
+        return _to_state(await connection.fetch(both, *asked, wanted.lenders), None)
 
 
 class WritesWhateverHappened(PostgresqlBook):

@@ -290,7 +290,9 @@ class TestWhatTheBatchHasPromised:
             ICBC, int(lender_cap) // 100 - 2_000_000, offer_id="s", application_id="S", uscc="sister", group_id="G"
         )
 
-        made = sealed(asked("k", company__group_id="G"), commitments=[("icbc", sister)])
+        made = sealed(
+            asked("k", company__group_id="G"), commitments=[("icbc", sister)], members=[("icbc", "sister", "G")]
+        )
 
         assert body(made.results[0])["offer"]["credit_limit"] == "2000000.00"
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Boolean, LargeBinary
 
-from app.adapters.database.tables import ACT, METADATA, Day, Instant, to_instant, to_microseconds
+from app.adapters.database.tables import ACT, CREDIT_LINE, METADATA, Day, Instant, to_instant, to_microseconds
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
 from app.usecases.acts import ActRow, ActsRead, ActsWanted, ActsWritten, Lookup, OfferStanding, Row, StoredAct, Value
@@ -42,10 +42,13 @@ _HISTORY = (
     f'{_ANSWER} WHERE a.subject IN ({{}}) ORDER BY a.lender, a."index"'
 )
 _OFFERS = (
-    "SELECT offer_id, lender, superseded_by, application_id, product, uscc, group_id, credit_limit, counts_until, "
-    "credit_approved FROM offer WHERE offer_id IN ({})"
+    "SELECT o.lender, o.superseded_by, o.offer_id, o.application_id, o.product, o.uscc, o.group_id, "
+    "coalesce(l.credit_limit, o.credit_limit), coalesce(l.counts_until, o.counts_until), "
+    "coalesce(l.credit_approved, o.credit_approved), coalesce(l.outstanding, 0) "
+    "FROM offer o LEFT JOIN credit_line l ON l.offer_id = o.offer_id WHERE o.offer_id IN ({})"
 )
-_COMMITMENT = "UPDATE offer SET credit_limit = ?, counts_until = ?, credit_approved = ? WHERE offer_id = ?"
+# Portable SQL has no other way to write a row that may or may not be there.
+_NO_LINE = "DELETE FROM credit_line WHERE offer_id = ?"
 
 
 def reading(wanted: ActsWanted, *, locks: bool) -> Generator[Statement, Found, ActsRead]:
@@ -66,8 +69,8 @@ def reading(wanted: ActsWanted, *, locks: bool) -> Generator[Statement, Found, A
                 history[act.lender, act.subject] = (*history.get((act.lender, act.subject), ()), act)
     offers: dict[str, OfferStanding] = {}
     for values in _chunks(wanted.offers):
-        for offer_id, lender, superseded_by, *columns in (yield _among(_OFFERS, values)):
-            offers[offer_id] = OfferStanding(lender, _commitment(offer_id, *columns), superseded_by)
+        for lender, superseded_by, *columns in (yield _among(_OFFERS, values)):
+            offers[columns[0]] = OfferStanding(lender, to_commitment(*columns), superseded_by)
     # What is locked comes in one order everywhere, or two batches could wait for each other.
     rows: dict[Lookup, tuple[Row, ...]] = {}
     for lookup in sorted(wanted.rows, key=lambda asked: (asked.table, asked.column, asked.value)):
@@ -79,9 +82,11 @@ def writing(written: ActsWritten) -> Iterator[Statement]:
     """This function will give the statements that write the acts of a batch, their log entries apart."""
     for act in written.acts:
         yield Statement(_insert(tuple(ACT.columns.keys())), _act_values(act))
-    for c in written.commitments:
-        values = (int(c.credit_limit), c.counts_until.isoformat(), c.credit_approved, c.offer_id)
-        yield Statement(_COMMITMENT, values)
+    line = _insert(tuple(CREDIT_LINE.columns.keys()), "credit_line")
+    for lender, c in written.commitments:
+        yield Statement(_NO_LINE, (c.offer_id,))
+        values = (int(c.credit_limit), c.counts_until.isoformat(), c.credit_approved, int(c.outstanding))
+        yield Statement(line, (c.offer_id, lender, *values))
     for row in written.rows:
         table = METADATA.tables[row.table]
         values = [_stored(value) for value in row.values.values()]
@@ -101,6 +106,18 @@ def to_act(row: Sequence[Any]) -> StoredAct:
     return StoredAct(
         record_id, lender, index, kind, subject, state, at, submitted_by, bytes(record), _answer(record, *answer)
     )
+
+
+def to_commitment(
+    offer_id: str, application_id: str, product: str, uscc: str, group_id: str | None, credit_limit: int,
+    counts_until: str, credit_approved: int | bool, outstanding: int,
+) -> Commitment:  # fmt: skip
+    """This function will return the commitment of an offer's columns, its credit line's in place of its own."""
+    return Commitment(
+        offer_id=offer_id, application_id=application_id, product=product, uscc=uscc, group_id=group_id,
+        credit_limit=Yuan(credit_limit), counts_until=date.fromisoformat(counts_until),
+        credit_approved=bool(credit_approved), outstanding=Yuan(outstanding),
+    )  # fmt: skip
 
 
 def to_rows(table: str, found: Found) -> tuple[Row, ...]:
@@ -156,17 +173,6 @@ def _act_values(act: ActRow) -> tuple[Any, ...]:
 
 def _answer(record: bytes, answer_from: int, answer_until: int, place: bytes) -> bytes:
     return answer_in(bytes(record), answer_from, answer_until, bytes(place))
-
-
-def _commitment(
-    offer_id: str, application_id: str, product: str, uscc: str, group_id: str | None, credit_limit: int,
-    counts_until: str, credit_approved: int | bool,
-) -> Commitment:  # fmt: skip
-    return Commitment(
-        offer_id=offer_id, application_id=application_id, product=product, uscc=uscc, group_id=group_id,
-        credit_limit=Yuan(credit_limit), counts_until=date.fromisoformat(counts_until),
-        credit_approved=bool(credit_approved),
-    )  # fmt: skip
 
 
 def _stored(value: Value) -> Any:

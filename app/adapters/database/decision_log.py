@@ -14,7 +14,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, or_, select
 
-from app.adapters.database.plain_book import COMMITMENT_COLUMNS, to_commitment
+from app.adapters.database.act_statements import to_commitment
+from app.adapters.database.plain_book import OPEN_COMMITMENTS, members_of
 from app.adapters.database.store import EVERY_LENDER, NO_LENDER, Store
 from app.adapters.database.tables import ANSWER, CHECKPOINT, DECISION, LOG_ENTRY, LOG_HEAD, OFFER, RECORDED, TERMS, seen
 from app.domain.access import branches_within, lenders_within
@@ -96,16 +97,15 @@ class DecisionLog:
         )
 
     async def commitments(self, lender: str, uscc: str, group_id: str | None, since: date) -> Sequence[Commitment]:
-        """This function will return the open commitments that last to `since` or beyond."""
-        whose = OFFER.c.uscc == uscc if group_id is None else or_(OFFER.c.uscc == uscc, OFFER.c.group_id == group_id)
-        query = (
-            select(*COMMITMENT_COLUMNS)
-            .where(OFFER.c.lender == lender, whose, OFFER.c.superseded_by.is_(None), OFFER.c.counts_until >= since)
-            .order_by(OFFER.c.offer_id)
-        )
-        return await self._store.read(
-            lambda connection: tuple(map(to_commitment, connection.execute(query))), lenders=(lender,)
-        )
+        """This function will return the open commitments that last to `since` or beyond, or are outstanding."""
+
+        def found(connection: Connection) -> Sequence[Commitment]:
+            members = {member for _, member, _ in members_of(connection, [(lender, uscc, group_id)])}
+            query = OPEN_COMMITMENTS.where(OFFER.c.uscc.in_({uscc, *members})).order_by(OFFER.c.offer_id)
+            rows = connection.execute(query, {"lender": lender, "since": since.isoformat()})
+            return tuple(to_commitment(*row) for row in rows)
+
+        return await self._store.read(found, lenders=(lender,))
 
     async def answered(self, lender: str, idempotency_key: str) -> KeyedAnswer | None:
         """This function will return what the key is bound to, if it is."""

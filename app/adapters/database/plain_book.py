@@ -13,11 +13,12 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Row, Table, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, CursorResult, Table, bindparam, func, insert, or_, select, update
 from sqlalchemy.exc import InterfaceError, OperationalError
 
 from app.adapters.clock import utc_now
 from app.adapters.database import act_statements
+from app.adapters.database.act_statements import to_commitment
 from app.adapters.database.row_security import allow
 from app.adapters.database.rows import Row as Values
 from app.adapters.database.rows import (
@@ -25,6 +26,7 @@ from app.adapters.database.rows import (
     decision_rows,
     entry_rows,
     head_values,
+    member_rows,
     named,
     new_terms,
     offer_rows,
@@ -34,7 +36,9 @@ from app.adapters.database.tables import (
     ANSWER,
     CATALOGUE_ACTIVATION,
     CHECKPOINT,
+    CREDIT_LINE,
     DECISION,
+    GROUP_MEMBER,
     KEY_CHANGE,
     LOG_ENTRY,
     LOG_HEAD,
@@ -42,8 +46,8 @@ from app.adapters.database.tables import (
     RECORDED,
     TERMS,
     as_stored,
+    as_stored_in,
 )
-from app.domain.money import Yuan
 from app.domain.standing import Commitment
 from app.usecases.acts import ActsRead, ActsWanted
 from app.usecases.ports import (
@@ -51,6 +55,7 @@ from app.usecases.ports import (
     CommitUnknown,
     KeyedAnswer,
     LogHead,
+    Member,
     Previous,
     Sealed,
     StoreUnavailable,
@@ -109,13 +114,15 @@ def lock_and_read(connection: Connection, wanted: Wanted, clock: Callable[[], da
     heads = locked_heads(connection, wanted.lenders)
     # A clock that was set back never takes the log's time back with it.
     now = max([clock(), *(head.recorded_at for head in heads.values() if head.recorded_at is not None)])
+    members = members_of(connection, wanted.companies)
     return BatchState(
         now=now,
         edition=_edition(connection),
         heads=heads,
         answered=_answered(connection, wanted.keys),
         previous=_previous(connection, wanted.applications),
-        commitments=_commitments(connection, wanted, now),
+        commitments=_commitments(connection, wanted, members, now),
+        members=members,
         acts=None if wanted.acts is None else _acts(connection, wanted.acts),
         key_change=connection.execute(_KEY_CHANGE).scalar_one(),
     )
@@ -139,6 +146,7 @@ def write(connection: Connection, sealed: Sealed, known_terms: set[str]) -> None
     _insert(connection, DECISION, decision_rows(sealed))
     _insert(connection, OFFER, born)
     _insert(connection, CHECKPOINT, checkpoint_rows(sealed))
+    _join(connection, member_rows(sealed))
     if closed:
         connection.execute(_SUPERSEDE, list(named(("offer", "by"), closed)))
     heads = [(head.lender, *head_values(head)) for head in sealed.heads]
@@ -148,26 +156,31 @@ def write(connection: Connection, sealed: Sealed, known_terms: set[str]) -> None
             _run(connection, step)
 
 
-def to_commitment(row: Row[Any]) -> Commitment:
-    """This function will return the commitment of a row that holds COMMITMENT_COLUMNS."""
-    return Commitment(
-        offer_id=row.offer_id, application_id=row.application_id, product=row.product, uscc=row.uscc,
-        group_id=row.group_id, credit_limit=Yuan(row.credit_limit), counts_until=row.counts_until,
-        credit_approved=row.credit_approved,
-    )  # fmt: skip
-
-
-COMMITMENT_COLUMNS = (
-    OFFER.c.offer_id, OFFER.c.application_id, OFFER.c.product, OFFER.c.uscc, OFFER.c.group_id, OFFER.c.credit_limit,
-    OFFER.c.counts_until, OFFER.c.credit_approved,
+_WITH_LINE = OFFER.outerjoin(CREDIT_LINE, CREDIT_LINE.c.offer_id == OFFER.c.offer_id)
+COUNTS_UNTIL = func.coalesce(as_stored_in(CREDIT_LINE.c.counts_until), as_stored_in(OFFER.c.counts_until))
+OPEN_COMMITMENTS = (
+    select(
+        OFFER.c.offer_id, OFFER.c.application_id, OFFER.c.product, OFFER.c.uscc, OFFER.c.group_id,
+        func.coalesce(CREDIT_LINE.c.credit_limit, OFFER.c.credit_limit), COUNTS_UNTIL,
+        func.coalesce(CREDIT_LINE.c.credit_approved, OFFER.c.credit_approved),
+        func.coalesce(CREDIT_LINE.c.outstanding, 0),
+    )
+    .select_from(_WITH_LINE)
+    .where(
+        OFFER.c.lender == bindparam("lender"),
+        OFFER.c.superseded_by.is_(None),
+        or_(COUNTS_UNTIL >= bindparam("since"), CREDIT_LINE.c.outstanding > 0),
+    )
 )  # fmt: skip
+"""The open offers and lines of a `lender` that count on a day not before `since` (ISO text), or are outstanding, as
+`to_commitment` takes them."""
 
 # ---- the statements, built once -------------------------------------------------------------------------------------
 
 # The rows carry what the database holds, so nothing is converted again on its way.
 _INSERTS = {
     table: insert(table).values({c.name: bindparam(c.name, type_=as_stored(c.type)) for c in table.columns})
-    for table in (TERMS, LOG_ENTRY, DECISION, OFFER, CHECKPOINT, LOG_HEAD)
+    for table in (TERMS, LOG_ENTRY, DECISION, OFFER, CHECKPOINT, LOG_HEAD, GROUP_MEMBER)
 }
 _HEAD_UPDATE = (
     update(LOG_HEAD)
@@ -199,15 +212,24 @@ _PREVIOUS = (
 _STORED_TERMS = select(TERMS.c.digest).where(TERMS.c.digest.in_(bindparam("digests", expanding=True)))
 
 
-# One statement for each index: an OR over three of them is what planners are worst at.
+# One statement for each index: an OR over them is what planners are worst at.
 _OPEN_OF = {
-    column.name: select(*COMMITMENT_COLUMNS).where(
-        OFFER.c.lender == bindparam("lender"),
-        column.in_(bindparam("values", expanding=True)),
-        and_(OFFER.c.superseded_by.is_(None), OFFER.c.counts_until >= bindparam("since")),
-    )
-    for column in (OFFER.c.uscc, OFFER.c.group_id, OFFER.c.application_id)
+    column.name: OPEN_COMMITMENTS.where(column.in_(bindparam("values", expanding=True)))
+    for column in (OFFER.c.uscc, OFFER.c.application_id)
 }
+_GROUPS_OF, _MEMBERS_OF = (
+    select(GROUP_MEMBER.c.lender, GROUP_MEMBER.c.uscc, GROUP_MEMBER.c.group_id).where(
+        GROUP_MEMBER.c.lender == bindparam("lender"),
+        column.in_(bindparam("values", expanding=True)),
+        GROUP_MEMBER.c.is_member,
+    )
+    for column in (GROUP_MEMBER.c.uscc, GROUP_MEMBER.c.group_id)
+)
+_JOIN_AGAIN = (
+    update(GROUP_MEMBER)
+    .where(*(GROUP_MEMBER.c[name] == bindparam(f"the_{name}") for name in ("uscc", "lender", "group_id")))
+    .values(is_member=True)
+)
 
 # ---- their use ------------------------------------------------------------------------------------------------------
 
@@ -245,21 +267,45 @@ def _previous(connection: Connection, applications: tuple[tuple[str, str], ...])
     }
 
 
-def _commitments(connection: Connection, wanted: Wanted, now: datetime) -> tuple[tuple[str, Commitment], ...]:
+def members_of(connection: Connection, companies: Iterable[tuple[str, str, str | None]]) -> tuple[Member, ...]:
+    """This function will return the members of every group that the companies are sent with or belong to."""
+    asked = tuple(companies)
+    groups = {(lender, group) for lender, _, group in asked if group is not None}
+    for lender, values in _by_lender((lender, uscc) for lender, uscc, _ in asked):
+        found = connection.execute(_GROUPS_OF, {"lender": lender, "values": values})
+        groups |= {(lender, group) for _, _, group in found}
+    return tuple(
+        (of, uscc, group)
+        for lender, values in _by_lender(groups)
+        for of, uscc, group in connection.execute(_MEMBERS_OF, {"lender": lender, "values": values})
+    )
+
+
+def _commitments(
+    connection: Connection, wanted: Wanted, members: Iterable[Member], now: datetime
+) -> tuple[tuple[str, Commitment], ...]:
     # A day in Shanghai begins before it does in UTC, so the day before in UTC is early enough for any decision.
     since = (now - timedelta(days=1)).date()
     of = {
-        "uscc": tuple((lender, uscc) for lender, uscc, _ in wanted.companies),
-        "group_id": tuple((lender, group) for lender, _, group in wanted.companies if group is not None),
+        "uscc": tuple((lender, uscc) for lender, uscc, _ in (*wanted.companies, *members)),
         # The same application may have been for another company before: its offer is superseded all the same.
         "application_id": wanted.applications,
     }
     found: dict[str, tuple[str, Commitment]] = {}
     for column, pairs in of.items():
         for lender, values in _by_lender(pairs):
-            for row in connection.execute(_OPEN_OF[column], {"lender": lender, "values": values, "since": since}):
-                found[row.offer_id] = (lender, to_commitment(row))
+            asked = {"lender": lender, "values": values, "since": since.isoformat()}
+            for row in connection.execute(_OPEN_OF[column], asked):
+                found[row.offer_id] = (lender, to_commitment(*row))
     return tuple(found.values())
+
+
+def _join(connection: Connection, members: list[Values]) -> None:
+    """Portable SQL has no ON CONFLICT: who was a member once becomes one again, others are new."""
+    for uscc, lender, group_id, _ in members:
+        again = connection.execute(_JOIN_AGAIN, {"the_uscc": uscc, "the_lender": lender, "the_group_id": group_id})
+        if not again.rowcount:
+            _insert(connection, GROUP_MEMBER, [(uscc, lender, group_id, True)])
 
 
 def _by_lender(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, list[str]]]:

@@ -40,6 +40,7 @@ from app.usecases.ports import (
     CommitUnknown,
     KeyedAnswer,
     LogHead,
+    Member,
     Previous,
     Sealed,
     StoreUnavailable,
@@ -271,19 +272,22 @@ def _to_state(rows: Sequence[asyncpg.Record], simulated: datetime | None) -> Bat
     answered: dict[tuple[str, str], KeyedAnswer] = {}
     previous: dict[tuple[str, str], Previous] = {}
     commitments: dict[str, tuple[str, Commitment]] = {}
+    members: list[Member] = []
     for kind, a, b, c, d, e, f, g, n, m, x, y in rows:
         if kind == "offer":
             commitments[b] = (
                 a,
                 Commitment(
                     offer_id=b, application_id=c, product=d, uscc=f, group_id=g, credit_limit=Yuan(n),
-                    counts_until=date.fromisoformat(e), credit_approved=bool(m),
+                    counts_until=date.fromisoformat(e), credit_approved=m is not None, outstanding=Yuan(m or 0),
                 ),
             )  # fmt: skip
         elif kind == "key":
             answered[a, b] = KeyedAnswer(x, y)
         elif kind == "previous":
             previous[a, b] = Previous(c, n)
+        elif kind == "member":
+            members.append((a, b, c))
         elif kind == "head":
             heads[a] = LogHead(a, n, x, None if m is None else to_instant(m))
         elif kind == "now":
@@ -292,6 +296,7 @@ def _to_state(rows: Sequence[asyncpg.Record], simulated: datetime | None) -> Bat
         now = simulated
     # A clock that was set back never takes the log's time back with it.
     now = max([now, *(head.recorded_at for head in heads.values() if head.recorded_at is not None)])
-    return BatchState(now, edition, heads, answered, previous, tuple(commitments.values()), key_change=key_change)
+    open_ones = tuple(commitments.values())
+    return BatchState(now, edition, heads, answered, previous, open_ones, members, key_change=key_change)
 
 

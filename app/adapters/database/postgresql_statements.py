@@ -17,6 +17,7 @@ from app.adapters.database.rows import (
     decision_rows,
     entry_rows,
     head_values,
+    member_rows,
     new_terms,
     offer_rows,
 )
@@ -73,6 +74,7 @@ def writing(sealed: Sealed, read: Mapping[str, LogHead], known_terms: set[str]) 
         "offer": born,
         "superseded": closed,
         "checkpoint": checkpoint_rows(sealed),
+        "group_member": member_rows(sealed),
     }
     present = tuple(name for name, rows in parts.items() if rows)
     if all(len(parts[name]) == 1 for name in present):
@@ -99,12 +101,16 @@ def _allow(of_one: bool) -> str:
 def _open_offers(given: str, column: str) -> str:
     # A day in Shanghai begins before it does in UTC, so the day before is early enough for any decision.
     return f"""
-SELECT 'offer', o.lender, o.offer_id, o.application_id, o.product, o.counts_until,
-       o.uscc, o.group_id, o.credit_limit, o.credit_approved::int::bigint, NULL, NULL
+SELECT 'offer', o.lender, o.offer_id, o.application_id, o.product, o.until, o.uscc, o.group_id, o.amount, o.drawn,
+       NULL, NULL
 FROM {given} AS given (lender, {column})
 CROSS JOIN LATERAL (
-  SELECT * FROM offer WHERE {column} = given.{column} AND lender || '' = given.lender AND superseded_by IS NULL
-  AND counts_until >= coalesce($10::text, to_char(clock_timestamp() - interval '1 day', 'YYYY-MM-DD')) OFFSET 0
+  SELECT o.*, coalesce(l.counts_until, o.counts_until) AS until, coalesce(l.credit_limit, o.credit_limit) AS amount,
+         CASE WHEN coalesce(l.credit_approved, o.credit_approved) THEN coalesce(l.outstanding, 0) END AS drawn
+  FROM offer o LEFT JOIN credit_line l ON l.offer_id = o.offer_id
+  WHERE o.{column} = given.{column} AND o.lender || '' = given.lender AND o.superseded_by IS NULL
+  AND (coalesce(l.counts_until, o.counts_until) >=
+       coalesce($10::text, to_char(clock_timestamp() - interval '1 day', 'YYYY-MM-DD')) OR l.outstanding > 0) OFFSET 0
 ) o
 """
 
@@ -115,6 +121,21 @@ def _read_state(of_one: bool) -> str:
     # that is asked for, and `lender || ''` keeps an index that begins with the lender out of it.
     allow = _allow(of_one)
     return f"""
+WITH asked_group AS (
+  SELECT given.lender, given.group_id FROM {_given(of_one, 8, 9)} AS given (lender, group_id)
+  UNION
+  SELECT m.lender, m.group_id FROM {_given(of_one, 6, 7)} AS given (lender, uscc)
+  CROSS JOIN LATERAL (
+    SELECT lender, group_id FROM group_member
+    WHERE uscc = given.uscc AND lender || '' = given.lender AND is_member OFFSET 0
+  ) m
+), member AS (
+  SELECT m.lender, m.uscc, m.group_id FROM asked_group
+  CROSS JOIN LATERAL (
+    SELECT lender, uscc, group_id FROM group_member
+    WHERE group_id = asked_group.group_id AND lender || '' = asked_group.lender AND is_member OFFSET 0
+  ) m
+)
 SELECT 'now' AS kind, (SELECT digest FROM catalogue_activation ORDER BY number DESC LIMIT 1) AS a, {allow} AS b,
        NULL AS c, NULL AS d, NULL AS e, NULL AS f, NULL AS g,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS n,
@@ -140,7 +161,9 @@ CROSS JOIN LATERAL (
   WHERE application_id = given.application_id AND lender || '' = given.lender ORDER BY revision DESC LIMIT 1
 ) d
 UNION ALL {_open_offers(_given(of_one, 6, 7), "uscc")}
-UNION ALL {_open_offers(_given(of_one, 8, 9), "group_id")}
+UNION ALL
+SELECT 'member', lender, uscc, group_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM member
+UNION ALL {_open_offers("(SELECT DISTINCT lender, uscc FROM member)", "uscc")}
 UNION ALL {_open_offers(_given(of_one, 4, 5), "application_id")}
 """
 
@@ -165,6 +188,7 @@ _COLUMNS = {
     ),
     "superseded": "offer_id text, superseded_by text",
     "checkpoint": "lender text, size bigint, root bytea, note bytea",
+    "group_member": "uscc text, lender text, group_id text, is_member bool",
 }
 _INSERT = "INSERT INTO {table} ({names}) SELECT {names} FROM {given} WHERE {moved}"
 _FORMS: Mapping[str, Callable[..., str]] = {
@@ -176,6 +200,9 @@ _FORMS: Mapping[str, Callable[..., str]] = {
         "RETURNING 1"
     ),
     "terms": lambda **of: _INSERT.format(**of) + " ON CONFLICT DO NOTHING",
+    "group_member": lambda **of: (
+        _INSERT.format(**of) + " ON CONFLICT (uscc, lender, group_id) DO UPDATE SET is_member = TRUE"
+    ),
     "superseded": lambda given, moved, **_: (
         f"UPDATE offer SET superseded_by = g.superseded_by FROM {given} WHERE offer.offer_id = g.offer_id AND {moved}"
     ),

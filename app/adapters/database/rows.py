@@ -36,6 +36,11 @@ def offer_rows(sealed: Sealed) -> tuple[list[Row], list[tuple[str, str]]]:
     return born, list(closed.items())
 
 
+def member_rows(sealed: Sealed) -> list[Row]:
+    """This function will return the rows of group_member."""
+    return [(uscc, lender, group_id, True) for lender, uscc, group_id in sealed.members]
+
+
 def checkpoint_rows(sealed: Sealed) -> list[Row]:
     """This function will return the rows of checkpoint."""
     return [(c.lender, c.size, c.root, c.note) for c in sealed.checkpoints]

@@ -15,7 +15,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -25,17 +25,18 @@ from sqlalchemy.exc import OperationalError
 
 from app.adapters.clock import utc_now
 from app.adapters.database import act_statements
+from app.adapters.database.act_statements import to_commitment
 from app.adapters.database.rows import (
     checkpoint_rows,
     decision_rows,
     entry_rows,
     head_values,
+    member_rows,
     new_terms,
     offer_rows,
 )
 from app.adapters.database.store import Store
-from app.adapters.database.tables import CHECKPOINT, DECISION, LOG_ENTRY, OFFER, TERMS, to_instant
-from app.domain.money import Yuan
+from app.adapters.database.tables import CHECKPOINT, DECISION, GROUP_MEMBER, LOG_ENTRY, OFFER, TERMS, to_instant
 from app.domain.standing import Commitment
 from app.usecases.acts import ActsRead, ActsWanted
 from app.usecases.ports import (
@@ -43,6 +44,7 @@ from app.usecases.ports import (
     CommitUnknown,
     KeyedAnswer,
     LogHead,
+    Member,
     Previous,
     Sealed,
     StoreUnavailable,
@@ -194,14 +196,20 @@ _PREVIOUS = (
     f"SELECT application_id, decision_id, revision FROM decision WHERE lender = ? AND application_id {_AMONG} "
     "ORDER BY application_id, revision"
 )
-# One statement for each index: an OR over three of them is what planners are worst at.
+# One statement for each index: an OR over them is what planners are worst at.
 _OPEN_OF = {
     column: (
-        "SELECT offer_id, application_id, product, uscc, group_id, credit_limit, counts_until, credit_approved "
-        f"FROM offer WHERE lender = ? AND {column} {_AMONG} AND superseded_by IS NULL AND counts_until >= ?"
+        "SELECT o.offer_id, o.application_id, o.product, o.uscc, o.group_id, "
+        "coalesce(l.credit_limit, o.credit_limit), coalesce(l.counts_until, o.counts_until), "
+        "coalesce(l.credit_approved, o.credit_approved), coalesce(l.outstanding, 0) "
+        "FROM offer o LEFT JOIN credit_line l ON l.offer_id = o.offer_id "
+        f"WHERE o.lender = ? AND o.{column} {_AMONG} AND o.superseded_by IS NULL "
+        "AND (coalesce(l.counts_until, o.counts_until) >= ? OR l.outstanding > 0)"
     )
-    for column in ("uscc", "group_id", "application_id")
+    for column in ("uscc", "application_id")
 }
+_GROUPS_OF = f"SELECT group_id FROM group_member WHERE lender = ? AND uscc {_AMONG} AND is_member"
+_MEMBERS_OF = f"SELECT lender, uscc, group_id FROM group_member WHERE lender = ? AND group_id {_AMONG} AND is_member"
 
 
 def _read(driver: sqlite3.Connection, wanted: Wanted, clock: Callable[[], datetime]) -> BatchState:
@@ -209,6 +217,7 @@ def _read(driver: sqlite3.Connection, wanted: Wanted, clock: Callable[[], dateti
     # A clock that was set back never takes the log's time back with it.
     now = max([clock(), *(head.recorded_at for head in heads.values() if head.recorded_at is not None)])
     edition = driver.execute(_EDITION).fetchone()
+    members = _members(driver, wanted)
     return BatchState(
         now=now,
         edition=edition and edition[0],
@@ -223,7 +232,8 @@ def _read(driver: sqlite3.Connection, wanted: Wanted, clock: Callable[[], dateti
             for lender, values in _by_lender(wanted.applications)
             for application, decision_id, revision in driver.execute(_PREVIOUS, (lender, values))
         },
-        commitments=_commitments(driver, wanted, now),
+        commitments=_commitments(driver, wanted, members, now),
+        members=members,
         acts=None if wanted.acts is None else _acts(driver, wanted.acts),
         key_change=driver.execute(_KEY_CHANGE).fetchone()[0],
     )
@@ -243,12 +253,22 @@ def _head(driver: sqlite3.Connection, lender: str) -> LogHead:
     return LogHead(lender, size, frontier, None if recorded_at is None else to_instant(recorded_at))
 
 
-def _commitments(driver: sqlite3.Connection, wanted: Wanted, now: datetime) -> tuple[tuple[str, Commitment], ...]:
+def _members(driver: sqlite3.Connection, wanted: Wanted) -> tuple[Member, ...]:
+    groups = {(lender, group) for lender, _, group in wanted.companies if group is not None}
+    for lender, values in _by_lender((lender, uscc) for lender, uscc, _ in wanted.companies):
+        groups |= {(lender, group) for (group,) in driver.execute(_GROUPS_OF, (lender, values))}
+    return tuple(
+        member for lender, values in _by_lender(groups) for member in driver.execute(_MEMBERS_OF, (lender, values))
+    )
+
+
+def _commitments(
+    driver: sqlite3.Connection, wanted: Wanted, members: Iterable[Member], now: datetime
+) -> tuple[tuple[str, Commitment], ...]:
     # A day in Shanghai begins before it does in UTC, so the day before in UTC is early enough for any decision.
     since = (now - timedelta(days=1)).date().isoformat()
     of = {
-        "uscc": [(lender, uscc) for lender, uscc, _ in wanted.companies],
-        "group_id": [(lender, group) for lender, _, group in wanted.companies if group is not None],
+        "uscc": [(lender, uscc) for lender, uscc, _ in (*wanted.companies, *members)],
         # The same application may have been for another company before: its offer is superseded all the same.
         "application_id": wanted.applications,
     }
@@ -256,19 +276,8 @@ def _commitments(driver: sqlite3.Connection, wanted: Wanted, now: datetime) -> t
     for column, pairs in of.items():
         for lender, values in _by_lender(pairs):
             for row in driver.execute(_OPEN_OF[column], (lender, values, since)):
-                found[row[0]] = (lender, _commitment(*row))
+                found[row[0]] = (lender, to_commitment(*row))
     return tuple(found.values())
-
-
-def _commitment(
-    offer_id: str, application_id: str, product: str, uscc: str, group_id: str | None, credit_limit: int,
-    counts_until: str, credit_approved: int,
-) -> Commitment:  # fmt: skip
-    return Commitment(
-        offer_id=offer_id, application_id=application_id, product=product, uscc=uscc, group_id=group_id,
-        credit_limit=Yuan(credit_limit), counts_until=date.fromisoformat(counts_until),
-        credit_approved=bool(credit_approved),
-    )  # fmt: skip
 
 
 def _by_lender(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
@@ -286,6 +295,7 @@ def _insert_into(table: Any) -> str:
 
 _INSERT = {table: _insert_into(table) for table in (LOG_ENTRY, DECISION, OFFER, CHECKPOINT)}
 _NEW_TERMS = f"{_insert_into(TERMS)} ON CONFLICT DO NOTHING"
+_JOIN = f"{_insert_into(GROUP_MEMBER)} ON CONFLICT DO UPDATE SET is_member = TRUE"
 _SUPERSEDE = "UPDATE offer SET superseded_by = ? WHERE offer_id = ?"
 _MOVE_HEAD = (
     "INSERT INTO log_head (lender, size, frontier, recorded_at) VALUES (?, ?, ?, ?) ON CONFLICT (lender) DO UPDATE "
@@ -301,6 +311,7 @@ def _write(driver: sqlite3.Connection, sealed: Sealed, known_terms: set[str]) ->
     driver.executemany(_INSERT[OFFER], born)
     driver.executemany(_SUPERSEDE, [(by, offer) for offer, by in closed])
     driver.executemany(_INSERT[CHECKPOINT], checkpoint_rows(sealed))
+    driver.executemany(_JOIN, member_rows(sealed))
     driver.executemany(_MOVE_HEAD, [(head.lender, *head_values(head)) for head in sealed.heads])
     if sealed.acts is not None:
         for step in act_statements.writing(sealed.acts):

@@ -32,6 +32,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     or_,
+    type_coerce,
 )
 from sqlalchemy.types import TypeEngine
 
@@ -95,6 +96,11 @@ class Day(TypeDecorator[date]):
 def as_stored(kind: TypeEngine[Any]) -> TypeEngine[Any]:
     """This function will return the type of what the database itself holds, without any conversion."""
     return kind.impl_instance if isinstance(kind, TypeDecorator) else kind
+
+
+def as_stored_in(column: Column[Any]) -> ColumnElement[Any]:
+    """This function will return the column as the database itself holds it, without any conversion."""
+    return type_coerce(column, as_stored(column.type))
 
 
 # Names follow a rule, so that a later migration can name what it drops on every database.
@@ -187,8 +193,32 @@ OFFER = Table(
     Column("superseded_by", _ID),
     PrimaryKeyConstraint("offer_id"),
     Index(None, "uscc", "lender"),
-    Index(None, "group_id", "lender"),
     Index(None, "application_id", "lender"),
+)
+
+# What an offer counts as since its first event: what the table of offers says of it is what was decided.
+CREDIT_LINE = Table(
+    "credit_line",
+    METADATA,
+    Column("offer_id", _ID, nullable=False),
+    Column("lender", _NAME, nullable=False),
+    Column("credit_limit", BigInteger, nullable=False),
+    Column("counts_until", Day, nullable=False),
+    Column("credit_approved", Boolean(create_constraint=False), nullable=False),
+    Column("outstanding", BigInteger, nullable=False),
+    PrimaryKeyConstraint("offer_id"),
+)
+
+# Which company was ever seen with, or registered in, which group: leaving the group out of a request does not leave it.
+GROUP_MEMBER = Table(
+    "group_member",
+    METADATA,
+    Column("uscc", String(18), nullable=False),
+    Column("lender", _NAME, nullable=False),
+    Column("group_id", _NAME, nullable=False),
+    Column("is_member", Boolean(create_constraint=False), nullable=False),
+    PrimaryKeyConstraint("uscc", "lender", "group_id"),
+    Index(None, "group_id", "lender"),
 )
 
 # What stands on a log besides decisions; what an act says is in its record.
