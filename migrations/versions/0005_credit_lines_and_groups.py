@@ -6,8 +6,8 @@ A group's offers are found by its members from now on, so that the index by grou
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
