@@ -94,8 +94,8 @@ def approve(key: str, offer_id: str) -> Approve:
     return Approve(lender="icbc", subject=offer_id, idempotency_key=key, document=b"{}", submitted_by="core")
 
 
-def asked(key: str, **changes: object) -> Submission:
-    sent = canonical_bytes(sound(PRODUCT, **changes))
+def asked(key: str, product: str = PRODUCT, **changes: object) -> Submission:
+    sent = canonical_bytes(sound(product, **changes))
     return submission_of(sent, application_from_bytes(sent), idempotency_key=key, submitted_by="los")
 
 
@@ -236,8 +236,8 @@ class TestAGroup:
         assert sorted(c.application_id for c in found) == ["A1", "B1"]
 
     async def test_of_another_lender_is_another_group(self, bank: Bank):
-        other = sound("boc/zhongkai-innovation-points-loan", company__group_id="G", company__uscc=A)
-        await bank.write(submission_of(other, idempotency_key="k1", submitted_by="los"))
+        product = "boc/zhongkai-innovation-points-loan"
+        await bank.write(asked("k1", product, company__group_id="G", company__uscc=A))
 
         await bank.write(asked("k2", application_id="B1", company__uscc=B, company__group_id="G"))
 
