@@ -79,7 +79,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 previews=database.previews,
                 catalogues=database.catalogue,
                 catalogue=catalogue,
-                keys=SignIn(database.keys, clock=lambda: (clock or utc_now)().timestamp()),
+                keys=_sign_in(settings, database, clock or utc_now),
                 metrics=metrics,
                 cursor_key=signer.derived("jifendai cursor"),
                 now=clock or utc_now,
@@ -139,8 +139,20 @@ class _Counted:
 
 async def _recorded_lenders(database: Database) -> tuple[str, ...]:
     # A database that is not ready yet holds nothing that anybody could read.
-    recorded = () if await database.ready() else await database.trail.lenders()
+    recorded = () if await database.ready() else await database.decisions.lenders()
     return tuple(lender for lender in recorded if lender != OPERATOR)
+
+
+def _sign_in(settings: Settings, database: Database, clock: Clock) -> SignIn:
+    def seconds() -> float:
+        return clock().timestamp()
+
+    if settings.tokens is None:
+        return SignIn(database.keys, clock=seconds)
+    # Imported here: an installation without an identity provider starts without what verifies tokens.
+    from app.adapters.token_reader import open_token_reader
+
+    return SignIn(database.keys, open_token_reader(settings.tokens, clock=seconds), clock=seconds)
 
 
 # ---- demo mode -------------------------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from app.adapters.token_rules import TokenRules, token_rules
+
 DEMO_LOG_NAME: Final = "demo.jifendai.example"
 BUILT_IN_CATALOGUE: Final = Path(__file__).parent / "products"
 # A log's name begins every checkpoint (C2SP signed note): no spaces, no plus sign.
@@ -45,6 +47,8 @@ class Settings:
     previous_signing_key_file: Path | None = None
     forwarded_allow_ips: str = ""
     sm3: bool = False
+    tokens: TokenRules | None = None
+    token_faults: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -60,6 +64,7 @@ class Settings:
         if faults:
             raise SettingsRefused(tuple(faults))
         data_dir = Path(sent("DATA_DIR", "var"))
+        tokens, token_faults = token_rules(sent)
         key_file, previous = sent("SIGNING_KEY_FILE", ""), sent("PREVIOUS_SIGNING_KEY_FILE", "")
         return cls(
             host=sent("HOST", "127.0.0.1"),
@@ -74,6 +79,8 @@ class Settings:
             previous_signing_key_file=Path(previous) if previous else None,
             forwarded_allow_ips=sent("FORWARDED_ALLOW_IPS", ""),
             sm3=sm3,
+            tokens=tokens,
+            token_faults=token_faults,
         )
 
     @property
@@ -90,7 +97,7 @@ class Settings:
         """This function will return the well-known mistakes, each with how to mend it; none in demo mode but for real
         faults.
         """
-        found = []
+        found = list(self.token_faults)
         if not self.catalogue_dir.is_dir():
             found.append(
                 f"JIFENDAI_CATALOGUE_DIR: there is no folder {self.catalogue_dir}; name the one with codes.yaml. "

@@ -29,9 +29,11 @@ from app.usecases.operator_log import OperatorRecords
 Clock = Callable[[], datetime]
 
 
-def demo_settings(data_dir: Path, database_url: str | None = None) -> Settings:
-    """This function will return the settings of a demonstration in that folder."""
-    given = {} if database_url is None else {"JIFENDAI_DATABASE_URL": database_url}
+def demo_settings(data_dir: Path, database_url: str | None = None, **more: str) -> Settings:
+    """This function will return the settings of a demonstration in that folder, with more variables JIFENDAI_…"""
+    given = {f"JIFENDAI_{name}": value for name, value in more.items()}
+    if database_url is not None:
+        given["JIFENDAI_DATABASE_URL"] = database_url
     return Settings.from_environment({"JIFENDAI_DEMO": "1", "JIFENDAI_DATA_DIR": str(data_dir), **given})
 
 

@@ -274,6 +274,10 @@ class MemoryDecisionLog:
         ]
         return tuple(sorted(rows, key=lambda row: (row.recorded_at, row.decision_id), reverse=True)[:limit])
 
+    async def lenders(self) -> tuple[str, ...]:
+        """This function will return every lender that has a log, by id."""
+        return tuple(sorted(self._tables.heads))
+
     async def checkpoint_over(self, lender: str, index: int) -> SignedCheckpoint:
         """This function will return the first checkpoint that covers the record. Raises LookupError."""
         covering = [c for c in self._tables.checkpoints if c.lender == lender and c.size > index]

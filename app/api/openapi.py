@@ -54,7 +54,9 @@ _TAGS: Final = (
     ("operations", "运行状况。Health and metrics."),
 )
 
-_KEYED: Final = ("actor-not-valid", "unauthenticated", "forbidden", "store-unavailable", "internal-error")
+_KEYED: Final = (
+    "actor-not-valid", "unauthenticated", "forbidden", "store-unavailable", "tokens-unavailable", "internal-error",
+)  # fmt: skip
 _BODY: Final = ("malformed-json", "body-too-large", "unsupported-media-type", "invalid-request")
 _CODES: Final = ("unknown-product", "unknown-code", "fact-from-the-future")
 _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {

@@ -131,6 +131,10 @@ _TABLE: Final = (
          "Nothing was written. Try again after Retry-After, with the same Idempotency-Key."),
     Kind("not-ready", 503, "尚未就绪", "Not ready",
          "请按说明处理后重试。", "Do as the detail says and try again."),
+    Kind("tokens-unavailable", 503, "暂时无法验证令牌", "Tokens cannot be verified at present",
+         "尚未取得身份平台的公钥。请在 Retry-After 之后重试，或使用 API 密钥；运维人员请检查 JIFENDAI_TOKEN_KEYS_URL。",
+         "The identity provider's public keys have not been read yet. Try again after Retry-After, or use an API key; "
+         "the operator checks JIFENDAI_TOKEN_KEYS_URL."),
     Kind("catalogue-not-active", 503, "没有生效的产品目录", "No catalogue is active here",
          "本实例没有现行生效的产品目录。请运维人员执行 `jifendai catalogue activate` 或更新目录文件。",
          "This instance does not have the active catalogue. The operator runs `jifendai catalogue activate` "
@@ -143,6 +147,7 @@ RETRY_AFTER_S: Final = {
     "store-unavailable": "2",
     "desk-full": "1",
     "not-ready": "5",
+    "tokens-unavailable": "10",
     "catalogue-not-active": "5",
 }
 # What the framework raises by itself, by status.
@@ -312,6 +317,7 @@ OBSTACLES: Final[Mapping[str, str]] = {
     "CommitUnknown": "commit-unknown",
     "StoreUnavailable": "store-unavailable",
     "KeysChanged": "store-unavailable",
+    "ProviderUnavailable": "tokens-unavailable",
     "DeskFull": "desk-full",
 }
 

@@ -49,3 +49,7 @@ class CatalogueNotActive(Obstacle):
 
 class KeysChanged(Obstacle):
     """API keys have changed since the caller's was looked at; it is looked at again, and nobody is told of this."""
+
+
+class ProviderUnavailable(Obstacle):
+    """The identity provider's keys could not be read so far, so that no token can be verified."""

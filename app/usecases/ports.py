@@ -265,6 +265,10 @@ class DecisionLog(Protocol):
         """This function will return up to `limit` rows, newest first, strictly after the given position."""
         ...
 
+    async def lenders(self) -> tuple[str, ...]:
+        """This function will return every lender that has a log, by id; the operator's own counts as one."""
+        ...
+
     async def checkpoint_over(self, lender: str, index: int) -> SignedCheckpoint:
         """This function will return the first checkpoint of that log that covers the record. Raises LookupError."""
         ...

@@ -39,5 +39,5 @@ class Tokens(Protocol):
         ...
 
     async def bearer(self, token: str) -> TokenBearer:
-        """This function will verify the token. Raises TokenRefused."""
+        """This function will verify the token. Raises TokenRefused, ProviderUnavailable."""
         ...

@@ -66,6 +66,11 @@ class DecisionLog:
 
         return await self._store.read(found, lenders=asked.lenders)
 
+    async def lenders(self) -> tuple[str, ...]:
+        """This function will return every lender that has a log, by id."""
+        query = select(LOG_HEAD.c.lender).order_by(LOG_HEAD.c.lender)
+        return await self._store.read(lambda c: tuple(c.execute(query).scalars()), lenders=EVERY_LENDER)
+
     async def checkpoint_over(self, lender: str, index: int) -> SignedCheckpoint:
         """This function will return the first checkpoint that covers the record. Raises LookupError."""
         query = (
