@@ -43,6 +43,10 @@ class RecordTooLarge(Obstacle):
     """The record would not fit into a log entry."""
 
 
+class ExportsBusy(Obstacle):
+    """As many exports run as may at a time."""
+
+
 class CatalogueNotActive(Obstacle):
     """This replica does not hold the active edition of the catalogue; it must not decide."""
 
