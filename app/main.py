@@ -21,6 +21,7 @@ from app.adapters.clock import utc_now
 from app.adapters.database import Database, migrate, open_database
 from app.adapters.demo import demo_keys, seed, seeded_cases
 from app.adapters.desk import Desk
+from app.adapters.export_files import ExportFiles
 from app.adapters.follower import Follower
 from app.adapters.identifiers import new_uuid7
 from app.adapters.metrics import Metrics
@@ -76,6 +77,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 decisions=database.decisions,
                 acts=database.acts,
                 search=database.search,
+                exports=ExportFiles(settings.data_dir),
                 previews=database.previews,
                 catalogues=database.catalogue,
                 catalogue=catalogue,

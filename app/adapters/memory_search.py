@@ -19,6 +19,7 @@ _NO_FIGURE = -(2**63)
 class _Held(NamedTuple):
     row: DecisionRow
     figures: Figures
+    record: bytes
 
 
 class MemoryDecisionSearch:
@@ -35,7 +36,7 @@ class MemoryDecisionSearch:
     ) -> SearchPage:
         """This function will return up to `limit` rows from the position on."""
         newest = sort is not Sort.OLDEST
-        held = [_Held(row, figures_of(row, record)) for row, record in self._every()]
+        held = [_Held(row, figures_of(row, record), record) for row, record in self._every()]
         held = [one for one in held if asked.holds(one.figures)]
         if position is None:
             last = {one.row.lender: one.row.index for one in sorted(held, key=lambda one: one.row.index)}
@@ -63,10 +64,10 @@ class MemoryDecisionSearch:
                 figure, lender, index = key(shown[-1])
                 following = Position(places, (None if figure == _NO_FIGURE else figure, lender, index))
         count = Count(len(held), exact=True) if counted else None
-        return SearchPage(tuple(self._found(one.row) for one in shown), following, count=count)
+        return SearchPage(tuple(self._found(one.row, one.record) for one in shown), following, count=count)
 
-    def _found(self, row: DecisionRow) -> FoundRow:
-        return FoundRow(row.decision_id, row.lender, row.index, row.recorded_at, self._answer(row))
+    def _found(self, row: DecisionRow, record: bytes) -> FoundRow:
+        return FoundRow(row.decision_id, row.lender, row.index, row.recorded_at, self._answer(row), record)
 
 
 def figures_of(row: DecisionRow, record: bytes) -> Figures:

@@ -29,6 +29,8 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "get_decision": _READERS,
     "get_receipt": _READERS,
     "explain_decision": _READERS,
+    # A file leaves the house: not with a loan system's key.
+    "export_decisions": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
     "replay_decision": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
     "list_previews": frozenset({Role.RISK_ANALYST, Role.AUDITOR}),
     # Whoever keeps checkpoints outside the installation may be anyone; there is no company in them.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import logging
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Final, Protocol, get_args, get_origin, get_type_hints
@@ -32,6 +32,7 @@ from app.usecases.acts import Act, Acts
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer
+from app.usecases.export import Exported
 from app.usecases.operator_log import OperatorLog
 from app.usecases.ports import CatalogueBook, DecisionLog, Identifiers, PreviewLog, Submission
 from app.usecases.receipt import Receipts
@@ -47,6 +48,14 @@ class Desk(Protocol):
 
     def submit(self, submission: Submission | Act) -> Awaitable[Answer]:
         """This function will decide the application, or the act; what it gives is awaited for the answer."""
+        ...
+
+
+class ExportFiles(Protocol):
+    """What makes files of exported pages."""
+
+    def stream(self, form: str, pages: AsyncIterator[Exported]) -> AsyncGenerator[bytes, None]:
+        """This function will give the file's bytes. Raises ExportsBusy before the first of them where too many run."""
         ...
 
 
@@ -78,6 +87,7 @@ class Services:
     decisions: DecisionLog
     acts: Acts
     search: DecisionSearch
+    exports: ExportFiles
     previews: PreviewLog
     catalogues: CatalogueBook
     catalogue: ActiveCatalogue

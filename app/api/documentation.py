@@ -16,7 +16,7 @@ import orjson
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from app.api import catalogue, decisions, explaining, logs, operations, searching
+from app.api import catalogue, decisions, explaining, exporting, logs, operations, searching
 from app.api.calls import LeanRoute, ThisCall
 from app.api.openapi import PUBLISHED_ON, openapi_document, written_as_yaml
 from app.api.problems import Problem
@@ -39,6 +39,8 @@ _PAGE_POLICY: Final = (
 router = APIRouter(route_class=LeanRoute)
 ROUTES: Final = (
     *searching.router.routes,
+    # Before what takes any path below /v1/decisions/ for a decision's.
+    *exporting.router.routes,
     *decisions.router.routes,
     *explaining.router.routes,
     *logs.router.routes,

@@ -68,6 +68,7 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "list_decisions": ("cursor-not-valid", "invalid-request", *_KEYED),
     "get_decision": ("not-found", "invalid-request", *_KEYED),
     "get_receipt": ("not-found", "invalid-request", *_KEYED),
+    "export_decisions": ("invalid-request", "exports-busy", *_KEYED),
     "explain_decision": ("not-found", "invalid-request", "not-explainable", *_KEYED),
     "replay_decision": ("not-found", "invalid-request", "not-replayable", *_KEYED),
     "list_previews": ("invalid-request", *_KEYED),

@@ -63,7 +63,11 @@ def search_of(call: Call, query: DecisionFilters) -> Search:
     """This function will return what is asked for, within the caller's scope. Raises Problem (422) for a range that
     ends before it begins.
     """
-    scope = call.caller.scope(call.services.lenders)
+    return search_within(call.caller.scope(call.services.lenders), query)
+
+
+def search_within(scope: tuple[str, ...], query: DecisionFilters) -> Search:
+    """This function will do the same for a scope that is known."""
     if query.lender is not None:
         scope = tuple(entry for entry in scope if entry.partition("/")[0] == query.lender)
     return Search(

@@ -119,13 +119,14 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class FoundRow:
-    """One decision of a page."""
+    """One decision of a page; its answer is found in its record."""
 
     decision_id: str
     lender: str
     index: int
     recorded_at: datetime
     answer: bytes
+    record: bytes
 
 
 @dataclass(frozen=True, slots=True)

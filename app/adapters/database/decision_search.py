@@ -227,7 +227,7 @@ def _read(connection: Connection, places: Sequence[_Place]) -> tuple[FoundRow, .
     for lender, group in groupby(sorted(places), key=itemgetter(0)):
         here = {"lender": lender, "places": [index for _, index in group]}
         for index, decision_id, at, *answer in connection.execute(_ROWS, here):
-            found[lender, index] = FoundRow(decision_id, lender, index, at, answer_in(*answer))
+            found[lender, index] = FoundRow(decision_id, lender, index, at, answer_in(*answer), answer[0])
     return tuple(found[place] for place in places if place in found)
 
 
