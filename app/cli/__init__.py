@@ -22,6 +22,13 @@ from app.settings import SettingsRefused
 CarryOut = Callable[[argparse.Namespace], int | None]
 
 
+DECISION_FILTERS = (
+    "lender", "branch", "zone", "product", "stage", "outcome", "reason", "decisive", "assumption", "uscc",
+    "application_id", "score_min", "score_max", "requested_min", "requested_max", "credit_limit_min",
+    "credit_limit_max", "decided_from", "decided_until", "recorded_from", "recorded_until",
+)  # fmt: skip
+"""What a search may ask for, as options; a test holds these to the contract's filters."""
+
 _NAMES_AN_INSTALLATION = {"JIFENDAI_SIGNING_KEY_FILE", "JIFENDAI_LOG_NAME", "JIFENDAI_DATABASE_URL"}
 
 
@@ -239,6 +246,23 @@ def _log_commands(commands: Any, verify: Any) -> None:
     log = _command(
         export, "log", _in("exporting", "export"), "把整个日志导出为 C2SP tlog-tiles，可增量续传",
         "write a whole log as C2SP tlog-tiles; repeated, it goes on where it was",
+    )  # fmt: skip
+    decisions = _command(
+        export, "decisions", _in("exporting_decisions", "export"), "导出查到的决策为 CSV、XLSX、Parquet 或 JSON 行",
+        "write the decisions that a search finds as CSV, XLSX, Parquet or JSON lines",
+    )  # fmt: skip
+    decisions.add_argument("--format", help="csv, xlsx, parquet or jsonl; by --output if absent 文件格式")
+    decisions.add_argument("--output", type=Path, metavar="FILE", help="into this file 输出到文件")
+    for name in DECISION_FILTERS:
+        decisions.add_argument(f"--{name.replace('_', '-')}", metavar="VALUE", help=f"as {name} in the API 筛选条件")
+    rows = _command(
+        verify, "rows", _in("verifying_rows", "rows"), "以日志核验导出的决策文件",
+        "check a file of exported decisions, row by row, against the log in the database",
+    )  # fmt: skip
+    rows.add_argument("file", type=Path, metavar="FILE", help=".csv, .jsonl or .parquet 导出的文件")
+    rows.add_argument(
+        "--vkey", action="append", default=[], metavar="KEY",
+        help="the logs' public keys, repeatable; the installation's own if absent 验证公钥，缺省为本安装的密钥",
     )  # fmt: skip
     log.add_argument("lender", help="whose log, or operator 机构代码，或 operator")
     log.add_argument("--to", type=Path, required=True, metavar="DIR", help="the folder, one for each log 目标文件夹")
