@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from app.audit.application import application_from_document
 from app.usecases.days import day_in_shanghai
 from app.usecases.decide import submission_of
+from app.usecases.ports import Submission
 from benchmarks.companies import applications
 from tests.applications import deciding_products, terms_of
 from tests.service import demo_settings, running
@@ -40,15 +42,14 @@ async def fill(folder: Path, count: int) -> None:
             share = count // len(products) + (number < count % len(products))
             made = applications(terms_of(product), on=on, count=share, seed=1, first_number=number * 10_000_000)
             while batch := list(islice(made, 256)):
-                asked = (
-                    submission_of(document, idempotency_key=document["application_id"], submitted_by="soak")
-                    for document in (_named(document, number) for document in batch)
-                )
-                await asyncio.gather(*map(desk.submit, asked))
+                await asyncio.gather(*(desk.submit(_submission(document, number)) for document in batch))
 
 
-def _named(document: dict, number: int) -> dict:
-    return document | {"application_id": f"{document['application_id']}-{number}"}
+def _submission(document: dict, number: int) -> Submission:
+    name = f"{document['application_id']}-{number}"
+    document = document | {"application_id": name}
+    read = application_from_document(document)
+    return submission_of(document, read, idempotency_key=name, submitted_by="soak")
 
 
 @pytest.fixture(scope="module")
