@@ -121,7 +121,8 @@ def openapi_yaml() -> str:
 
 def open_desk(book: Book, room: Room, metrics: Metrics) -> Desk[Answer | Obstacle]:
     """This function will return the desk that decides in `room` and writes into `book`, counted by `metrics`."""
-    desk = Desk(_Counted(book, metrics), wanted=wanted, seal=partial(seal_batch, room=room), observer=metrics)
+    reads = partial(wanted, pools=room.catalogue.pools_reserved_from)
+    desk = Desk(_Counted(book, metrics), wanted=reads, seal=partial(seal_batch, room=room), observer=metrics)
     metrics.watch_queue(lambda: desk.waiting)
     return desk
 

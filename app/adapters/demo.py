@@ -91,7 +91,8 @@ async def seed(
     for case in cases:
         ids = iter((case.decision_id, case.decision_id[:-1] + "f"))
         room = Room(catalogue, partial(next, ids), signer, log_name)
-        desk = Desk(book, wanted=wanted, seal=partial(seal, room=room))
+        reads = partial(wanted, pools=room.catalogue.pools_reserved_from)
+        desk = Desk(book, wanted=reads, seal=partial(seal, room=room))
         await desk.submit(_submission(case))
     return len(cases)
 

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Generic, Protocol, TypeVar
 
-from app.usecases.acts import Act
+from app.usecases.acts import Act, MoreWanted
+from app.usecases.cover import with_rows
 from app.usecases.ports import BatchState, Book, CommitUnknown, Sealed, StoreUnavailable, Submission, Wanted
 
 _Answer = TypeVar("_Answer", covariant=True)
@@ -162,7 +163,7 @@ class Desk(Generic[_Answer]):
 
         began = perf_counter()
         try:
-            await self._book.transact(self._wanted(submissions), seal)
+            await self._transact_whole(submissions, seal)
         except Exception as error:
             if self._observer is not None:
                 self._observer.batch_failed(len(submissions), error)
@@ -172,6 +173,22 @@ class Desk(Generic[_Answer]):
         if self._observer is not None:
             self._observer.batch_written(len(submissions), seconds, len(self._queue))
         return results
+
+    async def _transact_whole(
+        self, submissions: Sequence[Submission | Act], seal: Callable[[BatchState], Sealed]
+    ) -> None:
+        """Asked anew for as long as what was read tells of more that must be."""
+        wanted, more = self._wanted(submissions), ()
+        while True:
+            try:
+                await self._book.transact(wanted, seal)
+            except MoreWanted as missing:
+                if set(missing.lookups) <= set(more):
+                    raise
+                more = tuple(dict.fromkeys((*more, *missing.lookups)))
+                wanted = with_rows(self._wanted(submissions), more)
+            else:
+                return
 
     def _full(self) -> DeskFull:
         waiting = len(self._queue)

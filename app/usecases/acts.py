@@ -34,6 +34,7 @@ from app.domain.standing import Commitment
 
 if TYPE_CHECKING:
     from app.usecases.decide import Room
+    from app.usecases.pool_book import PoolChange, PoolsInBatch
     from app.usecases.ports import KeyedAnswer
 
 Value = str | int | bool | bytes | date | datetime | None
@@ -157,6 +158,15 @@ class Result:
     shown: Mapping[str, Document]
     commitments: tuple[Commitment, ...] = ()
     rows: tuple[Written, ...] = ()
+    pool_changes: tuple[PoolChange, ...] = ()
+
+
+class MoreWanted(Exception):
+    """Only what was read told what else must be read: the batch is undone and asked anew with these as well."""
+
+    def __init__(self, *lookups: Lookup) -> None:
+        super().__init__(*lookups)
+        self.lookups = lookups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +216,9 @@ class Work(Protocol):
 
     @property
     def room(self) -> Room: ...
+
+    @property
+    def pools(self) -> PoolsInBatch: ...
 
     def history(self, lender: str, subject: str) -> tuple[StoredAct, ...]:
         """This function will return the acts on a subject that was wanted, in the order of the log."""
@@ -288,8 +301,8 @@ class ActsInBatch:
         for written in result.rows:
             self._write(written)
 
-    def written(self) -> ActsWritten:
-        return ActsWritten(tuple(self._acts), tuple(self._commitments.values()), tuple(self._written))
+    def written(self, pools: tuple[Written, ...]) -> ActsWritten:
+        return ActsWritten(tuple(self._acts), tuple(self._commitments.values()), (*self._written, *pools))
 
     def _write(self, written: Written) -> None:
         self._written.append(written)

@@ -10,9 +10,12 @@ from datetime import date
 
 from app.audit.canonical import canonical_bytes, digest
 from app.domain.company import Application
+from app.domain.pool import PoolTerms
 from app.domain.terms import ProductTerms
 from app.products.catalog import Catalog
 from app.usecases.obstacles import UnknownCode
+
+_MOST_POOLS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,19 @@ class ActiveCatalogue:
         self.digest = digest(catalog.digest_source)
         # Terms are one object between two dates of change; holding them here keeps their identity from being reused.
         self._resolved: dict[int, ResolvedTerms] = {}
+
+        self.working_days = catalog.working_days()
+        self.pools_reserved_from = catalog.pools_reserved_from()
+        """By product, the pool from which its offers themselves reserve room."""
+        self._pools: dict[tuple[str, date], PoolTerms | None] = {}
+
+    def pool(self, pool_id: str, *, on: date) -> PoolTerms | None:
+        """This function will return a pool's terms on a day, None where there is no such pool."""
+        if len(self._pools) >= _MOST_POOLS:
+            self._pools.clear()
+        if (pool_id, on) not in self._pools:
+            self._pools[pool_id, on] = self.catalog.pool(pool_id, on=on)
+        return self._pools[pool_id, on]
 
     def terms(self, product: str, *, on: date) -> ResolvedTerms:
         """This function will return a product's terms on a day; raises UnknownProduct of the catalogue."""

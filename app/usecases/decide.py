@@ -7,7 +7,7 @@ batch is decided once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.audit.act_record import act_place, act_record, act_with_sm3
@@ -31,6 +31,7 @@ from app.products.catalog import UnknownProduct
 from app.rules.decide import EDITION, decide
 from app.usecases.acts import Act, ActRow, ActsInBatch, Lookup, OfferStanding, Row, StoredAct, wanted_of
 from app.usecases.catalogue import ActiveCatalogue, ResolvedTerms, check_codes
+from app.usecases.cover import Asker, covers_of, lookups_of, pool_changes, room_for, with_rows
 from app.usecases.days import check_days, day_in_shanghai
 from app.usecases.obstacles import (
     CatalogueNotActive,
@@ -41,6 +42,7 @@ from app.usecases.obstacles import (
     OfferAlreadyApproved,
     RecordTooLarge,
 )
+from app.usecases.pool_book import HeldCover, PoolsInBatch
 from app.usecases.ports import (
     BatchState,
     CheckpointSigner,
@@ -58,6 +60,8 @@ from app.usecases.ports import (
     Wanted,
     answer_in,
 )
+
+_NO_POOLS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +110,10 @@ def submission_of(
     return Submission(lender, idempotency_key, document, application, submitted_by, submitted_for, keys_seen)
 
 
-def wanted(batch: Sequence[Submission | Act]) -> Wanted:
-    """This function will say what must be locked and read before the batch can be sealed."""
+def wanted(batch: Sequence[Submission | Act], *, pools: Mapping[str, str] = _NO_POOLS) -> Wanted:
+    """This function will say what must be locked and read before the batch can be sealed. `pools` names, by product,
+    the pool from which its offers reserve.
+    """
     asked = [s for s in batch if type(s) is Submission]
     companies = {(s.lender, s.application.company.uscc, s.application.company.group_id): None for s in asked}
     applications = {(s.lender, s.application.application_id): None for s in asked}
@@ -116,13 +122,15 @@ def wanted(batch: Sequence[Submission | Act]) -> Wanted:
         acts = wanted_of(s for s in batch if type(s) is not Submission)
         companies |= dict.fromkeys(acts.companies)
         applications |= dict.fromkeys(acts.applications)
-    return Wanted(
+    lookups = lookups_of(((s.application.product, s.application.company.uscc) for s in asked), pools) if pools else ()
+    found = Wanted(
         lenders=tuple(sorted({s.lender for s in batch})),
         keys=tuple({(s.lender, s.idempotency_key): None for s in asked}),
         companies=tuple(companies),
         applications=tuple(applications),
         acts=acts,
     )
+    return with_rows(found, lookups) if lookups else found
 
 
 def seal(batch: Sequence[Submission | Act], state: BatchState, room: Room) -> SealedBatch:
@@ -226,6 +234,7 @@ class _Work:
         self._superseded: list[tuple[str, str]] = []
         self._terms: dict[str, bytes] = {}
         self._acts = None if state.acts is None else ActsInBatch(state.acts)
+        self.pools = None if state.acts is None else PoolsInBatch(state.acts.rows)
 
     def answer(self, submission: Submission | Act) -> Answer | Obstacle:
         if type(submission) is not Submission:
@@ -257,9 +266,15 @@ class _Work:
             if commitment.offer_id != replaces:
                 standing = standing.without(commitment.offer_id)
         standing = standing.live(self.on)
+        replaced = _replaced(standing, replaces, superseded)
+        cover = resolved.terms.risk_compensation
+        if cover is not None and cover.reserves_at_offer:
+            asker = Asker(lender, application.company.uscc, self.on, (*superseded, *replaced))
+            standing = replace(standing, pool=room_for(cover, asker, self.pools, self.room.catalogue))
         decision = decide(application, resolved.terms, standing, self.on)
-        ended = superseded if decision.offer is None else [*superseded, *_replaced(standing, replaces, superseded)]
-        return self._record(submission, resolved, standing, decision, ended)
+        ended = superseded if decision.offer is None else [*superseded, *replaced]
+        freed = covers_of(ended, self.pools, self.room.catalogue)
+        return self._record(submission, resolved, standing, decision, ended, freed)
 
     def _superseded_by(self, submission: Submission) -> list[Commitment]:
         """The application's own open offer, which the new decision takes the place of."""
@@ -276,6 +291,7 @@ class _Work:
         standing: Standing,
         decision: Decision,
         ended: list[Commitment],
+        freed: tuple[HeldCover, ...],
     ) -> Answer:
         application, lender, room = submission.application, submission.lender, self.room
         previous = self._previous.get((lender, application.application_id))
@@ -317,6 +333,9 @@ class _Work:
             self._superseded.append((commitment.offer_id, identity.decision_id))
         if decision.offer is not None:
             self._promise(submission, decision, identity)
+        holder = Asker(lender, application.company.uscc, self.on)
+        for change in pool_changes(decision, identity.decision_id, identity.offer_id, holder, freed):
+            self.pools.book(change, self.now)
         return Answer(body)
 
     def _promise(self, submission: Submission, decision: Decision, identity: Identity) -> None:
@@ -354,7 +373,7 @@ class _Work:
             heads=tuple(heads),
             checkpoints=tuple(checkpoints),
             members=tuple(self._joined),
-            acts=None if self._acts is None else self._acts.written(),
+            acts=None if self._acts is None else self._acts.written(self.pools.written()),
         )
 
     # ---- acts ------------------------------------------------------------------------------------------------------
@@ -414,6 +433,8 @@ class _Work:
         for commitment in result.commitments:
             self._promised.remove(lender, commitment)
             self._promised.add(lender, commitment)
+        for change in result.pool_changes:
+            self.pools.book(change, self.now)
         acts.add(row, stored, KeyedAnswer(act.fingerprint, body), result)
         return Answer(body)
 

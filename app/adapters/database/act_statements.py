@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from sqlalchemy import Boolean, LargeBinary
@@ -17,7 +18,18 @@ from sqlalchemy import Boolean, LargeBinary
 from app.adapters.database.tables import ACT, CREDIT_LINE, METADATA, Day, Instant, to_instant, to_microseconds
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
-from app.usecases.acts import ActRow, ActsRead, ActsWanted, ActsWritten, Lookup, OfferStanding, Row, StoredAct, Value
+from app.usecases.acts import (
+    ActRow,
+    ActsRead,
+    ActsWanted,
+    ActsWritten,
+    Lookup,
+    OfferStanding,
+    Row,
+    StoredAct,
+    Value,
+    Written,
+)
 from app.usecases.ports import KeyedAnswer, answer_in
 
 _AT_ONCE = 400
@@ -73,8 +85,11 @@ def reading(wanted: ActsWanted, *, locks: bool) -> Generator[Statement, Found, A
             offers[columns[0]] = OfferStanding(lender, to_commitment(*columns), superseded_by)
     # What is locked comes in one order everywhere, or two batches could wait for each other.
     rows: dict[Lookup, tuple[Row, ...]] = {}
-    for lookup in sorted(wanted.rows, key=lambda asked: (asked.table, asked.column, asked.value)):
-        rows[lookup] = to_rows(lookup.table, (yield _looking_up(lookup, locks)))
+    for alike in _alike(wanted.rows):
+        found: dict[Value, list[Row]] = {}
+        for row in to_rows(alike[0].table, (yield _looking_up(alike, locks))):
+            found.setdefault(row[alike[0].column], []).append(row)
+        rows |= {lookup: tuple(found.get(lookup.value, ())) for lookup in alike}
     return ActsRead(answered, history, offers, rows)
 
 
@@ -87,12 +102,13 @@ def writing(written: ActsWritten) -> Iterator[Statement]:
         yield Statement(_NO_LINE, (c.offer_id,))
         values = (int(c.credit_limit), c.counts_until.isoformat(), c.credit_approved, int(c.outstanding))
         yield Statement(line, (c.offer_id, lender, *values))
+    for table, names, alike in _new_rows(written.rows):
+        values = [_stored(value) for row in alike for value in row.values.values()]
+        yield Statement(_insert(names, table, len(alike)), tuple(values))
     for row in written.rows:
-        table = METADATA.tables[row.table]
-        values = [_stored(value) for value in row.values.values()]
-        if row.key is None:
-            yield Statement(_insert(tuple(row.values), row.table), tuple(values))
-        else:
+        if row.key is not None:
+            table = METADATA.tables[row.table]
+            values = [_stored(value) for value in row.values.values()]
             sets = ", ".join(f'"{table.columns[name].name}" = ?' for name in row.values)
             where = " AND ".join(f'"{table.columns[name].name}" = ?' for name in row.key)
             keyed = [_stored(value) for value in row.key.values()]
@@ -152,19 +168,53 @@ def _among(text: str, values: Sequence[str]) -> Statement:
     return Statement(text.format(", ".join("?" * len(values))), tuple(values))
 
 
-def _looking_up(lookup: Lookup, locks: bool) -> Statement:
-    table = METADATA.tables[lookup.table]
-    names = ", ".join(f'"{column.name}"' for column in table.columns)
-    keys = ", ".join(f'"{column.name}"' for column in table.primary_key)
-    text = f'SELECT {names} FROM {table.name} WHERE "{table.columns[lookup.column].name}" = ? ORDER BY {keys}'
-    return Statement(text + " FOR UPDATE" * (lookup.locked and locks), (lookup.value,))
+def _alike(lookups: Iterable[Lookup]) -> Iterator[list[Lookup]]:
+    """Lookups that one statement answers, in the order in which everybody locks."""
+    ordered = sorted(lookups, key=lambda asked: (asked.table, not asked.locked, asked.column, asked.value))
+    for _, group in groupby(ordered, key=lambda asked: (asked.table, asked.column, asked.locked)):
+        every = list(group)
+        for start in range(0, len(every), _AT_ONCE):
+            yield every[start : start + _AT_ONCE]
+
+
+def _looking_up(alike: Sequence[Lookup], locks: bool) -> Statement:
+    first = alike[0]
+    # Filled up to a power of two with the last of them: a driver remembers few statements.
+    values = tuple(lookup.value for lookup in alike)
+    values += values[-1:] * ((1 << (len(values) - 1).bit_length()) - len(values))
+    text = _looking_up_text(first.table, first.column, len(values)) + " FOR UPDATE" * (first.locked and locks)
+    return Statement(text, values)
 
 
 @cache
-def _insert(names: tuple[str, ...], table: str = "act") -> str:
+def _looking_up_text(name: str, column: str, values: int) -> str:
+    table = METADATA.tables[name]
+    names = ", ".join(f'"{column.name}"' for column in table.columns)
+    keys = ", ".join(f'"{column.name}"' for column in table.primary_key)
+    marks = ", ".join("?" * values)
+    return f'SELECT {names} FROM {table.name} WHERE "{table.columns[column].name}" IN ({marks}) ORDER BY {keys}'
+
+
+def _new_rows(rows: Iterable[Written]) -> Iterator[tuple[str, tuple[str, ...], list[Written]]]:
+    """New rows of one table and the same columns, as many at once as make few different statements."""
+    new: dict[tuple[str, tuple[str, ...]], list[Written]] = {}
+    for row in rows:
+        if row.key is None:
+            new.setdefault((row.table, tuple(row.values)), []).append(row)
+    for (table, names), every in new.items():
+        while every:
+            # The greatest power of two that there are, up to 64: a driver remembers few statements.
+            count = 1 << min(6, len(every).bit_length() - 1)
+            yield table, names, every[:count]
+            every = every[count:]
+
+
+@cache
+def _insert(names: tuple[str, ...], table: str = "act", rows: int = 1) -> str:
     known = METADATA.tables[table].columns
     columns = ", ".join(f'"{known[name].name}"' for name in names)
-    return f"INSERT INTO {table} ({columns}) VALUES ({', '.join('?' * len(names))})"
+    one = f"({', '.join('?' * len(names))})"
+    return f"INSERT INTO {table} ({columns}) VALUES {', '.join([one] * rows)}"
 
 
 def _act_values(act: ActRow) -> tuple[Any, ...]:

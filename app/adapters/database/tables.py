@@ -341,6 +341,96 @@ KEY_CHANGE = Table(
     PrimaryKeyConstraint("number"),
 )
 
+# Pools are shared by lenders: no row of them is one lender's own. `holder` is the lender who holds a cover.
+_TOTALS = ("paid_in", "reserved", "committed", "compensated", "recovered", "drawn")
+
+
+def _totals() -> tuple[Column[Any], ...]:
+    return tuple(Column(name, BigInteger, nullable=False) for name in _TOTALS)
+
+
+# `reserved_by_day` is what of `reserved` counts until which day, by holder, such as "2027-01-20/icbc:500": time alone
+# ends a reservation, and whoever asks for room must know without looking at every cover.
+POOL = Table(
+    "pool",
+    METADATA,
+    Column("pool_id", _NAME, nullable=False),
+    Column("entries", BigInteger, nullable=False),
+    *_totals(),
+    Column("reserved_by_day", Text, nullable=False),
+    Column("lifted_at", BigInteger),
+    PrimaryKeyConstraint("pool_id"),
+)
+
+POOL_HOLDER = Table(
+    "pool_holder",
+    METADATA,
+    Column("pool_id", _NAME, nullable=False),
+    Column("holder", _NAME, nullable=False),
+    *_totals(),
+    PrimaryKeyConstraint("pool_id", "holder"),
+)
+
+POOL_COVER = Table(
+    "pool_cover",
+    METADATA,
+    Column("offer_id", _ID, nullable=False),
+    Column("pool_id", _NAME, nullable=False),
+    Column("holder", _NAME, nullable=False),
+    Column("uscc", String(18), nullable=False),
+    Column("decision_id", _ID, nullable=False),
+    Column("share", String(32), nullable=False),
+    Column("shares", Text, nullable=False),
+    Column("covered", BigInteger, nullable=False),
+    Column("ever_covered", BigInteger, nullable=False),
+    Column("outstanding", BigInteger, nullable=False),
+    Column("undrawn", BigInteger, nullable=False),
+    Column("held_until", Day),
+    Column("promised", BigInteger, nullable=False),
+    Column("drawn", BigInteger, nullable=False),
+    Column("compensated", BigInteger, nullable=False),
+    Column("closed", Boolean(create_constraint=False), nullable=False),
+    PrimaryKeyConstraint("offer_id"),
+    Index(None, "uscc"),
+)
+
+POOL_ENTRY = Table(
+    "pool_entry",
+    METADATA,
+    Column("pool_id", _NAME, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("holder", _NAME),
+    Column("offer_id", _ID),
+    Column("decision_id", _ID),
+    Column("record_id", _ID, nullable=False),
+    *_totals(),
+    Column("value_on", Day, nullable=False),
+    Column("booked_at", Instant, nullable=False),
+    PrimaryKeyConstraint("pool_id", "number"),
+)
+
+POOL_CLAIM = Table(
+    "pool_claim",
+    METADATA,
+    Column("claim_id", _ID, nullable=False),
+    Column("pool_id", _NAME, nullable=False),
+    Column("holder", _NAME, nullable=False),
+    Column("offer_id", _ID, nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("principal", BigInteger, nullable=False),
+    Column("interest", BigInteger, nullable=False),
+    Column("since", Day, nullable=False),
+    Column("claimed_on", Day, nullable=False),
+    Column("review_until", Day),
+    Column("claimed_by", _NAME, nullable=False),
+    Column("borne", Text, nullable=False),
+    Column("recovered", BigInteger, nullable=False),
+    PrimaryKeyConstraint("claim_id"),
+    Index(None, "pool_id"),
+    Index(None, "offer_id"),
+)
+
 # What an answer is put together from, in the order in which `answer_in` takes it, and how a decision finds its record.
 ANSWER = (LOG_ENTRY.c.record, DECISION.c.answer_from, DECISION.c.answer_until, DECISION.c.place)
 RECORDED = and_(LOG_ENTRY.c.lender == DECISION.c.lender, LOG_ENTRY.c.index == DECISION.c.index)
