@@ -181,7 +181,8 @@ class Claim(PoolAct):
         if any(row["state"] == ClaimState.CLAIMED for row in work.rows(_claims_on(self.offer_id))):
             raise PoolRefused(PoolRefusal.CLAIM_OPEN, "/offer_id")
         offer = work.offer(self.offer_id)
-        outstanding = held.cover.outstanding if offer is None else max(held.cover.outstanding, offer.commitment.outstanding)
+        owing = Yuan(0) if offer is None else offer.commitment.outstanding
+        outstanding = max(held.cover.outstanding, owing)
         against = obstacle(held.cover, self.loss, terms.claims, outstanding=outstanding, on=work.on)
         if against is not None:
             raise _refused(against)
