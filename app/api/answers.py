@@ -280,12 +280,22 @@ class OperatorRecord(Answered):
     document: dict[str, Any] = Field(description="该种操作的内容。What belongs to an act of this kind.")
 
 
+class OperatorAct(Answered):
+    """运维方名下的事项，例如资金到位，见 docs/audit-record.md。An act on the operator's log, such as a contribution."""
+
+    format: Annotated[str, Field(pattern=r"^jifendai/[a-z-]+/[0-9]+$", max_length=64)]
+    subject: Name
+    submitted_by: Name
+    document: dict[str, Any] = Field(description="所发送的内容。The body as it was sent.")
+    result: dict[str, Any] = Field(description="结果。What it came to.")
+
+
 class OperatorRecordShown(Answered):
     """操作记录及其在日志中的位置。A record and its place in the operator's log."""
 
     index: Count
     leaf_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
-    record: OperatorRecord
+    record: OperatorRecord | OperatorAct
 
 
 class OperatorRecordPage(Answered):

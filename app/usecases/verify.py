@@ -195,7 +195,7 @@ class _Work:
                 f"record {leaf.index}: the SM3 digest in it is not that of its other members",
                 f"第 {leaf.index} 条记录：其中的 SM3 摘要与其余内容不符",
             )
-        elif self.log.lender == OPERATOR:
+        elif self.log.lender == OPERATOR and leaf.act is None:
             self._hold_act(leaf)
         else:
             self._hold_rows(leaf)
