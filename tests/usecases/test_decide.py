@@ -20,6 +20,7 @@ from app.audit.checkpoint import Signer, Verifier, open_checkpoint, sign_checkpo
 from app.audit.merkle import Frontier, leaf_hash
 from app.audit.record import LARGEST_RECORD
 from app.domain.standing import Commitment
+from app.usecases.acts import ActsRead
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.decide import Answer, Room, SealedBatch, seal, submission_of, wanted
 from app.usecases.obstacles import (
@@ -73,7 +74,9 @@ def state(**changes: object) -> BatchState:
 
 
 def sealed(*batch: Submission, **changes: object) -> SealedBatch:
-    return seal(batch, state(**changes), room())
+    asked_for = wanted(batch, pools=CATALOGUE.pools_reserved_from).acts
+    acts = None if asked_for is None else ActsRead(rows=dict.fromkeys(asked_for.rows, ()))
+    return seal(batch, state(**{"acts": acts, **changes}), room())
 
 
 def body(result: Answer | Obstacle) -> dict:
