@@ -83,7 +83,7 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "list_reasons": ("invalid-request", *_KEYED),
     "livez": ("invalid-request", "internal-error"),
     "readyz": ("invalid-request", "not-ready", "catalogue-not-active", "store-unavailable", "internal-error"),
-    "metrics": ("invalid-request", *_KEYED),
+    "metrics": ("not-found", "invalid-request", *_KEYED),
 }  # fmt: skip
 
 _DONE: Final = {
