@@ -49,6 +49,7 @@ class Settings:
     sm3: bool = False
     tokens: TokenRules | None = None
     token_faults: tuple[str, ...] = ()
+    retention_years: int = 10
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -60,6 +61,7 @@ class Settings:
 
         demo = _flag("DEMO", sent("DEMO", "0"), faults)
         sm3 = _flag("SM3", sent("SM3", "0"), faults)
+        retention_years = _years(sent("RETENTION_YEARS", "10"), faults)
         port = _port(sent("PORT", "8000"), faults)
         if faults:
             raise SettingsRefused(tuple(faults))
@@ -81,6 +83,7 @@ class Settings:
             sm3=sm3,
             tokens=tokens,
             token_faults=token_faults,
+            retention_years=retention_years,
         )
 
     @property
@@ -171,6 +174,16 @@ def _flag(name: str, text: str, faults: list[str]) -> bool:
     if text not in ("0", "1"):
         faults.append(f"JIFENDAI_{name}: 1 or 0. 取值为 1 或 0")
     return text == "1"
+
+
+def _years(text: str, faults: list[str]) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 3 and int(text) >= 10):
+        faults.append(
+            "JIFENDAI_RETENTION_YEARS: a whole number of years, 10 or more: the time for which records are kept may "
+            "only be lengthened. 保存年限只能延长，不得少于 10 年"
+        )
+        return 10
+    return int(text)
 
 
 def _port(text: str, faults: list[str]) -> int:

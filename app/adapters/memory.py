@@ -32,6 +32,7 @@ from app.usecases.ports import (
     OfferRow,
     PreviewRow,
     Previous,
+    PrunedPlace,
     Sealed,
     SignedCheckpoint,
     StoredDecision,
@@ -262,6 +263,10 @@ class MemoryDecisionLog:
         """This function will return the decision when it is within the scope, else None."""
         row = self._tables.decisions.get(decision_id)
         return self._stored(row) if row is not None and sees(lenders, row.lender, row.branch) else None
+
+    async def pruned(self, decision_id: str, lenders: Sequence[str]) -> PrunedPlace | None:
+        """This function will return nothing: nothing is ever pruned here."""
+        return None
 
     async def search(
         self, asked: DecisionFilter, *, limit: int, after: tuple[datetime, str] | None

@@ -34,7 +34,7 @@ from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer
 from app.usecases.export import Exported
 from app.usecases.operator_log import OperatorLog
-from app.usecases.ports import CatalogueBook, DecisionLog, Identifiers, PreviewLog, Submission
+from app.usecases.ports import CatalogueBook, DecisionLog, Identifiers, PreviewLog, StoredDecision, Submission
 from app.usecases.receipt import Receipts
 from app.usecases.search import DecisionSearch
 
@@ -144,6 +144,17 @@ class Call:
             _access_log.warning("refused", extra={"event": told})
             raise
         self.caller = caller
+
+    async def stored_decision(self, decision_id: str) -> StoredDecision:
+        """This function will return the decision if the caller may see it. Raises Problem (404, or 410 where retention
+        has removed it).
+        """
+        scope = self.caller.scope(self.services.lenders)
+        found = await self.services.decisions.find(decision_id, scope)
+        if found is None:
+            gone = await self.services.decisions.pruned(decision_id, scope)
+            raise Problem("not-found" if gone is None else "pruned")
+        return found
 
     def header_values(self, name: bytes) -> list[bytes]:
         """This function will return every value of the header of that lower-case name."""

@@ -97,9 +97,7 @@ async def preview_decision(call: ThisCall, application: PreviewRequest) -> Respo
 @router.get("/v1/decisions/{decision_id}", response_model=DecisionAnswer)
 async def get_decision(call: ThisCall, decision_id: Annotated[DecisionId, Path()]) -> Response:
     """读取一项决策 Read one decision"""
-    found = await call.services.decisions.find(decision_id, call.caller.scope(call.services.lenders))
-    if found is None:
-        raise Problem("not-found")
+    found = await call.stored_decision(decision_id)
     return Response(found.answer, media_type=JSON)
 
 
@@ -124,9 +122,7 @@ async def replay_decision(call: ThisCall, decision_id: Annotated[DecisionId, Pat
     From the recorded application, terms, standing and edition alone: a catalogue that came later changes nothing. No
     decision is made.
     """
-    found = await call.services.decisions.find(decision_id, call.caller.scope(call.services.lenders))
-    if found is None:
-        raise Problem("not-found")
+    found = await call.stored_decision(decision_id)
     try:
         differences = [asdict(difference) for difference in replay_stored(found)]
     except ValueError:

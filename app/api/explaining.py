@@ -53,9 +53,7 @@ async def explain_decision(
     Why this outcome, which component set the limit, each gate with what it requires and what it found, what would
     change it (each proved by deciding again), and where each figure comes from.
     """
-    found = await call.services.decisions.find(decision_id, call.caller.scope(call.services.lenders))
-    if found is None:
-        raise Problem("not-found")
+    found = await call.stored_decision(decision_id)
     try:
         explanation = explain(found)
     except ValueError:

@@ -84,6 +84,10 @@ _TABLE: Final = (
          "并升级到最新版本。",
          "Its record, its terms or its edition of the rules cannot be read here; they may have been changed. "
          "The operator runs `jifendai verify database`, and has the newest release."),
+    Kind("pruned", 410, "该决策的保存期已满", "The decision was kept for its time, and removed",
+         "其记录已按保存期规定清除；日志中保留其叶哈希，先前取得的回执仍可核验，也仍可索取回执。请勿重试。",
+         "Its record was removed when the time for which it is kept was over. Its leaf hash stays in the log: receipts "
+         "still verify, and can still be had. Do not ask again."),
     Kind("not-explainable", 409, "该决策无法说明", "The decision cannot be explained",
          "只说明能够重算出同样字节的决策；该记录无法读取，或与重算结果不符。不符之处见 POST /v1/decisions/{id}/replay，"
          "并请运维人员执行 `jifendai verify database`。",

@@ -93,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     _catalogue_commands(commands)
     _key_commands(commands)
     _log_commands(commands, _verify_commands(commands))
+    _retention_commands(commands)
     return parser
 
 
@@ -292,6 +293,31 @@ def _log_commands(commands: Any, verify: Any) -> None:
             "--checkpoint", type=Path, action="append", default=[], metavar="FILE",
             help="a checkpoint kept elsewhere, repeatable 另行保存的检查点，可重复",
         )  # fmt: skip
+
+
+def _retention_commands(commands: Any) -> None:
+    retention = _group(commands, "retention", "保存期限", "how long records are kept")
+    _command(
+        retention, "plan", _in("retaining", "plan"), "显示今日可清除与被保全的项目",
+        "show what may be pruned today, and what is held",
+    )  # fmt: skip
+    prune = _command(
+        retention, "prune", _in("retaining", "prune"), "清除保存期已满的项目，叶哈希保留",
+        "remove what was kept for its time; leaf hashes stay, and every proof verifies",
+    )  # fmt: skip
+    prune.add_argument("--yes", action="store_true", help="it cannot be undone 确认，不可恢复")
+    hold = _command(
+        retention, "hold", _in("retaining", "hold"), "保全：暂缓清除某企业或某决策",
+        "hold a company's cases, or one decision's, back from pruning",
+    )  # fmt: skip
+    of = hold.add_mutually_exclusive_group(required=True)
+    of.add_argument("--company", metavar="USCC", help="the company's code 统一社会信用代码")
+    of.add_argument("--decision", metavar="ID", help="one decision 决策编号")
+    release = _command(retention, "release", _in("retaining", "release"), "解除保全", "release a hold")
+    release.add_argument("id", metavar="HOLD", help="as `retention hold` showed it 保全编号")
+    for command in (hold, release):
+        command.add_argument("--reason", required=True, help="why, for the record 事由")
+        command.add_argument("--person", help="by whose word; this account if absent 提出人，缺省为当前账户")
 
 
 def _size(text: str) -> int:

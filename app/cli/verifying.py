@@ -125,6 +125,8 @@ async def _verify(trail: LogTrail, log: KnownLog) -> int:
     faults = _shown(log.origin, found.findings)
     sizes = ", ".join(f"{checkpoint.size:,}" for checkpoint in log.outside)
     against = f", held to the outside checkpoint of 对照外部检查点 {sizes}" if sizes else ""
+    if found.pruned:
+        against += f", {found.pruned:,} of them pruned 其中已按保存期清除 {found.pruned:,} 条"
     say(f"{log.origin}: {found.size:,} records 条记录{against}: {'NOT SOUND 不符' if faults else 'sound 相符'}")
     return faults
 

@@ -7,8 +7,8 @@ in a key of his own nor an epoch. It is cheap: an operator's log has a few recor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from app.audit import EvidenceError
 from app.audit.checkpoint import Verifier, open_checkpoint
@@ -17,6 +17,7 @@ from app.audit.operator_record import OPERATOR, Act, OperatorRecord, read_operat
 from app.audit.origin import origin_of
 from app.audit.strict_base64 import from_base64
 from app.usecases.ports import LogExtent, LogTrail
+from app.usecases.retention import pruned_in
 
 
 class OperatorLogNotSoundError(EvidenceError):
@@ -67,6 +68,8 @@ class KnownLogs:
     announced: tuple[bytes, ...] = ()
     retired: tuple[RetiredKey, ...] = ()
     epochs: tuple[Epoch, ...] = ()
+    pruned: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    """The indices of each log whose records retention has removed."""
 
     def of(self, lender: str) -> tuple[Epoch, ...]:
         """This function will return the epochs that were opened of one log, the oldest first."""
@@ -157,7 +160,13 @@ def _told(known: KnownLogs, records: Sequence[OperatorRecord]) -> KnownLogs:
             raise OperatorLogNotSoundError(
                 f"a record of {record.act} lacks what belongs to it", f"{record.act} 的记录缺少应有内容"
             ) from None
-    return KnownLogs(known.log_name, known.public_keys, tuple(announced), tuple(retired), tuple(epochs))
+    try:
+        pruned = pruned_in(records)
+    except (LookupError, TypeError, ValueError):
+        raise OperatorLogNotSoundError(
+            f"a record of {Act.RECORDS_PRUNED} lacks what belongs to it", f"{Act.RECORDS_PRUNED} 的记录缺少应有内容"
+        ) from None
+    return KnownLogs(known.log_name, known.public_keys, tuple(announced), tuple(retired), tuple(epochs), pruned)
 
 
 def _key(text: str) -> bytes:

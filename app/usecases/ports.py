@@ -227,6 +227,14 @@ class StoredDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class PrunedPlace:
+    """Where in a log a record stood that was removed when its time was over."""
+
+    lender: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionFilter:
     """What a search asks for; None means any. Dates are decided_on, from inclusive, until exclusive. `lenders` is the
     caller's scope (app/domain/access.py).
@@ -257,6 +265,12 @@ class DecisionLog(Protocol):
 
     async def find(self, decision_id: str, lenders: Sequence[str]) -> StoredDecision | None:
         """This function will return the decision when it is within the scope `lenders`, else None."""
+        ...
+
+    async def pruned(self, decision_id: str, lenders: Sequence[str]) -> PrunedPlace | None:
+        """This function will return where a decision stood that retention has removed; only whoever sees the whole of
+        the lender is told.
+        """
         ...
 
     async def search(
@@ -323,10 +337,14 @@ class StoredLeaf:
 
 @dataclass(frozen=True, slots=True)
 class StoredOffer:
-    """The row of an offer, every column by name, and the index of the decision that it says has superseded it."""
+    """The row of an offer, every column by name; the index of the decision that it says has superseded it, or whether
+    that one was pruned; and whether events have made a credit line of it.
+    """
 
     values: Mapping[str, Any]
     superseded_at: int | None
+    superseded_by_pruned: bool
+    has_line: bool
 
 
 @dataclass(frozen=True, slots=True)

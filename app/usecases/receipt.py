@@ -26,7 +26,7 @@ class Receipts:
 
     async def receipt(self, decision_id: str, lenders: tuple[str, ...]) -> str | None:
         """This function will return the receipt (C2SP tlog-proof) of a decision of those lenders, or None."""
-        found = await self._decisions.find(decision_id, lenders)
+        found = await self._decisions.find(decision_id, lenders) or await self._decisions.pruned(decision_id, lenders)
         if found is None:
             return None
         checkpoint = await self._decisions.checkpoint_over(found.lender, found.index)

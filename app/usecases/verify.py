@@ -59,6 +59,10 @@ class KnownLog:
         """This function will return the name under which the log of that size was signed."""
         return self.origin if self.known is None else self.known.origin_of_size(self.lender, size)
 
+    def was_pruned(self, index: int) -> bool:
+        """This function will say whether the operator's log tells that this record was pruned."""
+        return self.known is not None and index in self.known.pruned.get(self.lender, ())
+
     def verifiers_of_size(self, size: int) -> tuple[Verifier, ...]:
         """This function will return the keys that may have signed the log of that size."""
         return self.verifiers if self.known is None else self.known.verifiers(self.lender, size)
@@ -71,6 +75,8 @@ class Verified:
     origin: str
     size: int
     findings: tuple[Finding, ...]
+    pruned: int = 0
+    """How many of the records were pruned, so that their hashes alone were held to the tree."""
 
 
 async def verify_log(trail: LogTrail, log: KnownLog, told: Callable[[int, int], None]) -> Verified:
@@ -105,7 +111,7 @@ async def verify_log(trail: LogTrail, log: KnownLog, told: Callable[[int, int], 
             "was removed",
             f"{zh} 出现在列表中，但日志相应位置没有它的记录：系插入、移动，或其记录被删除",
         )
-    return Verified(log.origin, work.size, work.findings())
+    return Verified(log.origin, work.size, work.findings(), work.pruned)
 
 
 async def _hold_offers(trail: LogTrail, work: _Work, expected: Sequence[tuple[OfferRow, str | None]]) -> None:
@@ -147,6 +153,7 @@ class _Work:
     stored_row: Callable[[DecisionRow], Mapping[str, Any]]
     offers: OpenOffers = field(default_factory=OpenOffers)
     size: int = 0
+    pruned: int = 0
     stored: SignedCheckpoint | None = None
     """The next stored checkpoint that the tree has not reached."""
     _tree: Frontier = field(default_factory=Frontier)
@@ -185,6 +192,9 @@ class _Work:
         if leaf.index > self.size:
             self._has_gap = True
             self._miss(self.size, leaf.index)
+        if not leaf.record:
+            self._is_without_bytes(leaf)
+            return
         calculated = leaf_hash(leaf.record)
         # What a changed record says is held against nothing: that it was changed is said already.
         if calculated != leaf.leaf_hash:
@@ -201,6 +211,19 @@ class _Work:
             self._hold_rows(leaf)
         # The tree goes on with the stored hash: if that leads to the signed root, the named record alone was changed.
         self._hashes.append(leaf.leaf_hash if len(leaf.leaf_hash) == HASH_BYTES else calculated)
+        self.size = leaf.index + 1
+
+    def _is_without_bytes(self, leaf: StoredLeaf) -> None:
+        """A record that was pruned stands by its hash alone; the operator's log says that it was."""
+        if self.log.was_pruned(leaf.index):
+            self.pruned += 1
+        else:
+            self.find(
+                "missing",
+                f"the bytes of record {leaf.index} are missing: removed, and no record of pruning names it",
+                f"缺少第 {leaf.index} 条记录的内容：被删除，而操作日志中没有清除它的记载",
+            )
+        self._hashes.append(leaf.leaf_hash if len(leaf.leaf_hash) == HASH_BYTES else leaf_hash(b""))
         self.size = leaf.index + 1
 
     def _has_changed(self, leaf: StoredLeaf, calculated: bytes) -> None:

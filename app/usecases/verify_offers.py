@@ -87,9 +87,13 @@ async def hold_offers(
                 )
                 continue
             values = dict(found.values)
-            if superseded_by is None and found.superseded_at is not None and found.superseded_at >= until:
-                # A service that goes on writing has ended the offer since.
+            since = found.superseded_at is not None and found.superseded_at >= until
+            if superseded_by is None and (since or found.superseded_by_pruned):
+                # A service that goes on writing has ended the offer since; or what ended it was pruned.
                 values["superseded_by"] = None
+            if found.has_line:
+                # Events say until when it counts, and so whether there was anything to supersede.
+                values["superseded_by"] = superseded_by
             for column, told, due in differences(values, trail.stored_offer(offer, superseded_by)):
                 yield Finding(
                     f"offer {offer_id}: its {column} says {told}, the records say {due}: the row was changed",

@@ -20,6 +20,7 @@ from app.adapters.database.log_trail import LogTrail
 from app.adapters.database.migrate import is_current, migrate, missing_migrations
 from app.adapters.database.operator_log import OperatorLog
 from app.adapters.database.previews import PreviewLog
+from app.adapters.database.retention import Retention
 from app.adapters.database.search_blocks import SearchBlocks
 from app.adapters.database.sqlite import SqliteBook
 from app.adapters.database.store import NO_LENDER, Store
@@ -46,6 +47,7 @@ class Database:
         self.catalogue = CatalogueBook(store, clock)
         self.keys = KeyRing(store, clock)
         self.operator = OperatorLog(store, clock)
+        self.retention = Retention(store, clock)
 
     async def start(self) -> None:
         """This function will begin what runs beside the requests. It never fails: `ready` says what is missing."""

@@ -17,13 +17,25 @@ from sqlalchemy import Connection, Select, or_, select
 from app.adapters.database.act_statements import to_commitment
 from app.adapters.database.plain_book import OPEN_COMMITMENTS, members_of
 from app.adapters.database.store import EVERY_LENDER, NO_LENDER, Store
-from app.adapters.database.tables import ANSWER, CHECKPOINT, DECISION, LOG_ENTRY, LOG_HEAD, OFFER, RECORDED, TERMS, seen
+from app.adapters.database.tables import (
+    ANSWER,
+    CHECKPOINT,
+    DECISION,
+    LOG_ENTRY,
+    LOG_HEAD,
+    OFFER,
+    PRUNED_RECORD,
+    RECORDED,
+    TERMS,
+    seen,
+)
 from app.domain.access import branches_within, lenders_within
 from app.domain.standing import Commitment
 from app.usecases.ports import (
     DecisionFilter,
     KeyedAnswer,
     ListedDecision,
+    PrunedPlace,
     SignedCheckpoint,
     StoredDecision,
     answer_in,
@@ -47,6 +59,14 @@ class DecisionLog:
             return _to_stored(*row) if row else None
 
         return await self._store.read(found, lenders=lenders)
+
+    async def pruned(self, decision_id: str, lenders: Sequence[str]) -> PrunedPlace | None:
+        """This function will return where a decision stood that retention has removed."""
+        query = select(PRUNED_RECORD.c.lender, PRUNED_RECORD.c.index).where(
+            PRUNED_RECORD.c.record_id == decision_id, PRUNED_RECORD.c.lender.in_(lenders)
+        )
+        row = await self._store.read(lambda connection: connection.execute(query).first(), lenders=lenders)
+        return None if row is None else PrunedPlace(*row)
 
     async def search(
         self, asked: DecisionFilter, *, limit: int, after: tuple[datetime, str] | None

@@ -32,10 +32,12 @@ from app.adapters.database.store import EVERY_LENDER, NO_LENDER, Store
 from app.adapters.database.tables import (
     ACT,
     CHECKPOINT,
+    CREDIT_LINE,
     DECISION,
     LOG_ENTRY,
     LOG_HEAD,
     OFFER,
+    PRUNED_RECORD,
     TERMS,
     as_stored,
 )
@@ -156,8 +158,8 @@ class LogTrail:
         """This function will return the offers of those ids, by id; at most 500 are asked for."""
         rows = await self._rows(_OFFERS.where(OFFER.c.offer_id.in_(offer_ids)), EVERY_LENDER)
         return {
-            values["offer_id"]: StoredOffer(values, superseded_at)
-            for superseded_at, values in ((row[0], dict(zip(_OFFER_NAMES, row[1:], strict=True))) for row in rows)
+            values["offer_id"]: StoredOffer(values, at, pruned is not None, line is not None)
+            for at, pruned, line, values in ((*row[:3], dict(zip(_OFFER_NAMES, row[3:], strict=True))) for row in rows)
         }
 
     def stored_offer(self, row: OfferRow, superseded_by: str | None) -> Mapping[str, Any]:
@@ -218,7 +220,16 @@ _LEAVES = select(
     isouter=True,
 ).join(ACT, and_(ACT.c.lender == LOG_ENTRY.c.lender, ACT.c.index == LOG_ENTRY.c.index), isouter=True)  # fmt: skip
 _ENTRIES = select(LOG_ENTRY.c.lender, LOG_ENTRY.c.index, _raw(LOG_ENTRY.c.leaf_hash), _raw(LOG_ENTRY.c.record))
-_OFFERS = select(DECISION.c.index, *map(_raw, OFFER.columns)).join_from(
-    OFFER, DECISION,
-    and_(DECISION.c.decision_id == OFFER.c.superseded_by, DECISION.c.lender == OFFER.c.lender), isouter=True,
+_OFFERS = (
+    select(DECISION.c.index, PRUNED_RECORD.c.record_id, CREDIT_LINE.c.offer_id, *map(_raw, OFFER.columns))
+    .join_from(
+        OFFER, DECISION,
+        and_(DECISION.c.decision_id == OFFER.c.superseded_by, DECISION.c.lender == OFFER.c.lender), isouter=True,
+    )
+    .join(
+        PRUNED_RECORD,
+        and_(PRUNED_RECORD.c.record_id == OFFER.c.superseded_by, PRUNED_RECORD.c.lender == OFFER.c.lender),
+        isouter=True,
+    )
+    .join(CREDIT_LINE, CREDIT_LINE.c.offer_id == OFFER.c.offer_id, isouter=True)
 )  # fmt: skip

@@ -431,6 +431,17 @@ POOL_CLAIM = Table(
     Index(None, "offer_id"),
 )
 
+# What retention has removed: whoever asks for it is told so, and its leaf hash stays in the log.
+PRUNED_RECORD = Table(
+    "pruned_record",
+    METADATA,
+    Column("record_id", _ID, nullable=False),
+    Column("lender", _NAME, nullable=False),
+    Column("index", BigInteger, nullable=False),
+    Column("pruned_at", Instant, nullable=False),
+    PrimaryKeyConstraint("record_id"),
+)
+
 # What an answer is put together from, in the order in which `answer_in` takes it, and how a decision finds its record.
 ANSWER = (LOG_ENTRY.c.record, DECISION.c.answer_from, DECISION.c.answer_until, DECISION.c.place)
 RECORDED = and_(LOG_ENTRY.c.lender == DECISION.c.lender, LOG_ENTRY.c.index == DECISION.c.index)
