@@ -1,4 +1,5 @@
-"""`python -m benchmarks [--quick] [--write] [rules | http | start] …`: measure, print one table, fail if a side fails.
+"""`python -m benchmarks [--quick] [--write] [rules | http | access | start] …`: measure, print one table, fail if a
+side fails.
 
 A goal that is missed is said in the table and is no failure: figures depend on the machine. `--quick` takes seconds and
 proves only that everything still runs.
@@ -13,10 +14,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import http_decisions, rules, startup
+from benchmarks import access, http_decisions, rules, startup
 from benchmarks.report import Section, show
 
-_PARTS = ("rules", "http", "start")
+_PARTS = ("rules", "http", "access", "start")
 _DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
 _BEGIN, _END = "<!-- figures: make bench ARGS=--write -->", "<!-- end of figures -->"
 
@@ -24,7 +25,7 @@ _BEGIN, _END = "<!-- figures: make bench ARGS=--write -->", "<!-- end of figures
 def main() -> None:
     """This function will measure what is asked for and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="rules, http or start; all by default")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="rules, http, access or start; all by default")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; the figures mean nothing")
     parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md as well")
     options = parser.parse_args()
@@ -39,6 +40,8 @@ def main() -> None:
                 sections.append(rules.measure(quick=options.quick))
             case "http":
                 sections += http_decisions.measure(quick=options.quick)
+            case "access":
+                sections.append(access.measure(quick=options.quick))
             case "start":
                 sections.append(startup.measure(quick=options.quick))
     today = datetime.now(UTC).date().isoformat()

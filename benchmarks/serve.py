@@ -16,7 +16,7 @@ from app.settings import Settings
 
 async def _serve(side: str, port: int) -> None:
     made = import_module(f"benchmarks.rivals.{side}").create_app
-    app = made(Settings.from_environment(os.environ)) if side == "null_book" else made()
+    app = made(Settings.from_environment(os.environ)) if side in ("null_book", "unchecked") else made()
     bound = server.listener("127.0.0.1", port)
     async with app.router.lifespan_context(app):
         await server.serve(app, bound, started=lambda: None, stopping=lambda: None)

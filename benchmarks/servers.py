@@ -107,9 +107,11 @@ def settle(server: PostgresServer) -> None:
 
 
 @contextlib.contextmanager
-def our_service(name: str, folder: Path, *, database_url: str | None = None) -> Iterator[Side]:
+def our_service(
+    name: str, folder: Path, *, database_url: str | None = None, more: Mapping[str, str] | None = None
+) -> Iterator[Side]:
     """This function will start `jifendai serve` in demo mode, by default on SQLite in `folder`."""
-    with _started(name, _SERVE, _environment(folder, database_url)) as side:
+    with _started(name, _SERVE, _environment(folder, database_url) | dict(more or {})) as side:
         keys = json.loads((folder / "demo-keys.json").read_text())
         yield replace(side, key=keys["loan_system"], database_url=database_url or f"sqlite:///{folder}/jifendai.db")
 
@@ -119,6 +121,13 @@ def without_book(name: str, folder: Path) -> Iterator[Side]:
     """This function will start the service with a book that keeps nothing."""
     with _rival(name, "null_book", _environment(folder, None)) as side:
         yield replace(side, key=json.loads((folder / "demo-keys.json").read_text())["loan_system"])
+
+
+@contextlib.contextmanager
+def unchecked(name: str, folder: Path, *, database_url: str) -> Iterator[Side]:
+    """This function will start the service without its check of who asks."""
+    with _rival(name, "unchecked", _environment(folder, database_url)) as side:
+        yield replace(side, key="anybody", database_url=database_url)
 
 
 @contextlib.contextmanager

@@ -8,13 +8,14 @@ import orjson
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from app.api.access import OPEN, PERMITTED, Role
+from app.api.access import OPEN, PERMITTED, Role, matrix
 from app.api.examples import DECISION_ID, pre_approved
 from app.api.problems import Problem
 from app.api.sign_in import SignIn, new_key
 from app.usecases.keys import added
 from app.usecases.replay import replay_stored
 from tests.api.test_decisions import today
+from tests.conftest import ROOT
 from tests.service import Service
 
 PATHS: dict[str, tuple[str, str]] = {
@@ -91,6 +92,11 @@ class TestTheMatrix:
 
         assert routes == PERMITTED.keys() | OPEN
         assert PERMITTED.keys() == BY_HAND.keys() == PATHS.keys()
+
+    def test_stands_in_the_documentation_as_it_is(self):
+        page = (ROOT / "docs" / "access.md").read_text("utf-8")
+
+        assert matrix() in page, "put what `jifendai keys roles` prints into docs/access.md"
 
     @pytest.mark.parametrize("role", list(Role))
     async def test_is_carried_out(self, embedded: Service, role: Role):

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Response, sync_playwright
 
 from tests.service import demo_settings, listening
+from tests.tokens import AUDIENCE, ISSUER, RSA, claims, jwks, token
 
 
 @dataclass
@@ -31,9 +32,35 @@ class Visit:
         return path
 
 
+    def authorise(self, scheme: str, secret: str) -> None:
+        """Gives Swagger UI's Authorize a key or a token, and takes back what it had."""
+        page = self.page
+        page.click(".btn.authorize")
+        shown = page.locator(".auth-container").filter(has=page.locator(f"h4:has-text('{scheme}')"))
+        if page.locator(".auth-container .auth-btn-wrapper button:has-text('Logout')").count():
+            page.locator(".auth-container .auth-btn-wrapper button:has-text('Logout')").first.click()
+        shown.locator("input").fill(secret)
+        shown.locator(".auth-btn-wrapper .authorize").click()
+        self.picture(f"authorised-{scheme}")
+        page.locator(".auth-btn-wrapper .btn-done").first.click()
+
+    def execute(self, operation: str) -> Response:
+        """Executes an operation untouched and returns what came back."""
+        page, block = self.page, f"#operations-{operation}"
+        if not page.locator(f"{block} .try-out__btn").count():
+            page.click(f"{block} .opblock-summary")
+            page.click(f"{block} .try-out__btn")
+        with page.expect_response(lambda r: "/v1/" in r.url or r.url.endswith("/metrics")) as caught:
+            page.click(f"{block} .execute")
+        return caught.value
+
+
 @pytest.fixture
 def visit(tmp_path: Path, needs_chromium: str) -> Iterator[Visit]:
-    settings = demo_settings(tmp_path / "data")
+    keys = tmp_path / "keys.json"
+    keys.write_bytes(jwks(RSA))
+    rules = {"TOKEN_ISSUER": ISSUER, "TOKEN_AUDIENCE": AUDIENCE, "TOKEN_KEYS_FILE": str(keys)}
+    settings = demo_settings(tmp_path / "data", **rules)
     with listening(settings) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=needs_chromium,
@@ -65,10 +92,7 @@ class TestTheDocumentationPage:
         assert page.get_by_role("heading", name="积分贷").first.is_visible()
         visit.picture("docs")
 
-        page.click(".btn.authorize")
-        page.fill("#auth-bearer-value, .auth-container input", visit.keys["loan_officer"])
-        page.click(".auth-btn-wrapper .authorize")
-        page.click(".auth-btn-wrapper .btn-done")
+        visit.authorise("ApiKey", visit.keys["loan_officer"])
         page.click("#operations-decisions-decide .opblock-summary")
         page.click("#operations-decisions-decide .try-out__btn")
         bodies = []
@@ -95,3 +119,20 @@ class TestTheDocumentationPage:
 
         assert "试一试" in page.inner_text("#operations-decisions-decide .try-out__btn")
         assert "申请授信决策" in page.inner_text("#operations-decisions-decide .opblock-summary")
+
+    def test_takes_keys_of_every_role_and_tokens_and_says_which_role_is_needed(self, visit: Visit):
+        operations = {"operations-metrics": "operator", "decisions-list_previews": "risk_analyst, auditor"}
+        permitted = {"loan_system": 0, "loan_officer": 0, "risk_analyst": 1, "auditor": 1, "operator": 1}
+        answered = {}
+        for role in permitted:
+            visit.authorise("ApiKey", visit.keys[role])
+            answers = {operation: visit.execute(operation) for operation in operations}
+            answered[role] = sum(answer.status == 200 for answer in answers.values())
+            for operation, answer in answers.items():
+                assert answer.status == 200 or operations[operation] in answer.json()["detail"]
+        visit.authorise("Token", token(claims(roles=["auditor"], lenders=["*"])))
+
+        assert answered == permitted
+        assert visit.execute("decisions-list_previews").status == 200
+        assert visit.execute("operations-metrics").status == 403
+        assert visit.elsewhere == []

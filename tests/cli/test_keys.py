@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from app.api.access import matrix
 from app.audit.checkpoint import Verifier
 from tests.cli.conftest import Jifendai
 
@@ -104,6 +105,53 @@ class TestApiKeys:
         assert revoked.code == 0
         assert "revoked" in jifendai("keys", "list").out
 
+    def test_of_a_branch_see_that_branch_of_their_lender_alone(self, installation: Path, jifendai: Jifendai):
+        jifendai(
+            "keys", "create", "--role", "loan_officer", "--subject", "E1", "--lender", "icbc", "--lender", "boc",
+            "--branch", "icbc/kunshan",
+        )  # fmt: skip
+
+        assert "boc,icbc/kunshan" in jifendai("keys", "list").out
+
+    def test_are_rotated_into_one_like_them_which_is_shown_once(self, installation: Path, jifendai: Jifendai):
+        old = jifendai(
+            "keys", "create", "--role", "loan_system", "--subject", "los", "--lender", "icbc", "--expires", "90"
+        ).out.strip()
+
+        rotated = jifendai("keys", "rotate", old.split("_")[1], "--overlap", "48")
+
+        new = rotated.out.strip()
+        lines = jifendai("keys", "list").out.splitlines()
+        assert new.startswith("jfd_")
+        assert new != old
+        assert all("loan_system" in line and "los" in line and "icbc" in line for line in lines)
+        ends = [line.split()[-1] for line in lines]
+        assert ends[0] < ends[1]
+        assert old.split("_")[1] in rotated.err
+
+    def test_that_were_revoked_are_not_rotated(self, installation: Path, jifendai: Jifendai):
+        key_id = jifendai("keys", "create", "--role", "auditor", "--subject", "a").out.strip().split("_")[1]
+        jifendai("keys", "revoke", key_id)
+
+        refused = jifendai("keys", "rotate", key_id)
+
+        assert (refused.code, refused.out) == (1, "")
+        assert "jifendai keys create" in refused.err
+
+    def test_of_the_last_operator_are_not_revoked(self, installation: Path, jifendai: Jifendai):
+        first = jifendai("keys", "create", "--role", "operator", "--subject", "ops-1").out.strip().split("_")[1]
+        confined = ("--role", "operator", "--subject", "ops-icbc", "--lender", "icbc")
+        jifendai("keys", "create", *confined)
+        refused = jifendai("keys", "revoke", first)
+        jifendai("keys", "create", "--role", "operator", "--subject", "ops-2")
+        revoked = jifendai("keys", "revoke", first)
+
+        assert (refused.code, revoked.code) == (1, 0)
+        assert "--role operator" in refused.err
+
+    def test_are_shown_by_role_and_operation(self, jifendai: Jifendai):
+        assert jifendai("keys", "roles").out.strip() == matrix()
+
     def test_are_not_revoked_where_there_are_none(self, installation: Path, jifendai: Jifendai):
         assert jifendai("keys", "revoke", "0000").code == 1
 
@@ -114,6 +162,10 @@ class TestApiKeys:
             (("--role", "auditor"), "--subject"),
             (("--subject", "a"), "--role"),
             (("--role", "auditor", "--subject", "a", "--lender", "nobody"), "icbc"),
+            (("--role", "auditor", "--subject", "a", "--branch", "icbc/nowhere"), "icbc/kunshan"),
+            (("--role", "auditor", "--subject", "a", "--branch", "nobody/kunshan"), "lender/branch"),
+            (("--role", "auditor", "--subject", "张三"), "工号"),
+            (("--role", "auditor", "--subject", "a b"), "--subject"),
         ],
     )
     def test_are_refused_with_what_to_do(
