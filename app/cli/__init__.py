@@ -133,8 +133,30 @@ def _service_commands(commands: Any) -> None:
         "decide recorded decisions again and compare the bytes",
     )  # fmt: skip
     replay.add_argument("id", nargs="*", metavar="ID", help="decision ids; all if absent 决策编号，缺省为全部")
+    _backup_commands(commands)
     openapi = _command(commands, "openapi", _in("catalogue", "openapi"), "输出接口契约", "write the contract in YAML")
     openapi.add_argument("--output", type=Path, metavar="FILE", help="into this file 输出到文件")
+
+
+def _backup_commands(commands: Any) -> None:
+    backup = _command(
+        commands, "backup", _in("backing_up", "backup"), "备份内嵌数据库，无需停止服务",
+        "write the embedded database into a new file, while a service goes on",
+    )  # fmt: skip
+    backup.add_argument("file", type=Path, metavar="FILE", help="is not written over 目标文件，不覆盖")
+    restore = _command(
+        commands, "restore", _in("backing_up", "restore"), "核对外部检查点后恢复备份，原数据库另存",
+        "put a backup in the database's place, held to checkpoints kept elsewhere; what was there is kept aside",
+    )  # fmt: skip
+    restore.add_argument("file", type=Path, metavar="FILE", help="as `jifendai backup` wrote it 备份文件")
+    restore.add_argument(
+        "--checkpoint", type=Path, action="append", default=[], metavar="FILE",
+        help="kept elsewhere, repeatable; those in JIFENDAI_OUTSIDE_CHECKPOINTS are taken too 另行保存的检查点，可重复",
+    )  # fmt: skip
+    restore.add_argument(
+        "--vkey", action="append", default=[], metavar="KEY", help="the logs' public keys; its own if absent 验证公钥"
+    )
+    restore.add_argument("--anyway", action="store_true", help="although something does not hold 即使核验不符也恢复")
 
 
 def _catalogue_commands(commands: Any) -> None:

@@ -79,11 +79,13 @@ def _checked(text: str, verifier: Verifier, record: bytes | None, leaf_hash: str
 
 def database(options: argparse.Namespace) -> int:
     """This function will verify the logs of the database and name whatever does not hold."""
-    return asyncio.run(_verifying(options.vkey, options.checkpoint))
+    return FAULTY if asyncio.run(verified(its_settings(), options.vkey, options.checkpoint)) else DONE
 
 
-async def _verifying(vkeys: Sequence[str], files: Sequence[Path]) -> int:
-    settings = its_settings()
+async def verified(settings: Settings, vkeys: Sequence[str], files: Sequence[Path]) -> int:
+    """This function will verify the logs of the database that the settings name, name whatever does not hold, and
+    return how much that is. Raises Refused, SettingsRefused.
+    """
     given = [_verifier(vkey) for vkey in vkeys]
     notes = [(path, read(path)) for path in files]
     async with its_database(settings) as database:
@@ -100,7 +102,7 @@ async def _verifying(vkeys: Sequence[str], files: Sequence[Path]) -> int:
             "looks sound without one. 未给出外部检查点：旧备份恢复或用签名密钥重建，仅凭数据库无法发现"
         )
     say(f"{len(logs)} logs verified; faults: {faults}. 已核验 {len(logs)} 个日志，{faults} 处不符")
-    return FAULTY if faults else DONE
+    return faults
 
 
 def _unverified(lenders: Sequence[str], logs: Sequence[KnownLog]) -> int:

@@ -1,0 +1,117 @@
+"""jifendai backup, jifendai restore: the embedded database as one file, and back, held to checkpoints kept
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+from app.adapters.clock import utc_now
+from app.adapters.database import migrate
+from app.adapters.database.backup import InUse, NotABackup, NotEmbedded, back_up, check, database_file, put_in_place
+from app.cli.installation import DONE, FAULTY, NOT_READY, Refused, its_settings, make_data_dir, say, show
+from app.cli.verifying import verified
+from app.settings import Settings
+
+
+def backup(options: argparse.Namespace) -> None:
+    """This function will write the embedded database into a new file, while a service goes on."""
+    told = 0
+
+    def tell(done: int, of: int) -> None:
+        nonlocal told
+        percent = done * 100 // of if of else 100
+        if percent >= told + 10:
+            told = percent
+            say(f"{percent} % …")
+
+    try:
+        back_up(_embedded(its_settings()), options.file, tell)
+    except FileExistsError:
+        raise Refused(
+            FAULTY, f"{options.file} is there already, and is not written over. 文件已存在，不会覆盖"
+        ) from None
+    except FileNotFoundError as error:
+        raise Refused(FAULTY, f"There is no database at {error.args[0]}. 没有数据库") from None
+    except NotABackup as error:
+        raise Refused(FAULTY, f"The copy is not sound: {error}; look at the disk. 副本已损坏，请检查磁盘") from None
+    except OSError as error:
+        raise Refused(FAULTY, f"{options.file} cannot be written: {error.strerror}. 无法写入") from None
+    show(str(options.file))
+    say(
+        "It holds companies' figures, and neither the signing key nor checkpoints: keep those elsewhere. "
+        "内含企业数据，不含签名密钥与检查点，请另行保存"
+    )
+
+
+def restore(options: argparse.Namespace) -> int:
+    """This function will put a backup in the database's place once it has been held to the checkpoints kept elsewhere;
+    what lies there is kept aside.
+    """
+    settings = its_settings()
+    target = _embedded(settings)
+    make_data_dir(settings)
+    copy = target.with_name(f".{target.name}.restoring")
+    try:
+        check(options.file)
+        copy.unlink(missing_ok=True)
+        back_up(options.file, copy)
+    except (NotABackup, FileNotFoundError) as error:
+        raise Refused(FAULTY, f"{options.file} is no sound backup: {error}. 不是完好的备份") from None
+    except OSError as error:
+        raise Refused(FAULTY, f"{options.file} cannot be restored: {error.strerror}. 无法恢复") from None
+    try:
+        return _restored(options, settings, target, copy)
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            copy.with_name(copy.name + suffix).unlink(missing_ok=True)
+
+
+def _restored(options: argparse.Namespace, settings: Settings, target: Path, copy: Path) -> int:
+    there = replace(settings, database_url=f"sqlite:///{copy}")
+    # A backup of an earlier release is read with this one's tables; the backup itself stays as it is.
+    migrate(there.database_url)
+    files = [*options.checkpoint, *_kept_outside(settings)]
+    faults = asyncio.run(verified(there, options.vkey, files))
+    if faults and not options.anyway:
+        say(
+            "Nothing was restored. Take a newer backup; or --anyway: what is named above is then lost, and the service "
+            "serves only after two people have opened a new epoch (`jifendai log-epoch`). "
+            "未恢复：请用更新的备份；或加 --anyway，则以上所列即告丢失，须由两人开启新的日志纪元后方可服务"
+        )
+        return FAULTY
+    aside = target.with_name(f"{target.name}.replaced-{utc_now():%Y%m%dT%H%M%SZ}")
+    try:
+        replaced = put_in_place(copy, target, aside)
+    except InUse:
+        raise Refused(
+            NOT_READY, f"{target} is in use: stop the service first. 数据库正在使用，请先停止服务"
+        ) from None
+    except FileExistsError:
+        raise Refused(FAULTY, f"{aside} is there already. 文件已存在") from None
+    if replaced:
+        say(f"What was there is kept in 原数据库保存为 {aside}")
+    show(str(target))
+    return DONE
+
+
+def _kept_outside(settings: Settings) -> list[Path]:
+    """The newest checkpoints that the service itself has kept in a folder elsewhere."""
+    place = getattr(settings, "outside_checkpoints", "")
+    if not place or "://" in place or not Path(place).is_dir():
+        return []
+    return sorted(path for path in Path(place).iterdir() if path.is_file() and not path.name.startswith("."))
+
+
+def _embedded(settings: Settings) -> Path:
+    try:
+        return database_file(settings.database_url)
+    except NotEmbedded:
+        raise Refused(
+            FAULTY,
+            "The database is PostgreSQL's: use pg_basebackup and its WAL archive, docs/operations.md says how. "
+            "PostgreSQL 请使用 pg_basebackup 与 WAL 归档，见 docs/operations.md",
+        ) from None
