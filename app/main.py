@@ -28,7 +28,9 @@ from app.adapters.metrics import Metrics
 from app.adapters.signing import LogSigner, make_key_file
 from app.api.application import new_application
 from app.api.calls import Services
+from app.api.deadlines import Deadlines
 from app.api.documentation import contract_as_yaml
+from app.api.rate_limits import RateLimits
 from app.api.sign_in import SignIn, new_key
 from app.audit.operator_record import OPERATOR, Act
 from app.audit.sm3 import has_sm3
@@ -89,6 +91,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 receipts=Receipts(database.decisions),
                 operator_log=database.operator,
                 ready=database.ready,
+                deadlines=Deadlines(settings.request_deadline_s),
+                rate_limits=None if settings.rate_limit is None else RateLimits(*settings.rate_limit),
                 stopping=lambda: app.state.stopping,
                 recorded_lenders=await _recorded_lenders(database),
             )

@@ -50,6 +50,9 @@ class Settings:
     tokens: TokenRules | None = None
     token_faults: tuple[str, ...] = ()
     retention_years: int = 10
+    rate_limit: tuple[int, int] | None = None
+    request_deadline_s: int = 30
+    strict: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -62,7 +65,10 @@ class Settings:
         demo = _flag("DEMO", sent("DEMO", "0"), faults)
         sm3 = _flag("SM3", sent("SM3", "0"), faults)
         retention_years = _years(sent("RETENTION_YEARS", "10"), faults)
-        port = _port(sent("PORT", "8000"), faults)
+        strict = _flag("STRICT", sent("STRICT", "0"), faults)
+        port = _whole(sent("PORT", "8000"), 0, 65_535, "PORT", faults)
+        deadline_s = _whole(sent("REQUEST_DEADLINE_S", "30"), 1, 600, "REQUEST_DEADLINE_S", faults)
+        rate_limit = _rate_limit(sent("RATE_LIMIT", ""), faults)
         if faults:
             raise SettingsRefused(tuple(faults))
         data_dir = Path(sent("DATA_DIR", "var"))
@@ -84,6 +90,9 @@ class Settings:
             tokens=tokens,
             token_faults=token_faults,
             retention_years=retention_years,
+            rate_limit=rate_limit,
+            request_deadline_s=deadline_s,
+            strict=strict,
         )
 
     @property
@@ -186,8 +195,23 @@ def _years(text: str, faults: list[str]) -> int:
     return int(text)
 
 
-def _port(text: str, faults: list[str]) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 0 <= int(text) <= 65_535):
-        faults.append("JIFENDAI_PORT: a whole number from 0 to 65535. 端口须为 0 至 65535 的整数")
-        return 0
+def _whole(text: str, least: int, most: int, name: str, faults: list[str]) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most):
+        faults.append(f"JIFENDAI_{name}: a whole number from {least} to {most}. 须为 {least} 至 {most} 的整数")
+        return least
     return int(text)
+
+
+def _rate_limit(text: str, faults: list[str]) -> tuple[int, int] | None:
+    """`600/60`: 600 requests within 60 seconds."""
+    if not text:
+        return None
+    quota, _, window_s = text.partition("/")
+    found: list[str] = []
+    both = _whole(quota, 1, 10_000_000, "RATE_LIMIT", found), _whole(window_s, 1, 86_400, "RATE_LIMIT", found)
+    if found:
+        faults.append(
+            "JIFENDAI_RATE_LIMIT: requests and seconds, such as 600/60; empty for no limit. 形如 600/60：60 秒内 600 次"
+        )
+        return None
+    return both

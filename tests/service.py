@@ -18,8 +18,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.adapters.database import Database, open_database
+from app.adapters.server import configured
 from app.adapters.signing import LogSigner
 from app.api.access import PERMITTED, Role
+from app.api.problems import connection_refusals
 from app.api.sign_in import new_key
 from app.main import create_app
 from app.settings import Settings
@@ -107,9 +109,9 @@ async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIte
 @contextlib.contextmanager
 def listening(settings: Settings) -> Iterator[str]:
     """This function will start the service on a free port of 127.0.0.1 in a thread and yield its address."""
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(settings), host="127.0.0.1", port=0, log_level="warning", access_log=False)
-    )
+    config = configured(create_app(settings), connection_refusals())
+    config.lifespan, config.host, config.port = "on", "127.0.0.1", 0
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
     try:

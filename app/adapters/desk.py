@@ -22,6 +22,12 @@ from app.usecases.ports import BatchState, Book, CommitUnknown, Sealed, StoreUna
 _Answer = TypeVar("_Answer", covariant=True)
 _LONGEST_BATCH = 256
 _LONGEST_QUEUE = 1024
+# How long what is waiting may take to be decided, at least, before nothing more is let in from outside: so long, or as
+# long as three commits of a few, where the disk is slow. Small batches tell what a commit costs, large ones what a
+# decision does.
+_LONGEST_WAIT_S, _LONGEST_WAIT_COMMITS = 0.015, 3
+_LEAST_ROOM, _MANY = 64, 16
+_FIRST_GUESS_COMMIT_S, _FIRST_GUESS_EACH_S = 0.002, 0.00015
 
 
 class SealedBatch(Protocol[_Answer]):
@@ -78,11 +84,20 @@ class Desk(Generic[_Answer]):
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
         self._usual_batch_s = 0.0
+        self._commit_s, self._each_s = _FIRST_GUESS_COMMIT_S, _FIRST_GUESS_EACH_S
+        self._room = min(_LEAST_ROOM, longest_queue)
 
     @property
     def waiting(self) -> int:
         """How many submissions no batch has taken yet."""
         return len(self._queue)
+
+    def admit(self) -> None:
+        """This function will return if one more, from outside, would be answered about as soon as ever; it is asked
+        before anything is read or parsed, so that a refusal costs little. Raises DeskFull.
+        """
+        if len(self._queue) >= self._room:
+            raise self._full()
 
     def submit(self, submission: Submission | Act) -> asyncio.Future[_Answer]:
         """This function will queue the submission; await what it returns for the answer.
@@ -169,7 +184,7 @@ class Desk(Generic[_Answer]):
                 self._observer.batch_failed(len(submissions), error)
             raise
         seconds = perf_counter() - began
-        self._usual_batch_s += (seconds - self._usual_batch_s) / 8
+        self._learn(len(submissions), seconds)
         if self._observer is not None:
             self._observer.batch_written(len(submissions), seconds, len(self._queue))
         return results
@@ -189,6 +204,15 @@ class Desk(Generic[_Answer]):
                 wanted = with_rows(self._wanted(submissions), more)
             else:
                 return
+
+    def _learn(self, size: int, seconds: float) -> None:
+        self._usual_batch_s += (seconds - self._usual_batch_s) / 8
+        if size < _MANY:
+            self._commit_s += (seconds - self._commit_s) / 8
+        else:
+            self._each_s += (seconds / size - self._each_s) / 8
+        wait_s = max(_LONGEST_WAIT_S, _LONGEST_WAIT_COMMITS * self._commit_s)
+        self._room = min(max(int(wait_s / self._each_s), _LEAST_ROOM), self._longest_queue)
 
     def _full(self) -> DeskFull:
         waiting = len(self._queue)

@@ -13,9 +13,12 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import uvicorn
+
+from app.adapters.connections import Connection, Refusals, watch
 
 # How long a stopped service still answers, so that whoever balances the load hears of it from /readyz.
 _STILL_ANSWERS_S = 1.0
@@ -52,15 +55,13 @@ async def serve(
     *,
     started: Callable[[], None],
     stopping: Callable[[], None],
+    refusals: Refusals,
     forwarded_allow_ips: str = "",
 ) -> None:
-    """This function will answer requests until it is told to stop. The application has been started already."""
-    config = uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, server_header=False, ws="none", backlog=2048,
-        proxy_headers=bool(forwarded_allow_ips), forwarded_allow_ips=forwarded_allow_ips or "127.0.0.1",
-        timeout_keep_alive=_KEEPS_IDLE_CONNECTIONS_S, timeout_graceful_shutdown=_WAITS_FOR_REQUESTS_S,
-    )  # fmt: skip
-    server = _Server(config, started)
+    """This function will answer requests until it is told to stop. The application has been started already;
+    `refusals` are the problems that a connection answers by itself (connections.py).
+    """
+    server = _Server(configured(app, refusals, forwarded_allow_ips), started)
     loop = asyncio.get_running_loop()
 
     def stop(still_answers_s: float) -> None:
@@ -70,9 +71,21 @@ async def serve(
         stopping()
         loop.call_later(still_answers_s, setattr, server, "should_exit", True)
 
+    watching = asyncio.create_task(watch(server.server_state.connections))
     # A person at the keyboard does not wait for a load balancer.
     with _on_signals(loop, {signal.SIGINT: 0.0, signal.SIGTERM: _STILL_ANSWERS_S}, stop):
         await server.serve(sockets=[bound])
+    watching.cancel()
+
+
+def configured(app: Any, refusals: Refusals, forwarded_allow_ips: str = "") -> uvicorn.Config:
+    """This function will return how uvicorn serves the application."""
+    return uvicorn.Config(
+        app, lifespan="off", log_config=None, access_log=False, server_header=False, ws="none", backlog=2048,
+        http=partial(Connection, refusals=refusals),  # type: ignore[arg-type]
+        proxy_headers=bool(forwarded_allow_ips), forwarded_allow_ips=forwarded_allow_ips or "127.0.0.1",
+        timeout_keep_alive=_KEEPS_IDLE_CONNECTIONS_S, timeout_graceful_shutdown=_WAITS_FOR_REQUESTS_S,
+    )  # fmt: skip
 
 
 class _Server(uvicorn.Server):

@@ -7,6 +7,7 @@ of it, find the company that was meant. The command line reads its files by the 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from starlette.types import Receive
 from app.api.problems import Problem, invalid_body
 
 LARGEST_BODY_BYTES: Final = 65_536
+BODY_WITHIN_S: Final = 10.0
 _CHARSETS: Final = (b"charset=utf-8", b'charset="utf-8"', b"")
 
 
@@ -65,17 +67,27 @@ async def received_json(headers: Sequence[tuple[bytes, bytes]], receive: Receive
 async def _received(receive: Receive) -> bytes:
     message = await receive()
     body: bytes = message.get("body", b"")
-    if message.get("more_body", False):
-        chunks, size = [body], len(body)
-        while message.get("more_body", False) and size <= LARGEST_BODY_BYTES:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                # Half an application is none.
-                raise ClientDisconnect
-            chunks.append(message.get("body", b""))
-            size += len(chunks[-1])
-        body = b"".join(chunks)
-    return body
+    if not message.get("more_body", False):
+        return body
+    try:
+        # Most bodies come whole, and pay for no timer.
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return body + await _rest(len(body), receive)
+    except TimeoutError:
+        raise Problem("request-timeout", headers={"Connection": "close"}) from None
+
+
+async def _rest(size: int, receive: Receive) -> bytes:
+    chunks, more = [], True
+    while more and size <= LARGEST_BODY_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            # Half an application is none.
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        more = message.get("more_body", False)
+    return b"".join(chunks)
 
 
 def _is_json(sent: Sequence[bytes]) -> bool:

@@ -7,6 +7,7 @@ FastAPI's own binding), so nothing is carried out twice. Whatever an operation r
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import traceback
@@ -26,7 +27,9 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.access import ASKED_BY_THE_BATCH, OPEN, Caller, permit
 from app.api.bodies import read_body
+from app.api.deadlines import Deadlines
 from app.api.problems import BY_STATUS, Problem, invalid_query, obstacle_problem
+from app.api.rate_limits import Headers, RateLimits
 from app.api.sign_in import SignIn, SignInFailed
 from app.usecases.acts import Act, Acts
 from app.usecases.catalogue import ActiveCatalogue
@@ -39,12 +42,18 @@ from app.usecases.receipt import Receipts
 from app.usecases.search import DecisionSearch
 
 LONGEST_TARGET_BYTES: Final = 4_096
+# Refused before a key or a body is looked at while too many wait: under load a refusal must cost little.
+ADMITTED: Final = frozenset({"decide"})
 _log = logging.getLogger("jifendai.api")
 _access_log = logging.getLogger("jifendai.access")
 
 
 class Desk(Protocol):
     """Where applications and acts are decided and written."""
+
+    def admit(self) -> None:
+        """This function will return if one more may be asked for. Raises DeskFull."""
+        ...
 
     def submit(self, submission: Submission | Act) -> Awaitable[Answer]:
         """This function will decide the application, or the act; what it gives is awaited for the answer."""
@@ -99,6 +108,8 @@ class Services:
     receipts: Receipts
     operator_log: OperatorLog
     ready: Callable[[], Awaitable[list[str]]]
+    deadlines: Deadlines
+    rate_limits: RateLimits | None = None
     stopping: Callable[[], bool] = lambda: False
     recorded_lenders: tuple[str, ...] = ()
 
@@ -187,6 +198,7 @@ class LeanRoute(APIRoute):
         self.summary, self.description = summary, description or summary
         self.is_open = self.name in OPEN
         self.asked_later = self.name in ASKED_BY_THE_BATCH
+        self.is_admitted = self.name in ADMITTED
         self._bind = _binder(endpoint)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -194,14 +206,29 @@ class LeanRoute(APIRoute):
         if scope["method"] not in self.methods:
             await _not_allowed(self.path, scope).response()(scope, receive, send)
             return
+        services: Services = scope["app"].state.services
+        quota: Headers = []
+        running = services.deadlines.begin()
         try:
-            call = Call(scope, scope["app"].state.services, self.name)
+            if self.is_admitted:
+                services.desk.admit()
+            call = Call(scope, services, self.name)
             if not self.is_open:
                 await call.sign_in(asked_later=self.asked_later)
+                if services.rate_limits is not None:
+                    quota = services.rate_limits.take(call.caller.subject)
             arguments = await self._bind(call, receive)
             response = await self.operation(call, *arguments)
+        except asyncio.CancelledError:
+            if not services.deadlines.end(running):
+                raise
+            response = Problem("deadline-exceeded").response()
         except Exception as reason:  # noqa: BLE001 - whatever it is, it is answered as a problem
             response = problem_response(reason)
+        finally:
+            services.deadlines.end(running)
+        if quota:
+            response.raw_headers.extend(quota)
         await response(scope, receive, send)
 
 

@@ -7,6 +7,8 @@ same of a fixed day.
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 from datetime import date
 from functools import cache, lru_cache
 from pathlib import Path
@@ -17,7 +19,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api import catalogue, decisions, explaining, exporting, logs, operations, searching
-from app.api.calls import LeanRoute, ThisCall
+from app.api.calls import Call, LeanRoute, ThisCall
 from app.api.openapi import PUBLISHED_ON, openapi_document, written_as_yaml
 from app.api.problems import Problem
 from app.usecases.catalogue import ActiveCatalogue
@@ -52,7 +54,7 @@ ROUTES: Final = (
 @router.get("/docs", include_in_schema=False)
 async def docs(call: ThisCall) -> Response:
     """Swagger UI."""
-    return _page("docs.html")
+    return await _page(call, "docs.html")
 
 
 @router.get("/docs/{name}", include_in_schema=False, name="docs")
@@ -60,7 +62,7 @@ async def docs_file(call: ThisCall, name: str) -> Response:
     """What the page of Swagger UI loads; all of it lies in this folder."""
     if name not in _FILES:
         raise Problem("not-found")
-    return _page(name)
+    return await _page(call, name)
 
 
 @router.get("/openapi.json", include_in_schema=False)
@@ -75,11 +77,34 @@ async def openapi_yaml(call: ThisCall) -> Response:
     return Response(_yaml_of(call.services.today(), call.services.catalogue), media_type="application/yaml")
 
 
-def _page(name: str) -> Response:
+async def _page(call: Call, name: str) -> Response:
     headers = {"Content-Type": _FILES[name], "Content-Security-Policy": _PAGE_POLICY}
     if name.startswith("swagger-ui"):
         headers["Cache-Control"] = "public, max-age=86400"
-    return Response(_file(name), headers=headers)
+    return await _packed(call, name, _file(name), headers)
+
+
+async def _packed(call: Call, name: str, content: bytes, headers: dict[str, str]) -> Response:
+    """Packed where the caller takes that: 1.9 MB of Swagger UI are then 0.5. Each is packed once, beside the loop."""
+    headers["Vary"] = "Accept-Encoding"
+    if takes_gzip(call.header_values(b"accept-encoding")):
+        if name not in _PACKED:
+            _PACKED[name] = await asyncio.to_thread(gzip.compress, content, 9, mtime=0)
+        content = _PACKED[name]
+        headers["Content-Encoding"] = "gzip"
+    return Response(content, headers=headers)
+
+
+_PACKED: Final[dict[str, bytes]] = {}
+
+
+def takes_gzip(sent: list[bytes]) -> bool:
+    """This function will tell whether the values of Accept-Encoding allow gzip (RFC 9110, 12.5.3)."""
+    for one in b",".join(sent).split(b","):
+        coding, _, weight = one.partition(b";")
+        if coding.strip().lower() == b"gzip":
+            return weight.replace(b" ", b"") not in (b"q=0", b"q=0.0", b"q=0.00", b"q=0.000")
+    return False
 
 
 @cache

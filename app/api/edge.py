@@ -7,7 +7,9 @@ throughput and loses disconnects.
 
 from __future__ import annotations
 
+import logging
 import re
+from contextvars import ContextVar
 from secrets import token_hex
 from time import perf_counter
 from typing import Any, Final
@@ -20,7 +22,11 @@ from app.api.calls import LONGEST_TARGET_BYTES, LeanRoute, problem_response
 from app.api.problems import Problem
 
 _ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+# Later versions of traceparent may add members (W3C Trace Context, 4.2); an id of zeros is none.
+_TRACEPARENT: Final = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+_MOST_HEADERS: Final = 100
+_CURRENT: ContextVar[bytes] = ContextVar("request_id", default=b"")
+_log = logging.getLogger("jifendai.edge")
 
 _ALWAYS: Final = (
     (b"x-content-type-options", b"nosniff"),
@@ -53,6 +59,7 @@ class Edge:
             return
         began = perf_counter()
         request_id = _request_id(scope)
+        _CURRENT.set(request_id)
         status = 0
 
         async def send_with_headers(message: Message) -> None:
@@ -64,6 +71,9 @@ class Edge:
                 headers.extend(_ALWAYS)
                 headers.extend(pair for pair in _UNLESS_SET if pair[0] not in names)
                 headers.append((b"x-request-id", request_id))
+                if self._state.stopping:
+                    # Whoever keeps the connection would send his next request to a closed door.
+                    headers.append((b"connection", b"close"))
             await send(message)
 
         try:
@@ -75,11 +85,18 @@ class Edge:
             await problem_response(reason)(scope, receive, send_with_headers)
         finally:
             services: Any = getattr(self._state, "services", None)
+            route = scope.get("route")
+            operation = route.name if route is not None else "none"
+            seconds = perf_counter() - began
             if services is not None:
-                route = scope.get("route")
-                services.metrics.answered(route.name if route is not None else "none", status, perf_counter() - began)
+                services.metrics.answered(operation, status, seconds)
+            if status >= 500 and operation != "readyz":
+                event = {"operation": operation, "status": status, "ms": round(seconds * 1000)}
+                _log.warning("not answered", extra={"event": event})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if len(scope["headers"]) > _MOST_HEADERS:
+            raise Problem("headers-too-large")
         if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LONGEST_TARGET_BYTES:
             raise Problem("uri-too-long")
         route = self._by_path.get((scope["method"], scope["path"]))
@@ -89,6 +106,11 @@ class Edge:
         scope["route"] = route
         scope["path_params"] = {}
         await route.handle(scope, receive, send)
+
+
+def current_request_id() -> str | None:
+    """This function will return the id of the request that is being answered here, for the log's lines."""
+    return _CURRENT.get().decode("ascii") or None
 
 
 def _request_id(scope: Scope) -> bytes:

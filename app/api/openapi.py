@@ -55,9 +55,11 @@ _TAGS: Final = (
 )
 
 _KEYED: Final = (
-    "actor-not-valid", "unauthenticated", "forbidden", "store-unavailable", "tokens-unavailable", "internal-error",
+    "actor-not-valid", "unauthenticated", "forbidden", "too-many-requests", "store-unavailable", "tokens-unavailable",
+    "deadline-exceeded", "internal-error",
 )  # fmt: skip
-_BODY: Final = ("malformed-json", "body-too-large", "unsupported-media-type", "invalid-request")
+_ANY: Final = ("uri-too-long", "headers-too-large")
+_BODY: Final = ("malformed-json", "request-timeout", "body-too-large", "unsupported-media-type", "invalid-request")
 _CODES: Final = ("unknown-product", "unknown-code", "fact-from-the-future")
 _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "decide": (
@@ -202,6 +204,8 @@ def _show(shown: dict[str, Any], named: Mapping[str, str], answers: Mapping[str,
 def _headers(name: str, code: str) -> dict[str, Any]:
     text = {"type": "string", "maxLength": 128}
     headers = {"X-Request-Id": {"description": "请求编号。Id of the request.", "schema": text}}
+    if name not in OPEN:
+        headers |= _QUOTA_HEADERS
     if name == "decide" and code == "201":
         headers["Location"] = {"description": "决策地址。Where the decision is found.", "schema": text}
         headers["Idempotent-Replayed"] = {
@@ -213,7 +217,7 @@ def _headers(name: str, code: str) -> dict[str, Any]:
 
 def _problem_responses(slugs: Iterable[str]) -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
-    for slug in (*slugs, "uri-too-long"):
+    for slug in (*slugs, *_ANY):
         by_status.setdefault(KINDS[slug].status, []).append(slug)
     return {str(status): _problem_response(status, found) for status, found in sorted(by_status.items())}
 
@@ -227,7 +231,9 @@ def _problem_response(status: int, slugs: Sequence[str]) -> dict[str, Any]:
             "description": "所需的认证方式。How to authenticate.",
             "schema": {"type": "string", "maxLength": 128},
         }
-    if status == 503:
+    if status == 429:
+        headers |= _QUOTA_HEADERS
+    if status in (429, 503):
         wait = {"type": "integer", "format": "int32", "minimum": 0, "maximum": 3600}
         headers["Retry-After"] = {"description": "几秒后重试。Seconds to wait.", "schema": wait}
     places = [error("须为字符串", "must be a string", pointer="/request/amount")]
@@ -245,6 +251,14 @@ def _problem_response(status: int, slugs: Sequence[str]) -> dict[str, Any]:
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": examples}},
     }  # fmt: skip
 
+
+_QUOTA_HEADERS: Final = {
+    name: {"description": words, "schema": {"type": "string", "maxLength": 128}}
+    for name, words in (
+        ("RateLimit-Policy", "配额 q 与窗口秒数 w，设有限额时给出。Quota q in w seconds, where one is set."),
+        ("RateLimit", "剩余 r，t 秒后恢复。What remains (r), and in how many seconds all is there again (t)."),
+    )
+}
 
 _PARAMETER_EXAMPLES: Final = {
     "Idempotency-Key": "01990000-0000-7000-8000-0000000000aa", "decision_id": DECISION_ID, "lender": "icbc",

@@ -49,6 +49,9 @@ _TABLE: Final = (
     Kind("malformed-json", 400, "请求体不是有效的 JSON", "The body is not valid JSON",
          "请求体须为 UTF-8 编码的一个 JSON 对象，键不得重复，不得含 NaN 或 Infinity。请更正后重发。",
          "The body must be one JSON object in UTF-8, without duplicate keys, NaN or Infinity. Mend and resend it."),
+    Kind("malformed-request", 400, "不是有效的 HTTP 请求", "This is no HTTP request",
+         "请求行或请求头不符合 HTTP/1.1。请更正后重发。",
+         "The request line or a header does not fit HTTP/1.1. Mend and resend it."),
     Kind("idempotency-key-missing", 400, "缺少 Idempotency-Key", "Idempotency-Key is missing",
          "请在请求头 Idempotency-Key 中给出贵方的唯一键；重试时使用同一键。",
          "Send a key of your own in the header Idempotency-Key, and the same one when you try again."),
@@ -93,6 +96,9 @@ _TABLE: Final = (
          "并请运维人员执行 `jifendai verify database`。",
          "Only a decision that comes out with the same bytes is explained; this record is not readable, or differs. "
          "POST /v1/decisions/{id}/replay names the difference; the operator runs `jifendai verify database`."),
+    Kind("request-timeout", 408, "请求未及时送达", "The request did not arrive in time",
+         "请求头与请求体须在 10 秒内完整送达。请重发。",
+         "Headers and body arrive within 10 seconds. Send it again."),
     Kind("body-too-large", 413, "请求体过大", "The body is too large",
          "请求体至多 65536 字节。请精简后重发。", "A body has at most 65,536 bytes. Shorten it and send it again."),
     Kind("uri-too-long", 414, "请求地址过长", "The address is too long",
@@ -119,6 +125,13 @@ _TABLE: Final = (
     Kind("record-too-large", 422, "记录过大", "The record would be too large",
          "该申请形成的审计记录超过 65535 字节。请缩短文字或减少证明材料。",
          "The audit record of this application would exceed 65,535 bytes. Shorten its texts or send fewer findings."),
+    Kind("too-many-requests", 429, "请求过于频繁", "Too many requests",
+         "已超出本实例给予该调用者的配额，见响应头 RateLimit-Policy 与 RateLimit。请在 Retry-After 之后重试。",
+         "This replica's quota for the caller is used up; see the headers RateLimit-Policy and RateLimit. "
+         "Try again after Retry-After."),
+    Kind("headers-too-large", 431, "请求头过大", "The headers are too large",
+         "请求行与请求头合计至多 32768 字节，至多 100 个。",
+         "Request line and headers have at most 32,768 bytes together, and there are at most 100 of them."),
     Kind("internal-error", 500, "服务内部错误", "The service failed",
          "未作出决策，或结果未知。请用同一 Idempotency-Key 重试；若再次发生，请把响应头 X-Request-Id 告知运维人员。",
          "No decision was made, or its fate is unknown. Try again with the same Idempotency-Key; "
@@ -136,6 +149,10 @@ _TABLE: Final = (
     Kind("exports-busy", 503, "导出任务过多", "Too many exports are running",
          "未导出任何内容。请在 Retry-After 之后重试，或缩小查询条件。",
          "Nothing was exported. Try again after Retry-After, or ask for less."),
+    Kind("deadline-exceeded", 503, "未能及时完成", "It took too long",
+         "处理时间超出上限。写操作可能已经生效：请在 Retry-After 之后用同一 Idempotency-Key 重试，将得到同一结果。",
+         "The operation took longer than it may. A write may stand: try again after Retry-After, with the same "
+         "Idempotency-Key, and it will tell."),
     Kind("not-ready", 503, "尚未就绪", "Not ready",
          "请按说明处理后重试。", "Do as the detail says and try again."),
     Kind("tokens-unavailable", 503, "暂时无法验证令牌", "Tokens cannot be verified at present",
@@ -154,6 +171,7 @@ RETRY_AFTER_S: Final = {
     "store-unavailable": "2",
     "desk-full": "1",
     "exports-busy": "30",
+    "deadline-exceeded": "5",
     "not-ready": "5",
     "tokens-unavailable": "10",
     "catalogue-not-active": "5",
@@ -329,6 +347,12 @@ OBSTACLES: Final[Mapping[str, str]] = {
     "ProviderUnavailable": "tokens-unavailable",
     "DeskFull": "desk-full",
 }
+
+
+def connection_refusals() -> dict[int, bytes]:
+    """This function will return the problems of what never becomes a request, by status."""
+    slugs = ("malformed-request", "request-timeout", "headers-too-large")
+    return {KINDS[slug].status: orjson.dumps(Problem(slug).body()) for slug in slugs}
 
 
 def documentation() -> str:

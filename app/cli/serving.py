@@ -11,7 +11,9 @@ import socket
 from app.adapters import server
 from app.adapters.clock import utc_now
 from app.adapters.log_lines import log_to_stderr
+from app.api.edge import current_request_id
 from app.api.examples import pre_approved
+from app.api.problems import connection_refusals
 from app.cli.installation import (
     NOT_READY,
     Refused,
@@ -39,7 +41,7 @@ def serve(options: argparse.Namespace) -> None:
             f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}. 无法监听该地址与端口",
             "If another program has the port, take another one 若端口已被占用，请换一个: JIFENDAI_PORT=8001",
         ) from None
-    log_to_stderr()
+    log_to_stderr(current_request_id)
     with asyncio.Runner(loop_factory=server.new_event_loop) as runner:
         runner.run(_serving(settings, bound))
 
@@ -55,6 +57,7 @@ async def _serving(settings: Settings, bound: socket.socket) -> None:
             app, bound,
             started=lambda: _announce(settings, bound.getsockname()[1]),
             stopping=lambda: setattr(app.state, "stopping", True),
+            refusals=connection_refusals(),
             forwarded_allow_ips=settings.forwarded_allow_ips,
         )  # fmt: skip
 

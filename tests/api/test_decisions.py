@@ -139,6 +139,9 @@ class TestAnIdempotencyKey:
 class _Refusing:
     """A desk that meets an obstacle."""
 
+    def admit(self) -> None:
+        """This function will let everything in."""
+
     def __init__(self, obstacle: Exception) -> None:
         self._obstacle = obstacle
 
