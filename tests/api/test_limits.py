@@ -13,6 +13,7 @@ import pytest
 from app.adapters.connections import LONGEST_HEAD_BYTES, Connection
 from app.api import bodies
 from app.api.deadlines import Deadlines
+from app.api.examples import DECISION_ID
 from app.api.problems import Problem, connection_refusals
 from app.api.rate_limits import RateLimits
 from tests.api.test_hostile import SOUND, assert_problem
@@ -114,7 +115,7 @@ class TestARateLimit:
 class _Hanging:
     """A log that never answers."""
 
-    async def search(self, *_: object, **__: object) -> None:
+    async def find(self, *_: object, **__: object) -> None:
         """This function will hang."""
         await asyncio.Event().wait()
 
@@ -127,7 +128,7 @@ class TestAnOperationThatTakesTooLong:
         )
         began = time.monotonic()
 
-        answer = await embedded.get("/v1/decisions")
+        answer = await embedded.get(f"/v1/decisions/{DECISION_ID}")
 
         assert time.monotonic() - began < 5
         assert answer.status_code == 503
