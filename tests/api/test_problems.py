@@ -57,14 +57,14 @@ class TestAProblem:
 
     async def test_never_shows_what_broke(self, embedded: Service, caplog: pytest.LogCaptureFixture):
         class Broken:
-            async def search(self, *args: object, **kwargs: object) -> None:
+            async def find(self, *args: object, **kwargs: object) -> None:
                 raise RuntimeError("the secret reason")
 
         services = embedded.app.state.services
         embedded.app.state.services = type(services)(
             **{name: getattr(services, name) for name in services.__slots__} | {"decisions": Broken()}
         )
-        answer = await embedded.get("/v1/decisions")
+        answer = await embedded.get("/v1/decisions/01990000-0000-7000-8000-000000000010")
 
         assert answer.status_code == 500
         assert answer.json()["type"] == "/problems/internal-error"
