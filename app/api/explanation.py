@@ -26,8 +26,9 @@ from app.api.wording import (
 )
 from app.audit.application import instant_text
 from app.audit.record import INDICATIVE
+from app.domain.decision import Step
 from app.domain.money import Yuan, decimal_text, rate_text
-from app.domain.terms import Basis, Line, Reference, Words
+from app.domain.terms import Basis, Reference, Words
 from app.rules.counterfactual import Change, Counterfactual, Result
 from app.usecases.explain import Explanation, GateAnswered, LimitRow
 
@@ -135,7 +136,7 @@ def _component(row: LimitRow, found: Explanation, language: Language) -> dict[st
     }
 
 
-def _check(line: Line, found: Explanation, language: Language) -> dict[str, Any]:
+def _check(line: Step, found: Explanation, language: Language) -> dict[str, Any]:
     step, answer, facts, reference, _ = line
     passed = answer if isinstance(answer, bool) else None if answer is None else False
     return {

@@ -8,7 +8,7 @@ place in the log. docs/audit-record.md specifies the form, example first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,21 +20,13 @@ import orjson
 from app.audit.application import application_from_document, instant_text
 from app.audit.canonical import vouched_bytes
 from app.audit.sm3 import with_sm3
+from app.audit.trace import plain, trace_bytes, value_bytes
 from app.domain.company import Application
-from app.domain.decision import (
-    Decision,
-    InterestSubsidy,
-    Line,
-    PreApprovedOffer,
-    RateBasis,
-    Reason,
-    RiskCompensation,
-    SharedLines,
-)
-from app.domain.money import Yuan, decimal_text, rate_text
+from app.domain.decision import Decision, InterestSubsidy, PreApprovedOffer, RateBasis, Reason, RiskCompensation
+from app.domain.money import Yuan, rate_text
 from app.domain.pool import PoolStanding
 from app.domain.standing import Commitment, Standing
-from app.domain.terms import Basis, Gate, LprQuote, ProductTerms, Reference, Words
+from app.domain.terms import LprQuote, ProductTerms, Words
 
 FORMAT = "jifendai/decision/1"
 
@@ -76,92 +68,30 @@ class Sources:
 
 
 def decision_bytes(decision: Decision, application: Application, sources: Sources, identity: Identity) -> bytes:
-    """This function will write the decision as it is answered, in canonical form."""
-    return vouched_bytes(_document(decision, application, sources, identity), plain)
+    """This function will write the decision as it is answered, in canonical form, without its place in the log."""
+    offer, trace = decision.offer, trace_bytes(decision)
+    return _DECISION % (
+        value_bytes(application.application_id),
+        trace.assumptions,
+        value_bytes(decision.decided_on),
+        value_bytes(identity.decision_id),
+        b"null" if offer is None else _offer(offer, identity.offer_id, application.request.amount),
+        value_bytes(decision.outcome),
+        _product(sources.terms, sources.terms_digest),
+        b",".join(map(_reason, decision.reasons)),
+        instant_text(identity.recorded_at).encode(),
+        identity.revision,
+        value_bytes(identity.rules_edition),
+        value_bytes(identity.supersedes),
+        trace.lines,
+    )
 
 
-def _document(decision: Decision, application: Application, sources: Sources, identity: Identity) -> dict[str, Any]:
-    """The decision in the wire form of the contract, without its place in the log; the encoder writes the values."""
-    offer = decision.offer
-    trace, assumed = _trace(decision)
-    return {
-        "decision_id": identity.decision_id,
-        "application_id": application.application_id,
-        "revision": identity.revision,
-        "supersedes": identity.supersedes,
-        "outcome": decision.outcome,
-        "decided_on": decision.decided_on,
-        "recorded_at": instant_text(identity.recorded_at),
-        "rules_edition": identity.rules_edition,
-        "product": _product(sources.terms, sources.terms_digest),
-        "offer": None if offer is None else _offer(offer, identity.offer_id, application.request.amount),
-        "reasons": [_reason(r) for r in decision.reasons],
-        "trace": trace,
-        "assumptions": list(dict.fromkeys(assumed)),
-    }
-
-
-def _trace(decision: Decision) -> tuple[list[Any], list[str]]:
-    """The lines of the trace, and the name of every parameter used that is ours and no source's.
-
-    What many decisions share is written once and kept as bytes: blocks of lines, and gates whose answer recurs.
-    """
-    lines: list[Any] = []
-    assumed: list[str] = []
-    for part in decision.parts():
-        if type(part) is tuple:
-            lines.append(_line(part))
-            if _is_assumed(part):
-                assumed.append(part[0])
-        elif type(part) is SharedLines:
-            shared, names = _shared(part)
-            lines += shared
-            assumed += names
-        else:
-            rows = zip(part.gates, part.actuals, part.answers, strict=True)
-            lines += [
-                _gate_line(gate, actual, answer, part.decisive)
-                if type(actual) in _ONE_SPELLING
-                else _line(gate.line(actual, answer, decisive=part.decisive))
-                for gate, actual, answer in rows
-            ]
-            assumed += _assumed_gates(part.gates)
-    return lines, assumed
-
-
-# Values that are equal only when they are written alike; two decimals can be equal and spelled differently.
-_ONE_SPELLING = frozenset({str, bool, int, Yuan})
-
-
-def _line(line: Line) -> dict[str, Any]:
-    step, answer, facts, reference, decisive = line
-    return {
-        "step": step,
-        "answer": answer,
-        "decisive": decisive,
-        "facts": dict(facts),
-        "reference": None if reference is None else _source(reference),
-    }
-
-
-def _is_assumed(line: Line) -> bool:
-    reference = line[3]
-    return reference is not None and reference.basis is Basis.ASSUMED
-
-
-@lru_cache(maxsize=2_048)
-def _shared(block: SharedLines) -> tuple[list[orjson.Fragment], list[str]]:
-    return [_fragment(_line(line)) for line in block.lines], [line[0] for line in block.lines if _is_assumed(line)]
-
-
-@lru_cache(maxsize=4_096)
-def _gate_line(gate: Gate, actual: Any, answer: bool, decisive: bool) -> orjson.Fragment:
-    return _fragment(_line(gate.line(actual, answer, decisive=decisive)))
-
-
-@lru_cache(maxsize=4_096)
-def _assumed_gates(gates: tuple[Gate, ...]) -> list[str]:
-    return [gate.path for gate in gates if gate.reference.basis is Basis.ASSUMED]
+# A decision's keys, in the order that its canonical form asks for.
+_DECISION = (
+    b'{"application_id":%b,"assumptions":%b,"decided_on":%b,"decision_id":%b,"offer":%b,"outcome":%b,"product":%b,'
+    b'"reasons":[%b],"recorded_at":"%b","revision":%d,"rules_edition":%b,"supersedes":%b,"trace":%b}'
+)
 
 
 def record_bytes(decision: bytes, application: bytes, sources: Sources) -> bytes:
@@ -309,37 +239,26 @@ def _commitment_from(found: Mapping[str, Any]) -> Commitment:
 # --- the parts of the wire form ------------------------------------------------------------------------------
 
 
-def plain(value: Any) -> Any:
-    """This function will write what JSON does not know: amounts and exact decimals as strings, sets as sorted lists."""
-    return _PLAIN[type(value)](value)
-
-
-_PLAIN: dict[type, Callable[[Any], Any]] = {Yuan: Yuan.text, Decimal: decimal_text, frozenset: sorted}
-
-
 def _words(words: Words) -> dict[str, str]:
     return {"zh": words.zh, "en": words.en}
 
 
-@lru_cache(maxsize=2_048)
-def _source(reference: Reference) -> orjson.Fragment:
-    # The note that explains an assumed value stands in the terms, which the record names by digest.
-    return orjson.Fragment(vouched_bytes({"basis": reference.basis, "title": reference.title}))
-
-
-def _reason(reason: Reason) -> dict[str, Any]:
-    return {
-        "code": reason.code.name,
-        "severity": reason.severity.value,
-        "message": _words(reason.words),
-        "clause": reason.clause,
-    }
+@lru_cache(maxsize=4_096)
+def _reason(reason: Reason) -> bytes:
+    return vouched_bytes(
+        {
+            "code": reason.code.name,
+            "severity": reason.severity.value,
+            "message": _words(reason.words),
+            "clause": reason.clause,
+        }
+    )
 
 
 @lru_cache(maxsize=4_096)
-def _product(terms: ProductTerms, digest: str) -> orjson.Fragment:
+def _product(terms: ProductTerms, digest: str) -> bytes:
     branch = terms.branch
-    return _fragment(
+    return vouched_bytes(
         {
             "id": terms.id,
             "name": terms.name.zh,
@@ -362,31 +281,45 @@ def _rate(rate: Decimal | None) -> str | None:
     return None if rate is None else rate_text(rate)
 
 
-def _offer(offer: PreApprovedOffer, offer_id: str, requested: Yuan) -> dict[str, Any]:
-    return {**_offer_parts(offer), "offer_id": offer_id, "requested_amount": requested.text()}
+def _offer(offer: PreApprovedOffer, offer_id: str, requested: Yuan) -> bytes:
+    before, between, after = _offer_around(offer)
+    return b"%b%b%b%b%b" % (before, value_bytes(offer_id), between, value_bytes(requested), after)
 
 
 @lru_cache(maxsize=2_048)
-def _offer_parts(offer: PreApprovedOffer) -> dict[str, Any]:
-    """What of an offer is the same for every company that comes to the same figures, written once."""
-    return {
-        "status": "INDICATIVE",
-        "note": _fragment(_words(INDICATIVE)),
-        "credit_limit": offer.credit_limit.text(),
-        "currency": "CNY",
-        "tenor_months": offer.tenor_months,
-        "expires_on": offer.expires_on.isoformat(),
-        "annual_rate": _rate(offer.annual_rate),
-        "annual_rate_ceiling": _rate(offer.annual_rate_ceiling),
-        "all_in_annual_cost": _rate(offer.all_in_annual_cost),
-        "rate_basis": _fragment(_rate_basis(offer.rate_basis)),
-        "collateral_required": offer.collateral_required,
-        "guarantee_required": offer.guarantee_required,
-        "guarantee_fee_rate": _rate(offer.guarantee_fee_rate),
-        "interest_subsidy": _fragment(_subsidy(offer.interest_subsidy)),
-        "risk_compensation": _fragment(_cover(offer.risk_compensation)),
-        "conditions": _fragment([{"code": c.code, "message": _words(c.words)} for c in offer.conditions]),
-    }
+def _offer_around(offer: PreApprovedOffer) -> tuple[bytes, bytes, bytes]:
+    """What of an offer is the same for every company that comes to the same figures, written once: all but its id
+    and the amount that was asked for.
+    """
+    written = vouched_bytes(
+        {
+            "status": "INDICATIVE",
+            "note": _words(INDICATIVE),
+            "offer_id": orjson.Fragment(_HOLE),
+            "requested_amount": orjson.Fragment(_HOLE),
+            "credit_limit": offer.credit_limit,
+            "currency": "CNY",
+            "tenor_months": offer.tenor_months,
+            "expires_on": offer.expires_on,
+            "annual_rate": _rate(offer.annual_rate),
+            "annual_rate_ceiling": _rate(offer.annual_rate_ceiling),
+            "all_in_annual_cost": _rate(offer.all_in_annual_cost),
+            "rate_basis": _rate_basis(offer.rate_basis),
+            "collateral_required": offer.collateral_required,
+            "guarantee_required": offer.guarantee_required,
+            "guarantee_fee_rate": _rate(offer.guarantee_fee_rate),
+            "interest_subsidy": _subsidy(offer.interest_subsidy),
+            "risk_compensation": _cover(offer.risk_compensation),
+            "conditions": [{"code": c.code, "message": _words(c.words)} for c in offer.conditions],
+        },
+        plain,
+    )
+    before, between, after = written.split(_HOLE)
+    return before, between, after
+
+
+# No canonical text holds this byte.
+_HOLE = b"\0"
 
 
 def _subsidy(subsidy: InterestSubsidy) -> dict[str, Any]:

@@ -177,16 +177,16 @@ class Decision(NamedTuple):
         yield self.gates
         yield from self.steps
 
-    def lines(self) -> Iterator[Line]:
+    def trace(self) -> Iterator[Step]:
         """This function will give every line in the order in which it was answered: checks, gates, figures."""
         for part in self.parts():
             if type(part) is tuple:
-                yield part
-            elif type(part) is SharedLines:
-                yield from part.lines
+                yield spelled_out(part)
             else:
-                yield from part.lines()
+                yield from map(spelled_out, part.lines if type(part) is SharedLines else part.lines())
 
-    def trace(self) -> Iterator[Step]:
-        """This function will give the same lines with names to their places."""
-        return map(Step._make, self.lines())
+
+def spelled_out(line: Line) -> Step:
+    """This function will write a line of the trace for readers."""
+    form, answer, values = line
+    return Step(form.step, answer, tuple(zip(form.names, values, strict=True)), form.reference, form.decisive)

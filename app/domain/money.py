@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
-from functools import lru_cache
 from typing import Self
 
 _AMOUNT = re.compile(r"(-?)([0-9]{1,13})(?:\.([0-9]{1,2}))?")
@@ -44,7 +43,8 @@ class Yuan(int):
 
     def text(self) -> str:
         """This function will return the wire form: a decimal string with exactly two decimals."""
-        return _text(self)
+        sign, fen = ("-", -int(self)) if self < 0 else ("", int(self))
+        return f"{sign}{fen // 100}.{fen % 100:02d}"
 
     def __add__(self, other: int) -> Yuan:
         return Yuan(int.__add__(self, other))
@@ -59,12 +59,6 @@ class Yuan(int):
 
     def __str__(self) -> str:
         return self.text()
-
-
-@lru_cache(maxsize=8_192)
-def _text(fen: int) -> str:
-    sign, fen = ("-", -int(fen)) if fen < 0 else ("", int(fen))
-    return f"{sign}{fen // 100}.{fen % 100:02d}"
 
 
 def decimal_text(value: Decimal) -> str:

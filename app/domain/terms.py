@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from app.domain.facts import EVIDENCE, Facts, fact_named, reader_of, reader_of_all
@@ -83,9 +84,29 @@ class Reference:
     note: str | None = None
 
 
-Line = tuple[str, Any, tuple[tuple[str, Any], ...], Reference | None, bool]
-"""A line of a trace as the rules write it: step, answer, facts, reference, decisive. A plain tuple costs nothing;
-`Step` names its places."""
+@dataclass(frozen=True, slots=True, eq=False)
+class LineForm:
+    """What of a line of a trace is the same for every company: the step, the names of its facts, on whose word, and
+    whether the line settled the outcome or the figure.
+    """
+
+    step: str
+    names: tuple[str, ...]
+    reference: Reference | None
+    decisive: bool
+
+
+@lru_cache(maxsize=8_192)
+def line_form(
+    step: str, names: tuple[str, ...] = (), reference: Reference | None = None, decisive: bool = False
+) -> LineForm:
+    """This function will return the form that all lines of this kind share, the same one each time."""
+    return LineForm(step, names, reference, decisive)
+
+
+Line = tuple[LineForm, Any, tuple[Any, ...]]
+"""A line of a trace as the rules write it: its form, the answer, and the facts' values in the order of their names.
+`Step` spells it out for readers."""
 
 
 class Table:
@@ -109,9 +130,14 @@ class Bands(Table):
         row = bisect_right(self.floors, actual) - 1
         return None if row < 0 else row
 
-    def shown(self, row: int) -> tuple[str, Any]:
+    @property
+    def names(self) -> tuple[str, str]:
+        """What a trace calls the fact and the row that was found."""
+        return self.by, "from"
+
+    def shown(self, row: int) -> Any:
         """This function will return what a trace says of that row: where the band begins."""
-        return "from", self.floors[row]
+        return self.floors[row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +151,14 @@ class Choices(Table):
         """This function will return the row's code, or None where the table has no row for that code."""
         return actual if actual in self.values else None
 
-    def shown(self, row: str) -> tuple[str, Any]:
+    @property
+    def names(self) -> tuple[str, str]:
+        """What a trace calls the fact and the row that was found."""
+        return self.by, "row"
+
+    def shown(self, row: str) -> str:
         """This function will return what a trace says of that row."""
-        return "row", row
+        return row
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,16 +171,21 @@ class Parameter:
     value: Any
     reference: Reference
     by: str | None = field(init=False)
+    names: tuple[str, ...] = field(init=False, repr=False)
     read: Callable[[Facts], Any] | None = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         by = self.value.by if isinstance(self.value, Table) else None
         object.__setattr__(self, "by", by)
+        object.__setattr__(self, "names", () if by is None else self.value.names)
         object.__setattr__(self, "read", None if by is None else reader_of(by))
 
     def at(self, row: Any) -> Any:
         """This function will return the value of a table's row, or the plain value, for which the row is None."""
         return self.value if self.by is None else self.value.values[row]
+
+
+_GATE_NAMES = ("actual", "fact", "required", "test")
 
 
 class GateTest(StrEnum):
@@ -195,8 +231,8 @@ class Gate:
 
     def line(self, actual: Any, answer: bool | None, *, decisive: bool) -> Line:
         """This function will write the gate's line of a trace; what did not pass is decisive where the gate can be."""
-        facts = (("fact", self.fact), ("actual", actual), ("test", self.test), ("required", self.threshold))
-        return self.path, answer, facts, self.reference, decisive and answer is not True
+        form = line_form(self.path, _GATE_NAMES, self.reference, decisive and answer is not True)
+        return form, answer, (actual, self.fact, self.threshold, self.test)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from app.domain.decision import Line
-from app.domain.terms import ProductTerms
+from app.domain.terms import ProductTerms, line_form
 
 
 class Security(NamedTuple):
@@ -28,5 +28,5 @@ def security(terms: ProductTerms) -> Security:
         collateral_required=terms.collateral_required.value,
         guarantee_required=terms.guarantee_required is not None and terms.guarantee_required.value,
         guarantee_fee_rate=None if fee is None else fee.value,
-        lines=tuple((p.path, p.value, (), p.reference, False) for p in asked if p is not None),
+        lines=tuple((line_form(p.path, (), p.reference), p.value, ()) for p in asked if p is not None),
     )

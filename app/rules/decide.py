@@ -17,7 +17,7 @@ from app.domain.decision import Decision, GateAnswers, Line, Outcome, Reason
 from app.domain.facts import Facts
 from app.domain.reasons import ReasonCode
 from app.domain.standing import Standing
-from app.domain.terms import ProductTerms, Severity
+from app.domain.terms import ProductTerms, Severity, line_form
 from app.rules import eligibility
 from app.rules.credit_limit import credit_limit
 from app.rules.interest_subsidy import paying_programmes
@@ -83,7 +83,7 @@ def outcome_of(reasons: Iterable[Reason]) -> Outcome:
 @lru_cache(maxsize=4_096)
 def _not_decided(terms: ProductTerms, on: date) -> Decision:
     why = eligibility.why_not_decided(terms)
-    line = ("eligibility.product", terms.status, (("kind", terms.kind),), None, True)
+    line = (line_form("eligibility.product", ("kind",), None, True), terms.status, (terms.kind,))
     return Decision(outcome_of((why,)), on, None, [why], (line,), GateAnswers((), (), ()), ())
 
 

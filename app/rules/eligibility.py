@@ -15,7 +15,17 @@ from app.domain.company import Application, InnovationScore, ScoreState, SourceK
 from app.domain.decision import GateAnswers, Line, Reason
 from app.domain.facts import Fact, Facts, fact_named, whole_months
 from app.domain.reasons import ReasonCode
-from app.domain.terms import LOANS, Gate, GateColumns, ProductStatus, ProductTerms, ScoreTerms, Severity, Words
+from app.domain.terms import (
+    LOANS,
+    Gate,
+    GateColumns,
+    ProductStatus,
+    ProductTerms,
+    ScoreTerms,
+    Severity,
+    Words,
+    line_form,
+)
 
 _NOT_SCORED = {
     ScoreState.NOT_SCORED: ReasonCode.SCORE_NOT_SCORED,
@@ -53,7 +63,7 @@ def check_zone(application: Application, terms: ProductTerms, reasons: list[Reas
     served = zone in terms.zones
     if not served:
         reasons.append(reason(ReasonCode.ZONE_NOT_SERVED, Severity.DECLINE, clause="zones"))
-    return "eligibility.zone", served, (("zone", zone),), None, not served
+    return line_form("eligibility.zone", ("zone",), None, not served), served, (zone,)
 
 
 def check_authorisation(application: Application, on: date, reasons: list[Reason]) -> Line:
@@ -61,13 +71,13 @@ def check_authorisation(application: Application, on: date, reasons: list[Reason
     consent = application.authorisation
     if consent is None:
         reasons.append(reason(ReasonCode.AUTHORISATION_MISSING, Severity.REFER, clause="authorisation"))
-        return "eligibility.authorisation", None, (), None, True
+        return line_form("eligibility.authorisation", (), None, True), None, ()
     until = consent.valid_until
     valid = consent.granted_on <= on and (until is None or on <= until)
     if not valid:
         reasons.append(reason(ReasonCode.AUTHORISATION_NOT_VALID, Severity.REFER, clause="authorisation"))
-    facts = (("granted_on", consent.granted_on), ("valid_until", until))
-    return "eligibility.authorisation", valid, facts, None, not valid
+    form = line_form("eligibility.authorisation", ("granted_on", "valid_until"), None, not valid)
+    return form, valid, (consent.granted_on, until)
 
 
 def check_score(application: Application, terms: ProductTerms, on: date, reasons: list[Reason]) -> Line:
@@ -76,12 +86,12 @@ def check_score(application: Application, terms: ProductTerms, on: date, reasons
     if score is None:
         if asked.required:
             reasons.append(reason(ReasonCode.SCORE_MISSING, Severity.REFER, clause="score"))
-        return "eligibility.score", None, (), None, asked.required
+        return line_form("eligibility.score", (), None, asked.required), None, ()
     found = () if _is_sound(score, asked, on) else tuple(_against_score(score, asked, on))
     reasons.extend(found)
-    facts = (("scheme", score.scheme), ("state", score.state), ("as_of", score.as_of))
     reference = None if asked.maximum_age_days is None else asked.maximum_age_days.reference
-    return "eligibility.score", not found, facts, reference, bool(found)
+    form = line_form("eligibility.score", ("scheme", "state", "as_of"), reference, bool(found))
+    return form, not found, (score.scheme, score.state, score.as_of)
 
 
 def _is_sound(score: InnovationScore, asked: ScoreTerms, on: date) -> bool:
@@ -148,7 +158,7 @@ def check_freshness(application: Application, terms: ProductTerms, on: date, rea
                 reasons.append(stale)
     fresh = len(reasons) == known
     reference = months.reference if months is not None else days.reference if days is not None else None
-    return "eligibility.freshness", fresh, (), reference, not fresh
+    return line_form("eligibility.freshness", (), reference, not fresh), fresh, ()
 
 
 @lru_cache(maxsize=1_024)

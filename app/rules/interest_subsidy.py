@@ -17,7 +17,7 @@ from app.domain.decision import GateAnswers, InterestSubsidy, Line, Reason, Subs
 from app.domain.facts import Facts, add_months
 from app.domain.money import Yuan, rate_rounded
 from app.domain.reasons import ReasonCode
-from app.domain.terms import ProductStatus, ProductTerms, Severity, SubsidyBase, SubsidyProgramme
+from app.domain.terms import ProductStatus, ProductTerms, Severity, SubsidyBase, SubsidyProgramme, line_form
 from app.rules.eligibility import answer_gates, reason
 from app.rules.tables import look_up
 
@@ -64,17 +64,18 @@ def paying_programmes(
             answered = answer_gates(programme.gate_columns, facts, decisive=False)
             lines.append(answered)
             if all(answered.answers):
-                share, found, row, _ = look_up(programme.share, facts)
-                lines.append((programme.share.path, share, found, programme.share.reference, False))
+                share, names, found, row, _ = look_up(programme.share, facts)
+                lines.append((line_form(programme.share.path, names, programme.share.reference), share, found))
                 lines += _limits(programme)
                 if programme.id in used_up:
-                    lines.append((programme.budget.path, programme.budget.value, (), programme.budget.reference, False))
+                    budget = programme.budget
+                    lines.append((line_form(budget.path, (), budget.reference), budget.value, ()))
                     gone = ReasonCode.SUBSIDY_BUDGET_USED
                     reasons.append(reason(gone, Severity.INFO, clause=programme.budget.path))
                 elif share is not None:
                     paying.append((i, row))
         elif programme.status is ProductStatus.LISTED:
-            lines.append((f"{programme.path}.status", programme.status, (), None, False))
+            lines.append((line_form(f"{programme.path}.status"), programme.status, ()))
             listed = ReasonCode.SUBSIDY_TERMS_NOT_PUBLISHED
             reasons.append(reason(listed, Severity.INFO, clause=programme.path))
     return tuple(paying)
@@ -83,7 +84,7 @@ def paying_programmes(
 @lru_cache(maxsize=4_096)
 def _limits(programme: SubsidyProgramme) -> tuple[Line, ...]:
     limits = (programme.maximum_months, programme.cap_per_loan)
-    return tuple((limit.path, limit.value, (), limit.reference, False) for limit in limits if limit is not None)
+    return tuple((line_form(limit.path, (), limit.reference), limit.value, ()) for limit in limits if limit is not None)
 
 
 def subsidise(terms: ProductTerms, paying: tuple[Paying, ...], loan: Loan) -> InterestSubsidy:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from app.domain.decision import PreApprovedOffer, Reason, SharedLines
 from app.domain.money import Yuan
-from app.domain.terms import ProductTerms
+from app.domain.terms import ProductTerms, line_form
 from app.rules.collateral import security
 from app.rules.interest_subsidy import Loan, Paying, subsidise
 from app.rules.pricing import Price
@@ -42,7 +42,7 @@ def offered(
     covered, cover_lines, reasons = cover(terms.risk_compensation, limit, fits)
     valid, fee = terms.offer_valid_days, asked_for.guarantee_fee_rate
     expires_on = on + timedelta(days=valid.value)
-    expiry = (valid.path, expires_on, (("valid_days", valid.value),), valid.reference, False)
+    expiry = (line_form(valid.path, ("valid_days",), valid.reference), expires_on, (valid.value,))
     offer = PreApprovedOffer(
         credit_limit=limit,
         tenor_months=tenor_months,

@@ -17,7 +17,7 @@ from app.domain.decision import Line, RateBasis, Reason
 from app.domain.facts import Facts
 from app.domain.money import rate_from_bps, rate_rounded
 from app.domain.reasons import ReasonCode
-from app.domain.terms import Parameter, PriceMethod, PricingTerms, ProductTerms, Severity
+from app.domain.terms import Parameter, PriceMethod, PricingTerms, ProductTerms, Severity, line_form
 from app.rules.eligibility import reason
 from app.rules.tables import look_up
 
@@ -33,8 +33,10 @@ class Price:
     annual_rate: Decimal | None
     ceiling: Decimal | None
     basis: RateBasis
-    facts: tuple[tuple[str, Any], ...]
-    ceiling_facts: tuple[tuple[str, Any], ...]
+    names: tuple[str, ...]
+    found: tuple[Any, ...]
+    ceiling_names: tuple[str, ...]
+    ceiling_found: tuple[Any, ...]
     highest: Decimal
 
 
@@ -45,24 +47,28 @@ def price(terms: ProductTerms, facts: Facts, lines: list[Line], reasons: list[Re
     lines += quoted
     reasons += unconfirmed
     parameter, ceiling = _rate_parameter(pricing), pricing.ceiling_bps
-    _, found, row, absent = _NOTHING if parameter is None else look_up(parameter, facts)
-    _, found_ceiling, ceiling_row, absent_ceiling = _NOTHING if ceiling is None else look_up(ceiling, facts)
-    for asked, seen, why in ((parameter, found, absent), (ceiling, found_ceiling, absent_ceiling)):
-        if why is not None:
-            lines.append((asked.path, None, seen, asked.reference, True))
-            reasons.append(why)
-    if absent is not None or absent_ceiling is not None:
+    _, names, found, row, absent = _NOTHING if parameter is None else look_up(parameter, facts)
+    _, names_above, found_above, row_above, absent_above = _NOTHING if ceiling is None else look_up(ceiling, facts)
+    if absent is not None or absent_above is not None:
+        for asked, seen, actual, why in (
+            (parameter, names, found, absent),
+            (ceiling, names_above, found_above, absent_above),
+        ):
+            if why is not None:
+                lines.append((line_form(asked.path, seen, asked.reference, True), None, actual))
+                reasons.append(why)
         return None
-    priced = _priced(terms, row, ceiling_row)
+    priced = _priced(terms, row, row_above)
     if parameter is not None:
-        lines.append((parameter.path, priced.annual_rate, found + priced.facts, parameter.reference, False))
+        form = line_form(parameter.path, names + priced.names, parameter.reference)
+        lines.append((form, priced.annual_rate, found + priced.found))
     if ceiling is not None:
-        shown = found_ceiling + priced.ceiling_facts
-        lines.append((ceiling.path, priced.ceiling, shown, ceiling.reference, False))
+        form = line_form(ceiling.path, names_above + priced.ceiling_names, ceiling.reference)
+        lines.append((form, priced.ceiling, found_above + priced.ceiling_found))
     return priced
 
 
-_NOTHING = (None, (), None, None)
+_NOTHING = (None, (), (), None, None)
 
 
 def _rate_parameter(pricing: PricingTerms) -> Parameter | None:
@@ -81,39 +87,39 @@ def _quoted(terms: ProductTerms, on: date) -> tuple[tuple[Line, ...], tuple[Reas
     reasons: tuple[Reason, ...] = ()
     if pricing.lpr_term is not None:
         lpr = terms.lpr[pricing.lpr_term]
-        shown = (("term", lpr.term), ("published_on", lpr.published_on))
-        lines.append(("pricing.lpr", lpr.rate, shown, lpr.reference, False))
+        form = line_form("pricing.lpr", ("term", "published_on"), lpr.reference)
+        lines.append((form, lpr.rate, (lpr.term, lpr.published_on)))
         if on > lpr.confirmed_through + LPR_CONFIRMED_WITHIN:
             reasons = (reason(ReasonCode.LPR_UNCONFIRMED, Severity.INFO, clause="pricing.lpr"),)
     if pricing.conventional_rate is not None:
         usual = pricing.conventional_rate
-        lines.append((usual.path, usual.value, (), usual.reference, False))
+        lines.append((line_form(usual.path, (), usual.reference), usual.value, ()))
     return tuple(lines), reasons
 
 
 @lru_cache(maxsize=4_096)
 def _priced(terms: ProductTerms, row: Any, ceiling_row: Any) -> Price:
     """The price at one row of each table: few rows serve very many companies."""
-    pricing, facts = terms.pricing, ()
+    pricing, names, found = terms.pricing, (), ()
     method = pricing.method
     lpr = None if pricing.lpr_term is None else terms.lpr[pricing.lpr_term]
     rate: Decimal | None = None
     basis = RateBasis(method, lpr)
     if method is PriceMethod.LPR:
         spread = pricing.spread_bps.at(row)
-        rate, facts = lpr.rate + rate_from_bps(spread), (("lpr", lpr.rate), ("spread_bps", spread))
+        rate, names, found = lpr.rate + rate_from_bps(spread), ("lpr", "spread_bps"), (lpr.rate, spread)
         basis = RateBasis(method, lpr, spread_bps=spread)
     elif method is PriceMethod.FIXED:
         rate = pricing.annual_rate.at(row)
     elif method is PriceMethod.DISCOUNT:
         usual, discount = pricing.conventional_rate.value, pricing.discount_share.at(row)
         rate = rate_rounded(usual * (1 - discount))
-        facts = (("conventional_rate", usual), ("discount_share", discount))
+        names, found = ("conventional_rate", "discount_share"), (usual, discount)
         basis = RateBasis(method, lpr, conventional_rate=usual, discount_share=discount)
     if pricing.ceiling_bps is None:
-        return Price(rate, None, basis, facts, (), rate)
+        return Price(rate, None, basis, names, found, (), (), rate)
     bps = pricing.ceiling_bps.at(ceiling_row)
     ceiling = lpr.rate + rate_from_bps(bps)
     rate = None if rate is None else min(rate, ceiling)
-    shown = (("lpr", lpr.rate), ("ceiling_bps", bps))
-    return Price(rate, ceiling, basis, facts, shown, ceiling if rate is None else rate)
+    above = ("lpr", "ceiling_bps"), (lpr.rate, bps)
+    return Price(rate, ceiling, basis, names, found, *above, ceiling if rate is None else rate)

@@ -15,7 +15,7 @@ from app.domain.decision import Line, LossShare, Reason, RiskCompensation, RiskS
 from app.domain.money import Yuan
 from app.domain.pool import Asked, PoolStanding, fitting, pool_money
 from app.domain.reasons import ReasonCode
-from app.domain.terms import ProductStatus, RiskCompensationTerms, Severity, WithoutRoom
+from app.domain.terms import ProductStatus, RiskCompensationTerms, Severity, WithoutRoom, line_form
 from app.rules.eligibility import reason
 
 Cover = tuple[RiskCompensation, tuple[Line, ...], tuple[Reason, ...]]
@@ -35,21 +35,17 @@ def fitting_room(
     A line that it does not cover goes to a person where the product says so: then a reason that refers is added.
     """
     fits = fitting(found, Asked(limit, _share(pool)))
-    shown = (
-        ("limit", limit),
-        ("room", found.room),
-        ("company_room", found.company_room),
-        ("lender_room", found.lender_room),
-        ("stopped", found.stopped),
-    )
+    shown = (limit, found.room, found.company_room, found.lender_room, found.stopped)
     covered = isinstance(fits, Yuan)
-    lines.append(("risk_compensation.room", fits if covered else _NOTHING, shown, None, not covered))
+    form = line_form("risk_compensation.room", _ROOM_NAMES, None, not covered)
+    lines.append((form, fits if covered else _NOTHING, shown))
     if not covered and pool.without_room is WithoutRoom.REFER:
         reasons.append(reason(fits, Severity.REFER, clause="risk_compensation.room"))
     return fits
 
 
 _NOTHING = Yuan(0)
+_ROOM_NAMES = ("limit", "room", "company_room", "lender_room", "stopped")
 
 
 def _share(pool: RiskCompensationTerms) -> Decimal:
@@ -65,7 +61,7 @@ def cover(pool: RiskCompensationTerms | None, limit: Yuan, fits: Fits | None = N
         return _LENDERS_OWN, (), ()
     if pool.status is not ProductStatus.ACTIVE:
         planned = reason(ReasonCode.COVER_PLANNED, Severity.INFO, clause="risk_compensation.pool")
-        line = ("risk_compensation.pool", pool.status, (), None, False)
+        line = (line_form("risk_compensation.pool"), pool.status, ())
         return _LENDERS_OWN, (line,), (planned,) if pool.status is ProductStatus.PLANNED else ()
     if fits is None and pool.suspended:
         fits = ReasonCode.COVER_STOPPED
@@ -80,8 +76,9 @@ def cover(pool: RiskCompensationTerms | None, limit: Yuan, fits: Fits | None = N
     if fits is not None:
         reserved = pool_money(covered, _share(pool))
         promised = promised._replace(status=RiskStatus.RESERVED, reserved_amount=reserved)
-    lines: tuple[Line, ...] = ((pool.shares.path, pool.pool, tuple(shares), pool.shares.reference, False),)
+    form = line_form(pool.shares.path, tuple(share.bearer for share in shares), pool.shares.reference)
+    lines: tuple[Line, ...] = ((form, pool.pool, tuple(share.share for share in shares)),)
     if cap is not None:
-        lines = ((cap.path, covered, (("limit", limit), ("cap", cap.value)), cap.reference, False), *lines)
+        lines = ((line_form(cap.path, ("limit", "cap"), cap.reference), covered, (limit, cap.value)), *lines)
     partial = reason(ReasonCode.COVER_PARTIAL, Severity.INFO, clause="risk_compensation.per_company_cap")
     return promised, lines, (partial,) if covered < limit else ()

@@ -163,7 +163,7 @@ def _of_amounts(
 ) -> Iterator[tuple[str, list[Any]]]:
     """What is compared with amounts: what is asked for, the tenor, and the figures that components are a share of."""
     limits, request = terms.credit_limit, case.application.request
-    amounts = {line[1] for line in decided.lines() if line[0] in limit_steps(terms) and isinstance(line[1], Yuan)}
+    amounts = {line[1] for line in decided.trace() if line[0] in limit_steps(terms) and isinstance(line[1], Yuan)}
     targets = sorted(target for target in {*amounts, limits.floor.value, request.amount} if target > 0)
     for component in limits.components:
         if component.read_base is not None:

@@ -14,20 +14,23 @@ from app.domain.reasons import ReasonCode
 from app.domain.terms import Parameter, Severity
 from app.rules.eligibility import reason, unknown
 
-LookUp = tuple[Any, tuple[tuple[str, Any], ...], Any, Reason | None]
-"""The value (None where there is none), what it was read by, the table's row, and why there is no value."""
+LookUp = tuple[Any, tuple[str, ...], tuple[Any, ...], Any, Reason | None]
+"""The value (None where there is none), the names and values of what it was read by, the table's row, and why there
+is no value."""
 
 
 def look_up(parameter: Parameter, facts: Facts) -> LookUp:
     """This function will read a parameter for one company."""
     table, read = parameter.value, parameter.read
     if read is None:
-        return table, (), None, None
-    by, actual = parameter.by, read(facts)
+        return table, (), (), None, None
+    actual = read(facts)
+    row = None if actual is None else table.find(actual)
+    if row is not None:
+        return table.values[row], parameter.names, (actual, table.shown(row)), row, None
+    by = parameter.by
     if actual is None:
-        return None, ((by, None),), None, unknown(by, clause=parameter.path)
-    row = table.find(actual)
-    if row is None:
+        absent = unknown(by, clause=parameter.path)
+    else:
         absent = reason(ReasonCode.TABLE_HAS_NO_ROW, Severity.REFER, clause=parameter.path, fact=fact_named(by))
-        return None, ((by, actual),), None, absent
-    return table.values[row], ((by, actual), table.shown(row)), row, None
+    return None, (by,), (actual,), None, absent

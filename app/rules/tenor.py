@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.domain.decision import Line, Reason
 from app.domain.facts import Facts
 from app.domain.reasons import ReasonCode
-from app.domain.terms import Parameter, ProductTerms, Severity
+from app.domain.terms import Parameter, ProductTerms, Severity, line_form
 from app.rules.eligibility import reason
 from app.rules.tables import look_up
 
@@ -22,10 +22,10 @@ def check_tenor(terms: ProductTerms, facts: Facts, lines: list[Line], reasons: l
 def _bound(
     parameter: Parameter, asked: int, facts: Facts, lines: list[Line], reasons: list[Reason], *, shortest: bool
 ) -> None:
-    bound, found, _, absent = look_up(parameter, facts)
+    bound, names, found, _, absent = look_up(parameter, facts)
     within = None if absent is not None else asked >= bound if shortest else asked <= bound
-    shown = (*found, ("tenor_months", asked), ("required", bound))
-    lines.append((parameter.path, within, shown, parameter.reference, not within))
+    form = line_form(parameter.path, (*names, "tenor_months", "required"), parameter.reference, not within)
+    lines.append((form, within, (*found, asked, bound)))
     if absent is not None:
         reasons.append(absent)
     elif not within:

@@ -15,9 +15,9 @@ from typing import Any
 import orjson
 
 from app.audit.record import OpenRecord, open_record
-from app.domain.decision import Decision
+from app.domain.decision import Decision, Step, spelled_out
 from app.domain.money import Yuan
-from app.domain.terms import Gate, Line, ProductTerms, Reference
+from app.domain.terms import Gate, ProductTerms, Reference
 from app.rules.counterfactual import Counterfactual, counterfactuals
 from app.rules.suppositions import Case, limit_steps
 from app.usecases.ports import StoredDecision
@@ -61,7 +61,7 @@ class Explanation:
     opened: OpenRecord
     terms: ProductTerms
     decision: Decision
-    checks: tuple[Line, ...]
+    checks: tuple[Step, ...]
     gates: tuple[GateAnswered, ...]
     limit: tuple[LimitRow, ...]
     figures: tuple[Figure, ...]
@@ -91,7 +91,7 @@ def explain(stored: StoredDecision) -> Explanation:
         opened=opened,
         terms=terms,
         decision=decision,
-        checks=tuple(decision.checks),
+        checks=tuple(map(spelled_out, decision.checks)),
         gates=tuple(GateAnswered(*row) for row in rows),
         limit=tuple(_limit(decision, terms)),
         figures=tuple(_figures(decision)),
@@ -104,7 +104,7 @@ def _limit(decision: Decision, terms: ProductTerms) -> Iterator[LimitRow]:
     if not terms.decides:
         return
     steps = limit_steps(terms)
-    rows = [line for line in decision.lines() if line[0] in steps]
+    rows = [line for line in decision.trace() if line[0] in steps]
     # Without a limit a line is marked because it is what is missing, which binds nothing.
     whole = all(line[1] is not None for line in rows)
     for step, amount, facts, reference, decisive in rows:
@@ -113,7 +113,7 @@ def _limit(decision: Decision, terms: ProductTerms) -> Iterator[LimitRow]:
 
 def _figures(decision: Decision) -> Iterator[Figure]:
     seen: set[str] = set()
-    for step, _, _, reference, _ in decision.lines():
+    for step, _, _, reference, _ in decision.trace():
         if reference is not None and step not in seen:
             seen.add(step)
             yield Figure(step, reference)
