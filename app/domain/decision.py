@@ -16,18 +16,8 @@ from typing import Any, NamedTuple
 
 from app.domain.money import Yuan
 from app.domain.reasons import ReasonCode
-from app.domain.terms import (
-    ClaimKind,
-    Condition,
-    Gate,
-    Line,
-    LprQuote,
-    PriceMethod,
-    Reference,
-    Severity,
-    SubsidyBase,
-    Words,
-)
+from app.domain.terms import ClaimKind, Condition, Gate, LprQuote, PriceMethod, Reference, Severity, SubsidyBase, Words
+from app.domain.trace import Line
 
 
 class Outcome(StrEnum):

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
 from app.domain.facts import EVIDENCE, Facts, fact_named, reader_of, reader_of_all
+from app.domain.trace import Line, line_form
 
 
 class Basis(StrEnum):
@@ -82,31 +82,6 @@ class Reference:
     basis: Basis
     title: str | None = None
     note: str | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LineForm:
-    """What of a line of a trace is the same for every company: the step, the names of its facts, on whose word, and
-    whether the line settled the outcome or the figure.
-    """
-
-    step: str
-    names: tuple[str, ...]
-    reference: Reference | None
-    decisive: bool
-
-
-@lru_cache(maxsize=8_192)
-def line_form(
-    step: str, names: tuple[str, ...] = (), reference: Reference | None = None, decisive: bool = False
-) -> LineForm:
-    """This function will return the form that all lines of this kind share, the same one each time."""
-    return LineForm(step, names, reference, decisive)
-
-
-Line = tuple[LineForm, Any, tuple[Any, ...]]
-"""A line of a trace as the rules write it: its form, the answer, and the facts' values in the order of their names.
-`Step` spells it out for readers."""
 
 
 class Table:

@@ -6,8 +6,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
-from app.domain.decision import Line
-from app.domain.terms import ProductTerms, line_form
+from app.domain.terms import ProductTerms
+from app.domain.trace import Line, line_form
 
 
 class Security(NamedTuple):

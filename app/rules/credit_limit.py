@@ -10,12 +10,13 @@ from operator import itemgetter
 from typing import Any
 
 from app.domain.company import Application
-from app.domain.decision import Line, Reason
+from app.domain.decision import Reason
 from app.domain.facts import Facts
 from app.domain.money import Yuan, floored_to, share_of_floored
 from app.domain.reasons import ReasonCode
 from app.domain.standing import Standing
-from app.domain.terms import CreditLimitTerms, LimitComponent, ProductTerms, Reference, Severity, line_form
+from app.domain.terms import CreditLimitTerms, LimitComponent, ProductTerms, Reference, Severity
+from app.domain.trace import Line, line_form
 from app.rules.eligibility import reason, unknown
 from app.rules.tables import look_up
 

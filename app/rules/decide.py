@@ -13,11 +13,12 @@ from datetime import date
 from functools import lru_cache
 
 from app.domain.company import Application
-from app.domain.decision import Decision, GateAnswers, Line, Outcome, Reason
+from app.domain.decision import Decision, GateAnswers, Outcome, Reason
 from app.domain.facts import Facts
 from app.domain.reasons import ReasonCode
 from app.domain.standing import Standing
-from app.domain.terms import ProductTerms, Severity, line_form
+from app.domain.terms import ProductTerms, Severity
+from app.domain.trace import Line, line_form
 from app.rules import eligibility
 from app.rules.credit_limit import credit_limit
 from app.rules.interest_subsidy import paying_programmes

@@ -12,20 +12,11 @@ from functools import lru_cache
 from operator import call
 
 from app.domain.company import Application, InnovationScore, ScoreState, SourceKind
-from app.domain.decision import GateAnswers, Line, Reason
+from app.domain.decision import GateAnswers, Reason
 from app.domain.facts import Fact, Facts, fact_named, whole_months
 from app.domain.reasons import ReasonCode
-from app.domain.terms import (
-    LOANS,
-    Gate,
-    GateColumns,
-    ProductStatus,
-    ProductTerms,
-    ScoreTerms,
-    Severity,
-    Words,
-    line_form,
-)
+from app.domain.terms import LOANS, Gate, GateColumns, ProductStatus, ProductTerms, ScoreTerms, Severity, Words
+from app.domain.trace import Line, line_form
 
 _NOT_SCORED = {
     ScoreState.NOT_SCORED: ReasonCode.SCORE_NOT_SCORED,

@@ -13,11 +13,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from app.domain.decision import GateAnswers, InterestSubsidy, Line, Reason, Subsidy
+from app.domain.decision import GateAnswers, InterestSubsidy, Reason, Subsidy
 from app.domain.facts import Facts, add_months
 from app.domain.money import Yuan, rate_rounded
 from app.domain.reasons import ReasonCode
-from app.domain.terms import ProductStatus, ProductTerms, Severity, SubsidyBase, SubsidyProgramme, line_form
+from app.domain.terms import ProductStatus, ProductTerms, Severity, SubsidyBase, SubsidyProgramme
+from app.domain.trace import Line, line_form
 from app.rules.eligibility import answer_gates, reason
 from app.rules.tables import look_up
 

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from app.domain.decision import PreApprovedOffer, Reason, SharedLines
 from app.domain.money import Yuan
-from app.domain.terms import ProductTerms, line_form
+from app.domain.terms import ProductTerms
+from app.domain.trace import line_form
 from app.rules.collateral import security
 from app.rules.interest_subsidy import Loan, Paying, subsidise
 from app.rules.pricing import Price

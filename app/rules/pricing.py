@@ -13,11 +13,12 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from app.domain.decision import Line, RateBasis, Reason
+from app.domain.decision import RateBasis, Reason
 from app.domain.facts import Facts
 from app.domain.money import rate_from_bps, rate_rounded
 from app.domain.reasons import ReasonCode
-from app.domain.terms import Parameter, PriceMethod, PricingTerms, ProductTerms, Severity, line_form
+from app.domain.terms import Parameter, PriceMethod, PricingTerms, ProductTerms, Severity
+from app.domain.trace import Line, line_form
 from app.rules.eligibility import reason
 from app.rules.tables import look_up
 

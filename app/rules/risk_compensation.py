@@ -11,11 +11,12 @@ from __future__ import annotations
 from decimal import Decimal
 from functools import lru_cache
 
-from app.domain.decision import Line, LossShare, Reason, RiskCompensation, RiskStatus
+from app.domain.decision import LossShare, Reason, RiskCompensation, RiskStatus
 from app.domain.money import Yuan
 from app.domain.pool import Asked, PoolStanding, fitting, pool_money
 from app.domain.reasons import ReasonCode
-from app.domain.terms import ProductStatus, RiskCompensationTerms, Severity, WithoutRoom, line_form
+from app.domain.terms import ProductStatus, RiskCompensationTerms, Severity, WithoutRoom
+from app.domain.trace import Line, line_form
 from app.rules.eligibility import reason
 
 Cover = tuple[RiskCompensation, tuple[Line, ...], tuple[Reason, ...]]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from app.domain.decision import Line, Reason
+from app.domain.decision import Reason
 from app.domain.facts import Facts
 from app.domain.reasons import ReasonCode
-from app.domain.terms import Parameter, ProductTerms, Severity, line_form
+from app.domain.terms import Parameter, ProductTerms, Severity
+from app.domain.trace import Line, line_form
 from app.rules.eligibility import reason
 from app.rules.tables import look_up
 

@@ -1,0 +1,39 @@
+"""The lines of a trace as the rules write them: which step answered what, from which facts, on whose word.
+
+Neighbours may rely on this: lines of one kind share one form, told apart by identity, so that whoever writes a trace
+may remember what the form alone decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from app.domain.terms import Reference
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LineForm:
+    """What of a line of a trace is the same for every company: the step, the names of its facts, on whose word, and
+    whether the line settled the outcome or the figure.
+    """
+
+    step: str
+    names: tuple[str, ...]
+    reference: Reference | None
+    decisive: bool
+
+
+@lru_cache(maxsize=8_192)
+def line_form(
+    step: str, names: tuple[str, ...] = (), reference: Reference | None = None, decisive: bool = False
+) -> LineForm:
+    """This function will return the form that all lines of this kind share, the same one each time."""
+    return LineForm(step, names, reference, decisive)
+
+
+Line = tuple[LineForm, Any, tuple[Any, ...]]
+"""A line of a trace as the rules write it: its form, the answer, and the facts' values in the order of their names.
+`Step` spells it out for readers."""
