@@ -27,7 +27,7 @@ def application_from_bytes(document: bytes) -> Application:
 def application_from_document(document: Mapping[str, Any]) -> Application:
     """This function will read an application from a parsed document; ValueError only for an unchecked one."""
     try:
-        return msgspec.convert(document, Application, dec_hook=_amount)
+        return msgspec.convert(document, Application, dec_hook=amount_from)
     except msgspec.MsgspecError as fault:
         raise ValueError(str(fault)) from None
 
@@ -37,11 +37,13 @@ def instant_text(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
-def _amount(kind: type, sent: Any) -> Yuan:
-    """What the decoder asks for a type that is not its own: an amount, the only one that the vocabulary has."""
+def amount_from(kind: type, sent: Any) -> Yuan:
+    """This function will give a decoder what it asks for a type that is not its own: an amount, the only one that the
+    vocabulary has.
+    """
     if kind is not Yuan or type(sent) is not str:
         raise NotImplementedError(f"a {kind.__name__} in an application")
     return Yuan.parse(sent)
 
 
-_DECODER = msgspec.json.Decoder(Application, dec_hook=_amount)
+_DECODER = msgspec.json.Decoder(Application, dec_hook=amount_from)

@@ -8,16 +8,15 @@ place in the log. docs/audit-record.md specifies the form, example first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from app.audit.application import application_from_document, instant_text
+from app.audit.application import instant_text
 from app.audit.canonical import vouched_bytes
 from app.audit.sm3 import with_sm3
 from app.audit.trace import plain, trace_bytes, value_bytes
@@ -146,53 +145,6 @@ def place_bytes(*, decision_id: str, origin: str, index: int, leaf_hash: bytes, 
     return b',"audit_record":%b}' % orjson.dumps(place)
 
 
-# --- reading a record back, for replay -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class OpenRecord:
-    """A record read back: what was decided from, and what was decided."""
-
-    application: Application
-    standing: Standing
-    submitted_by: str
-    submitted_for: str | None
-    terms_digest: str
-    decided_on: date
-    identity: Identity
-    decision: bytes
-
-
-def open_record(record: bytes) -> OpenRecord:
-    """This function will read a record; ValueError where it is not one of this format."""
-    document = orjson.loads(record)
-    if document.get("format") != FORMAT:
-        raise ValueError(f"a record of format {FORMAT} is needed")
-    decided = document["decision"]
-    offer = decided["offer"]
-    return OpenRecord(
-        application=application_from_document(document["application"]),
-        standing=Standing(
-            tuple(_commitment_from(c) for c in document["standing"]),
-            _pool_from(document.get("pool")),
-            frozenset(document.get("subsidies_used_up", ())),
-        ),
-        submitted_by=document["submitted_by"],
-        submitted_for=document.get("submitted_for"),
-        terms_digest=document["terms"],
-        decided_on=date.fromisoformat(decided["decided_on"]),
-        identity=Identity(
-            decision_id=decided["decision_id"],
-            offer_id=offer["offer_id"] if offer else "",
-            revision=decided["revision"],
-            supersedes=decided["supersedes"],
-            recorded_at=datetime.fromisoformat(decided["recorded_at"]),
-            rules_edition=decided["rules_edition"],
-        ),
-        decision=vouched_bytes(decided),
-    )
-
-
 def _commitment(found: Commitment) -> dict[str, Any]:
     return {
         "offer_id": found.offer_id,
@@ -216,24 +168,6 @@ def _pool(found: PoolStanding) -> dict[str, Any]:
         "lender_room": None if lender is None else lender.text(),
         "stopped": found.stopped,
     }
-
-
-def _pool_from(found: Mapping[str, Any] | None) -> PoolStanding | None:
-    if found is None:
-        return None
-    rooms = (None if found[key] is None else Yuan.parse(found[key]) for key in ("room", "company_room", "lender_room"))
-    return PoolStanding(found["id"], *rooms, found["stopped"])
-
-
-def _commitment_from(found: Mapping[str, Any]) -> Commitment:
-    return Commitment(
-        **{
-            **found,
-            "credit_limit": Yuan.parse(found["credit_limit"]),
-            "counts_until": date.fromisoformat(found["counts_until"]),
-            "outstanding": Yuan.parse(found.get("outstanding", "0.00")),
-        }
-    )
 
 
 # --- the parts of the wire form ------------------------------------------------------------------------------

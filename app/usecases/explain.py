@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from app.audit.record import OpenRecord, open_record
+from app.audit.open_record import OpenRecord, open_record
 from app.domain.decision import Decision, Step, spelled_out
 from app.domain.money import Yuan
 from app.domain.terms import Gate, ProductTerms, Reference

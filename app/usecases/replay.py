@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 
 from app.audit.canonical import digest
-from app.audit.record import OpenRecord, Sources, decision_bytes, open_record
+from app.audit.open_record import OpenRecord, open_record
+from app.audit.record import Sources, decision_bytes
 from app.domain.terms import ProductTerms
 from app.products.build import terms_from_document
 from app.rules.decide import EDITION, decide
