@@ -34,6 +34,15 @@ def line_form(
     return LineForm(step, names, reference, decisive)
 
 
+Forms = tuple[LineForm, LineForm]
+
+
+@lru_cache(maxsize=8_192)
+def line_forms(step: str, names: tuple[str, ...] = (), reference: Reference | None = None) -> Forms:
+    """This function will return both forms of a line that may turn out to be decisive: take `forms[decisive]`."""
+    return line_form(step, names, reference, False), line_form(step, names, reference, True)
+
+
 Line = tuple[LineForm, Any, tuple[Any, ...]]
 """A line of a trace as the rules write it: its form, the answer, and the facts' values in the order of their names.
 `Step` spells it out for readers."""

@@ -15,16 +15,16 @@ from app.domain.facts import Facts
 from app.domain.money import Yuan, floored_to, share_of_floored
 from app.domain.reasons import ReasonCode
 from app.domain.standing import Standing
-from app.domain.terms import CreditLimitTerms, LimitComponent, ProductTerms, Reference, Severity
-from app.domain.trace import Line, line_form
+from app.domain.terms import CreditLimitTerms, LimitComponent, ProductTerms, Severity
+from app.domain.trace import Forms, Line, line_forms
 from app.rules.eligibility import reason, unknown
 from app.rules.tables import look_up
 
 _ZERO = Yuan(0)
 
 
-Row = tuple[Yuan | None, str, tuple[str, ...], tuple[Any, ...], Reference]
-"""One of the amounts whose least is the limit: the amount, its step, its facts' names and values, its reference."""
+Row = tuple[Yuan | None, Forms, tuple[Any, ...]]
+"""One of the amounts whose least is the limit: the amount, its line's forms, and the values of its facts."""
 
 
 def credit_limit(
@@ -44,13 +44,13 @@ def credit_limit(
     cap, rows_of_caps = _caps(application, terms, facts, standing, reasons)
     rows = _components(limits, facts, cap, reasons) + rows_of_caps
     if limits.limited_to_request.value:
-        reference = limits.limited_to_request.reference
-        rows.append((requested, "credit_limit.request", ("amount",), (requested,), reference))
+        forms = line_forms("credit_limit.request", ("amount",), limits.limited_to_request.reference)
+        rows.append((requested, forms, (requested,)))
     if len(reasons) > known:
-        lines += [(line_form(row[1], row[2], row[4], row[0] is None), row[0], row[3]) for row in rows]
+        lines += [(forms[amount is None], amount, found) for amount, forms, found in rows]
         return None
     binding = min(rows, key=_amount)
-    lines += [(line_form(row[1], row[2], row[4], row is binding), row[0], row[3]) for row in rows]
+    lines += [(row[1][row is binding], row[0], row[2]) for row in rows]
     return _rounded(limits, binding, requested, lines, reasons)
 
 
@@ -61,19 +61,19 @@ def _rounded(
     limits: CreditLimitTerms, binding: Row, requested: Yuan, lines: list[Line], reasons: list[Reason]
 ) -> Yuan | None:
     """The binding amount rounded down, where it reaches the floor."""
-    least, decisive, names, found, _ = binding
-    unit, floor = limits.rounding_unit, limits.floor
+    least, forms, found = binding
+    form, unit, floor = forms[True], limits.rounding_unit, limits.floor
     limit = floored_to(least, unit.value) if least > 0 else _ZERO
     enough = limit >= floor.value and limit > 0
-    lines.append((line_form(unit.path, ("unit",), unit.reference), limit, (unit.value,)))
-    lines.append((line_form(floor.path, ("floor",), floor.reference, not enough), enough, (floor.value,)))
+    lines.append((line_forms(unit.path, ("unit",), unit.reference)[False], limit, (unit.value,)))
+    lines.append((line_forms(floor.path, ("floor",), floor.reference)[not enough], enough, (floor.value,)))
     if enough:
         if limit < requested:
-            reasons.append(reason(ReasonCode.LIMIT_BELOW_REQUEST, Severity.INFO, clause=decisive))
+            reasons.append(reason(ReasonCode.LIMIT_BELOW_REQUEST, Severity.INFO, clause=form.step))
         return limit
-    used = dict(zip(names, found, strict=True)).get("used")
+    used = dict(zip(form.names, found, strict=True)).get("used")
     code = ReasonCode.CAP_USED if used else ReasonCode.LIMIT_BELOW_FLOOR
-    reasons.append(reason(code, Severity.DECLINE, clause=decisive))
+    reasons.append(reason(code, Severity.DECLINE, clause=form.step))
     return None
 
 
@@ -91,8 +91,12 @@ def _caps(
         used, used_of_lender = standing.used_on(terms.id, application.company.uscc), standing.used()
         left, left_of_lender = cap - used, left_of_lender - used_of_lender
     return cap, [
-        (left, of_product.path, names + _CAP_NAMES, (*found, cap, used), of_product.reference),
-        (left_of_lender, of_lender.path, _CAP_NAMES, (of_lender.value, used_of_lender), of_lender.reference),
+        (left, line_forms(of_product.path, names + _CAP_NAMES, of_product.reference), (*found, cap, used)),
+        (
+            left_of_lender,
+            line_forms(of_lender.path, _CAP_NAMES, of_lender.reference),
+            (of_lender.value, used_of_lender),
+        ),
     ]
 
 
@@ -116,7 +120,7 @@ def _components(limits: CreditLimitTerms, facts: Facts, cap: Yuan | None, reason
         if absent is not None:
             reasons.append(absent)
         bases[component.name] = amount
-        rows.append((amount, parameter.path, names, found, parameter.reference))
+        rows.append((amount, line_forms(parameter.path, names, parameter.reference), found))
     return rows
 
 

@@ -24,6 +24,7 @@ _NOT_SCORED = {
 }
 
 
+@lru_cache(maxsize=4_096)
 def reason(code: ReasonCode, severity: Severity, *, clause: str, fact: Fact | None = None) -> Reason:
     """This function will make a reason in the code's own words, naming the fact where the sentence asks for one."""
     if fact is None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from app.domain.decision import Reason
+from functools import lru_cache
+from typing import Any
+
+from app.domain.decision import Reason, SharedLines
 from app.domain.facts import Facts
 from app.domain.reasons import ReasonCode
 from app.domain.terms import Parameter, ProductTerms, Severity
@@ -11,23 +14,42 @@ from app.rules.eligibility import reason
 from app.rules.tables import look_up
 
 
-def check_tenor(terms: ProductTerms, facts: Facts, lines: list[Line], reasons: list[Reason]) -> None:
+def check_tenor(terms: ProductTerms, facts: Facts, lines: list[Line | SharedLines], reasons: list[Reason]) -> None:
     """This function will answer the shortest and the longest tenor."""
     asked = facts.request.tenor_months
-    if terms.minimum_tenor_months is not None:
-        _bound(terms.minimum_tenor_months, asked, facts, lines, reasons, shortest=True)
-    if terms.maximum_tenor_months is not None:
-        _bound(terms.maximum_tenor_months, asked, facts, lines, reasons, shortest=False)
+    for parameter, shortest in ((terms.minimum_tenor_months, True), (terms.maximum_tenor_months, False)):
+        if parameter is None:
+            continue
+        if parameter.read is None:
+            shared, against = _same_for_all(parameter, asked, shortest)
+            lines.append(shared)
+            reasons += against
+            continue
+        bound, names, found, _, absent = look_up(parameter, facts)
+        if absent is None:
+            line, against = _bound(parameter, asked, bound, names, found, shortest)
+            lines.append(line)
+            reasons += against
+        else:
+            form = line_form(parameter.path, names + _NAMES, parameter.reference, True)
+            lines.append((form, None, (*found, asked, None)))
+            reasons.append(absent)
+
+
+_NAMES = ("tenor_months", "required")
+
+
+@lru_cache(maxsize=8_192)
+def _same_for_all(parameter: Parameter, asked: int, shortest: bool) -> tuple[SharedLines, tuple[Reason, ...]]:
+    """Few tenors are asked for, and a bound that is no table answers everybody alike."""
+    line, against = _bound(parameter, asked, parameter.value, (), (), shortest)
+    return SharedLines((line,)), against
 
 
 def _bound(
-    parameter: Parameter, asked: int, facts: Facts, lines: list[Line], reasons: list[Reason], *, shortest: bool
-) -> None:
-    bound, names, found, _, absent = look_up(parameter, facts)
-    within = None if absent is not None else asked >= bound if shortest else asked <= bound
-    form = line_form(parameter.path, (*names, "tenor_months", "required"), parameter.reference, not within)
-    lines.append((form, within, (*found, asked, bound)))
-    if absent is not None:
-        reasons.append(absent)
-    elif not within:
-        reasons.append(reason(ReasonCode.TENOR_NOT_ELIGIBLE, Severity.DECLINE, clause=parameter.path))
+    parameter: Parameter, asked: int, bound: int, names: tuple[str, ...], found: tuple[Any, ...], shortest: bool
+) -> tuple[Line, tuple[Reason, ...]]:
+    within = asked >= bound if shortest else asked <= bound
+    line = line_form(parameter.path, names + _NAMES, parameter.reference, not within), within, (*found, asked, bound)
+    against = reason(ReasonCode.TENOR_NOT_ELIGIBLE, Severity.DECLINE, clause=parameter.path)
+    return line, () if within else (against,)
