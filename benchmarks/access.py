@@ -34,7 +34,7 @@ _CLIENTS = (16, 64)
 
 def measure(*, quick: bool) -> Section:
     """This function will start both services, measure, and verify what they stored. Raises what any of it raises."""
-    rounds, seconds = (1, 0.3) if quick else (9, 1.0)
+    rounds, seconds = (1, 0.3) if quick else (7, 0.8)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jfd-bench-")))
         server = stack.enter_context(servers.postgres(segments=2 if quick else 40))

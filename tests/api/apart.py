@@ -29,6 +29,7 @@ from app.usecases.days import day_in_shanghai
 from tests.service import Service, caller_for, demo_settings, running
 
 OWN, OWN_PRODUCT = "nbcb", "nbcb/suzhou-innovation-points-loan"
+OWN_BRANCH, OWN_BRANCH_PRODUCT = "icbc/kunshan", "icbc/kunshan-innovation-points-finance"
 AT = datetime(2026, 11, 20, 2, 15, tzinfo=UTC)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # What differs between two worlds although nobody else's affairs show through it: ids, hashes, signatures, cursors.
@@ -45,6 +46,7 @@ class Foreign:
     cursors: tuple[str, ...]
     application_ids: tuple[str, ...]
     names: dict[str, tuple[tuple[str, str], ...]]
+    own_product: str = OWN_PRODUCT
 
     @property
     def canaries(self) -> frozenset[str]:
@@ -86,11 +88,13 @@ class World:
 
     service: Service
     contract: dict[str, Any] = field(default_factory=dict)
+    caller: str = "own"
 
     async def answer(self, attempt: Attempt, sent: tuple[str, Any, Any], mark: str) -> tuple[int, str]:
         """This function will send one of an attempt's two requests and return its status and body."""
         path, query, body = sent
-        headers = self.service.bearer(f"own_{attempt.role}") | {"Idempotency-Key": f"attempt-{attempt.number}-{mark}"}
+        key = {"Idempotency-Key": f"{self.caller}-{attempt.number}-{mark}"}
+        headers = self.service.bearer(f"{self.caller}_{attempt.role}") | key
         more = {} if body is None else {"json": body}
         answer = await self.service.client.request(attempt.method, path, params=query, headers=headers, **more)
         return answer.status_code, answer.text
@@ -160,6 +164,21 @@ async def _others_at_work(world: World) -> Foreign:
     )
 
 
+async def as_branch(full: World, foreign: Foreign) -> tuple[World, Foreign]:
+    """This function will return the full world for callers of one branch, to whom the lender's other branches are as
+    foreign as other lenders are.
+    """
+    for role in Role:
+        await full.service.add_key(f"branch_{role}", role, OWN_BRANCH)
+    own = await full.service.get("/v1/decisions?limit=100&branch=kunshan&lender=icbc", caller="auditor")
+    uuids = tuple(sorted(set(foreign.uuids) - set(_UUID.findall(own.text))))
+    applications = {item["application_id"] for item in own.json()["items"]}
+    ids = tuple(one for one in foreign.application_ids if one not in applications)
+    names = foreign.names | {"lender": (("boc", _ABSENT_CODE),)}
+    branch = Foreign(uuids, foreign.cursors, ids, names, OWN_BRANCH_PRODUCT)
+    return World(full.service, full.contract, "branch"), branch
+
+
 def attempts(world: World, foreign: Foreign, count: int, seed: int = 7) -> Iterator[Attempt]:
     """This function will make that many attempts, as many on each operation, in an order that is the same each time."""
     chance = random.Random(seed)
@@ -199,7 +218,10 @@ def _about(example: Any, foreign: Foreign, draw: int, which: int, keeps_product:
         if isinstance(body[name], str) and _UUID.fullmatch(body[name]) and foreign.uuids:
             body[name] = (foreign.uuids[draw % len(foreign.uuids)], _ABSENT_UUID)[which]
     if isinstance(body, dict) and "product" in body:
-        body["product"] = OWN_PRODUCT if keeps_product else foreign.names["product"][0][which]
+        body["product"] = foreign.own_product if keeps_product else foreign.names["product"][0][which]
+    if isinstance(body, dict) and "application_id" in body and foreign.own_product != OWN_PRODUCT:
+        # Application ids are the lender's: what another branch has used is the same application.
+        body["application_id"] = f"BRANCH-{draw}"
     if isinstance(body, dict) and isinstance(body.get("request"), dict) and foreign.uuids and draw % 2:
         body["request"]["replaces"] = (foreign.uuids[draw % len(foreign.uuids)], _ABSENT_UUID)[which]
     return body
@@ -227,19 +249,24 @@ class Finding:
     answers: tuple[tuple[int, str], ...]
 
 
-async def findings(full: World, empty: World, foreign: Foreign, count: int, *, most: int = 5) -> list[Finding]:
-    """This function will make the attempts and return those through which something showed, `most` of them."""
+async def findings(
+    full: World, empty: World | None, foreign: Foreign, count: int, *, most: int = 5
+) -> list[Finding]:
+    """This function will make the attempts and return those through which something showed, `most` of them. Without an
+    empty world nothing is held against one.
+    """
     found, said = [], ""
     for attempt in attempts(full, foreign, count):
         # An application id of somebody else's that the caller has used himself is his own as well.
         said += json.dumps(attempt.sent)
         seen = await full.answer(attempt, attempt.sent, "sent")
-        unseen = await empty.answer(attempt, attempt.sent, "sent")
+        unseen = seen if empty is None else await empty.answer(attempt, attempt.sent, "sent")
         # What has been written cannot be written twice alike; the other world knows the foreign names as little.
         twin = seen
         if attempt.twin != attempt.sent and seen[0] != 201:
             twin = await full.answer(attempt, attempt.twin, "twin")
-            await empty.answer(attempt, attempt.twin, "twin")
+            if empty is not None:
+                await empty.answer(attempt, attempt.twin, "twin")
         shown = [name for name in foreign.canaries if name in seen[1] and name not in said]
         if shown:
             found.append(Finding(attempt, f"the answer holds {shown[0]}", (seen,)))

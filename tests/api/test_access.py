@@ -252,6 +252,18 @@ class TestALender:
         assert (foreign.status_code, absent.status_code) == (422, 422)
         assert foreign.content == absent.content
 
+    async def test_is_not_given_another_ones_answer_by_another_ones_idempotency_key(self, narrow: Service):
+        document = pre_approved(today())
+        theirs = await narrow.decide(document, "the-same-key")
+        own_document = document | {"product": "nbcb/suzhou-innovation-points-loan"}
+        own = await narrow.decide(own_document, "the-same-key", caller="narrow")
+        again = await narrow.decide(document, "the-same-key", caller="narrow")
+
+        assert (theirs.status_code, own.status_code, again.status_code) == (201, 201, 422)
+        assert "idempotent-replayed" not in own.headers
+        assert own.json()["product"]["lender"]["id"] == "nbcb"
+        assert again.json()["type"] == "/problems/unknown-product"
+
     async def test_previews_no_other_ones_product(self, narrow: Service):
         documents = [
             pre_approved(today()) | {"product": product}

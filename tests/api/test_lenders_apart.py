@@ -14,7 +14,8 @@ from app.adapters.database.store import EVERY_LENDER
 from app.adapters.database.tables import DECISION
 from app.api.access import Caller
 from app.api.problems import Problem
-from tests.api.apart import findings, worlds
+from app.domain.access import lenders_within
+from tests.api.apart import as_branch, findings, worlds
 
 SHORT, FULL = 200, 6_000
 
@@ -26,6 +27,8 @@ class TestAnotherLendersAffairs:
     ):
         async with worlds(tmp_path, monkeypatch) as (full, empty, foreign):
             found = await findings(full, empty, foreign, count)
+            branch, others = await as_branch(full, foreign)
+            found += await findings(branch, None, others, count)
 
         assert len(foreign.uuids) > 10
         assert len(foreign.cursors) > 0
@@ -44,6 +47,12 @@ class TestAnotherLendersAffairs:
                 with monkeypatch.context() as planted:
                     plant(planted)
                     if not await findings(full, empty, foreign, SHORT, most=1):
+                        missed.append(name)
+            branch, others = await as_branch(full, foreign)
+            for name, plant in PLANTED_FOR_BRANCHES.items():
+                with monkeypatch.context() as planted:
+                    plant(planted)
+                    if not await findings(branch, None, others, SHORT, most=1):
                         missed.append(name)
 
         assert missed == []
@@ -100,3 +109,15 @@ PLANTED: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
         lists_anybodys_previews,
     )
 }  # fmt: skip
+
+
+def finds_any_branchs(planted: pytest.MonkeyPatch) -> None:
+    find = DecisionLog.find
+    planted.setattr(DecisionLog, "find", lambda log, one, scope: find(log, one, lenders_within(scope)))
+
+
+def reaches_every_branch(planted: pytest.MonkeyPatch) -> None:
+    planted.setattr(Caller, "scope", lambda caller, every_lender: lenders_within(caller.lenders or every_lender))
+
+
+PLANTED_FOR_BRANCHES = {plant.__name__: plant for plant in (finds_any_branchs, reaches_every_branch)}
