@@ -6,6 +6,7 @@ A sound application is the base of the product's own policy cases, so that what 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
@@ -175,10 +176,16 @@ _UNSURE = {
 }
 
 
+def products_without_a_pool() -> list[str]:
+    """Every deciding product whose offers ask no pool for room, so that a batch of them has no pool to read."""
+    covers = {product: terms_of(product).risk_compensation for product in deciding_products()}
+    return [product for product, cover in covers.items() if cover is None or not cover.reserves_at_offer]
+
+
 @st.composite
-def documents(draw: st.DrawFn) -> dict[str, Any]:
+def documents(draw: st.DrawFn, products: Callable[[], list[str]] = deciding_products) -> dict[str, Any]:
     """A sound application of any deciding product, some of its facts changed or taken away."""
-    product = draw(st.sampled_from(deciding_products()))
+    product = draw(st.sampled_from(products()))
     names = draw(st.lists(st.sampled_from(sorted(_UNSURE)), max_size=4, unique=True))
     return sound(product, **{name: draw(_UNSURE[name]) for name in names})
 

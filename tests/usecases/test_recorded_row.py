@@ -13,7 +13,7 @@ from app.usecases.decide import Answer, seal
 from app.usecases.ports import Sealed
 from app.usecases.recorded_row import RecordedRows, RecordPlace, recorded_rows
 from app.usecases.verify_offers import OpenOffers
-from tests.applications import ON, commitment, documents
+from tests.applications import ON, commitment, documents, products_without_a_pool
 from tests.usecases.test_decide import ICBC, asked, room, sealed, state
 
 
@@ -36,7 +36,7 @@ def superseded_in(rows: list[RecordedRows]) -> dict[str, str]:
 
 
 class TestTheRowsOfARecord:
-    @given(st.lists(documents(), min_size=1, max_size=4), st.booleans())
+    @given(st.lists(documents(products_without_a_pool), min_size=1, max_size=4), st.booleans())
     def test_are_those_that_were_written(self, sent: list[dict], with_sm3: bool):
         batch = [asked(f"k{n}", document | {"application_id": f"A{n % 2}"}) for n, document in enumerate(sent)]
 
