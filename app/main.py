@@ -80,6 +80,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 acts=database.acts,
                 search=database.search,
                 exports=ExportFiles(settings.data_dir),
+                reviews=database.reviews,
                 previews=database.previews,
                 catalogues=database.catalogue,
                 catalogue=catalogue,

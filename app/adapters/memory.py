@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from app.adapters.clock import utc_now
+from app.adapters.memory_reviews import MemoryReviewQueue
 from app.adapters.memory_search import MemoryDecisionSearch
 from app.audit.operator_record import OPERATOR
 from app.domain.access import sees
@@ -125,6 +126,7 @@ class MemoryDatabase:
         self.decisions = MemoryDecisionLog(tables)
         self.acts = MemoryActs(tables)
         self.search = MemoryDecisionSearch(tables.every_decision, tables.answer)
+        self.reviews = MemoryReviewQueue(tables.every_decision, tables.stored_acts)
         self.previews = MemoryPreviewLog(tables)
         self.catalogue = MemoryCatalogueBook(tables, clock)
         self.keys = MemoryKeyRing(tables, clock)

@@ -30,6 +30,9 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "get_receipt": _READERS,
     "explain_decision": _READERS,
     # A file leaves the house: not with a loan system's key.
+    # A person decides: never a loan system, nor those who only look on.
+    "review_decision": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST}),
+    "list_open_referrals": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
     "export_decisions": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
     "replay_decision": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
     "list_previews": frozenset({Role.RISK_ANALYST, Role.AUDITOR}),

@@ -35,7 +35,8 @@ def checked_document(model: type[BaseModel], body: bytes) -> tuple[dict[str, Any
         checked = model.model_validate(document)
     except ValidationError as refusal:
         raise invalid_body(refusal, document) from None
-    document["company"]["uscc"] = checked.company.uscc
+    if "company" in document:
+        document["company"]["uscc"] = checked.company.uscc
     return document, checked
 
 

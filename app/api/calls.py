@@ -39,6 +39,7 @@ from app.usecases.export import Exported
 from app.usecases.operator_log import OperatorLog
 from app.usecases.ports import CatalogueBook, DecisionLog, Identifiers, PreviewLog, StoredDecision, Submission
 from app.usecases.receipt import Receipts
+from app.usecases.review import ReviewQueue
 from app.usecases.search import DecisionSearch
 
 LONGEST_TARGET_BYTES: Final = 4_096
@@ -97,6 +98,7 @@ class Services:
     acts: Acts
     search: DecisionSearch
     exports: ExportFiles
+    reviews: ReviewQueue
     previews: PreviewLog
     catalogues: CatalogueBook
     catalogue: ActiveCatalogue

@@ -22,6 +22,7 @@ from app.api.applications import SentApplication, read_application
 from app.api.calls import Call, LeanRoute, ReadBy, ThisCall
 from app.api.fields import DecisionId
 from app.api.problems import Problem
+from app.api.review_schemas import DecisionRead
 from app.api.schemas import DecisionRequest, PreviewRequest, PreviewsQuery
 from app.audit.application import application_from_document, instant_text
 from app.audit.canonical import canonical_bytes
@@ -33,12 +34,15 @@ from app.usecases.obstacles import KeysChanged, NoSuchProduct
 from app.usecases.ports import PreviewRow
 from app.usecases.preview import Preview, preview
 from app.usecases.replay import replay_stored
+from app.usecases.review import newest_review
 
 JSON: Final = "application/json"
 router = APIRouter(route_class=LeanRoute, tags=["decisions"])
 
 _KEY: Final = re.compile(rb'"([!#-\[\]-~]{1,255})"|([!#-~][!-~]{0,254})')
 _ID_MARK: Final = b'"decision_id":"'
+# Quotes are escaped inside any string, so this is the outcome itself.
+_REFERRED: Final = b'"outcome":"REFERRED"'
 _REPLAYED: Final = "Idempotent-Replayed"
 
 IdempotencyKey = Annotated[
@@ -94,11 +98,18 @@ async def preview_decision(call: ThisCall, application: PreviewRequest) -> Respo
     return _json({"on": on.isoformat(), "items": found})
 
 
-@router.get("/v1/decisions/{decision_id}", response_model=DecisionAnswer)
+@router.get("/v1/decisions/{decision_id}", response_model=DecisionRead)
 async def get_decision(call: ThisCall, decision_id: Annotated[DecisionId, Path()]) -> Response:
-    """读取一项决策 Read one decision"""
+    """读取一项决策 Read one decision
+
+    转人工的决策附最近一次复核。A referral comes with its last review.
+    """
     found = await call.stored_decision(decision_id)
-    return Response(found.answer, media_type=JSON)
+    if _REFERRED not in found.answer:
+        return Response(found.answer, media_type=JSON)
+    # The answer's own bytes stay as they are; what people made of a referral comes behind them.
+    review = newest_review(await call.services.acts.about([decision_id], (found.lender,)))
+    return Response(b'%b,"review":%b}' % (found.answer[:-1], orjson.dumps(review)), media_type=JSON)
 
 
 @router.get("/v1/decisions/{decision_id}/receipt", response_class=PlainTextResponse)

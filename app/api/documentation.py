@@ -18,7 +18,7 @@ import orjson
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from app.api import catalogue, decisions, explaining, exporting, logs, operations, searching
+from app.api import catalogue, decisions, explaining, exporting, logs, operations, reviews, searching
 from app.api.calls import Call, LeanRoute, ThisCall
 from app.api.openapi import PUBLISHED_ON, openapi_document, written_as_yaml
 from app.api.problems import Problem
@@ -44,6 +44,7 @@ ROUTES: Final = (
     # Before what takes any path below /v1/decisions/ for a decision's.
     *exporting.router.routes,
     *decisions.router.routes,
+    *reviews.router.routes,
     *explaining.router.routes,
     *logs.router.routes,
     *catalogue.router.routes,

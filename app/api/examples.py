@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 DECISION_ID: Final = "01990000-0000-7000-8000-000000000010"
+REFERRED_DECISION_ID: Final = "01990000-0000-7000-8000-000000000080"
 PRODUCT: Final = "icbc/suzhou-innovation-points-loan"
 
 Document = dict[str, Any]
@@ -53,6 +54,15 @@ def preview_examples(on: date) -> tuple[Example, ...]:
         Example("one-product", "单一产品 One product", document),
         Example("on-a-day", "按指定日期的条款 On the terms of a given day", document | {"on": on.isoformat()}),
     )
+
+
+def review_examples(on: date) -> tuple[Example, ...]:
+    """This function will return a review of a referral that may be sent any number of times: it is not final."""
+    document = {
+        "outcome": "RESUBMIT",
+        "reason": {"code": "INFORMATION_NEEDED", "text": "请补充最近一年的审计报告 the audited accounts of last year"},
+    }
+    return (Example("resubmit", "请补充后重新提交 Ask for the application to be sent again", document),)
 
 
 # ---- the documents ---------------------------------------------------------------------------------------------------

@@ -19,7 +19,14 @@ from starlette.routing import BaseRoute
 
 from app.api.access import OPEN, PERMITTED, Role
 from app.api.answers import ProblemAnswer
-from app.api.examples import DECISION_ID, Example, decision_examples, preview_examples
+from app.api.examples import (
+    DECISION_ID,
+    REFERRED_DECISION_ID,
+    Example,
+    decision_examples,
+    preview_examples,
+    review_examples,
+)
 from app.api.problems import KINDS, MEDIA_TYPE, Problem, error
 from app.api.sign_in import ACTOR_HEADER, ACTOR_PATTERN
 from app.audit.application import application_from_document
@@ -49,6 +56,7 @@ and parameters are refused.
 
 _TAGS: Final = (
     ("decisions", "授信决策与试算。Decisions and previews."),
+    ("reviews", "转人工决策的复核。Reviews: what people decide on referrals."),
     ("logs", "审计日志：检查点与一致性证明。The audit logs: checkpoints and consistency proofs."),
     ("catalogue", "高新区、产品与原因代码。Zones, products and reason codes."),
     ("operations", "运行状况。Health and metrics."),
@@ -70,6 +78,12 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "list_decisions": ("cursor-not-valid", "invalid-request", *_KEYED),
     "get_decision": ("not-found", "pruned", "invalid-request", *_KEYED),
     "get_receipt": ("not-found", "invalid-request", *_KEYED),
+    "review_decision": (
+        "idempotency-key-missing", "idempotency-key-malformed", *_BODY, "idempotency-key-reused", "not-found",
+        "not-referred", "already-reviewed", "referral-superseded", "record-too-large", "commit-unknown", "desk-full",
+        "catalogue-not-active", *_KEYED,
+    ),
+    "list_open_referrals": ("cursor-not-valid", "invalid-request", *_KEYED),
     "export_decisions": ("invalid-request", "exports-busy", *_KEYED),
     "explain_decision": ("not-found", "pruned", "invalid-request", "not-explainable", *_KEYED),
     "replay_decision": ("not-found", "pruned", "invalid-request", "not-replayable", *_KEYED),
@@ -89,6 +103,7 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
 }  # fmt: skip
 
 _DONE: Final = {
+    "review_decision": "复核已记录并持久保存。Recorded and durable.",
     "decide": "已作出决策并持久保存：三种结果同为 201。Decided and durable; 201 for every outcome.",
     "preview": "试算结果，按优劣排列。What would be decided, best first.",
 }
@@ -155,7 +170,7 @@ def _complete(
         _show(shown, _ANSWERED_BY.get(name, {}), answers)
     operation["responses"] = responses | _problem_responses(_PROBLEMS[name])
     for parameter in operation.get("parameters", ()):
-        _complete_parameter(parameter)
+        _complete_parameter(parameter, _EXAMPLES_OF.get(name, {}))
     if name in _REQUESTS:
         body = operation["requestBody"]["content"]["application/json"]
         shown = [e for e in _REQUESTS[name](on) if catalogue is None or _works(e, catalogue)]
@@ -179,7 +194,9 @@ _ACTOR: Final = {
     "Id of the person for whom a system speaks; for the role loan_system alone, recorded with the decision.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": ACTOR_PATTERN},
 }
-_REQUESTS: Final = {"decide": decision_examples, "preview": preview_examples}
+_REQUESTS: Final = {
+    "decide": decision_examples, "preview": preview_examples, "review_decision": review_examples,
+}  # fmt: skip
 # operation -> name of the example in its drop-down -> name in components.examples
 _ANSWERED_BY: Final[Mapping[str, Mapping[str, str]]] = {
     "decide": {"pre-approved": "PreApproved", "referred": "Referred", "declined": "Declined"},
@@ -191,6 +208,8 @@ _ANSWERED_BY: Final[Mapping[str, Mapping[str, str]]] = {
 
 def _works(example: Example, catalogue: ActiveCatalogue) -> bool:
     """A bank's own catalogue need not have the product or the zone that an example names."""
+    if "company" not in example.document:
+        return True
     product, zone = example.document.get("product"), example.document["company"]["zone"]
     return catalogue.catalog.knows_zone(zone) and (product is None or catalogue.catalog.knows_product(product))
 
@@ -267,7 +286,11 @@ _PARAMETER_EXAMPLES: Final = {
 _PARAMETER_WORDS: Final = {"decision_id": "决策编号。Id of the decision."}
 
 
-def _complete_parameter(parameter: dict[str, Any]) -> None:
+# Where an operation succeeds on another resource than most.
+_EXAMPLES_OF: Final[Mapping[str, Mapping[str, Any]]] = {"review_decision": {"decision_id": REFERRED_DECISION_ID}}
+
+
+def _complete_parameter(parameter: dict[str, Any], own: Mapping[str, Any]) -> None:
     schema = parameter["schema"]
     # A query cannot say null; it leaves the parameter out.
     if "anyOf" in schema:
@@ -275,7 +298,7 @@ def _complete_parameter(parameter: dict[str, Any]) -> None:
         schema.update(kept)
     parameter.setdefault("description", _PARAMETER_WORDS.get(parameter["name"], ""))
     if parameter.get("required") and parameter["name"] in _PARAMETER_EXAMPLES:
-        parameter["example"] = _PARAMETER_EXAMPLES[parameter["name"]]
+        parameter["example"] = own.get(parameter["name"], _PARAMETER_EXAMPLES[parameter["name"]])
 
 
 # ---- schemas ---------------------------------------------------------------------------------------------------------

@@ -91,6 +91,19 @@ _TABLE: Final = (
          "其记录已按保存期规定清除；日志中保留其叶哈希，先前取得的回执仍可核验，也仍可索取回执。请勿重试。",
          "Its record was removed when the time for which it is kept was over. Its leaf hash stays in the log: receipts "
          "still verify, and can still be had. Do not ask again."),
+    Kind("not-referred", 409, "该决策不是转人工", "The decision is not a referral",
+         "只复核转人工的决策。预授信请在 /v1/offers/{id}/events 报送后续；拒绝的决策可补充或更正后重新提交申请。",
+         "Only a referral is reviewed. What becomes of an offer is told at /v1/offers/{id}/events; after a decline the "
+         "application may be sent again with what was missing or wrong."),
+    Kind("already-reviewed", 409, "已有最终复核", "The referral has been reviewed",
+         "该决策已由人作出最终复核，见 GET /v1/decisions/{id} 的 review。如需重新考虑，请以同一 application_id "
+         "重新提交申请，形成新的决策后再复核。",
+         "A person has decided finally on this referral: see `review` at GET /v1/decisions/{id}. To have it considered "
+         "again, send the application again under the same application_id, and review the new decision."),
+    Kind("referral-superseded", 409, "已有更新的决策", "The application has a newer decision",
+         "同一 application_id 已有更新的决策，请复核最新的一项；查询：GET /v1/decisions?application_id=…",
+         "There is a newer decision of the same application_id; review that one. "
+         "GET /v1/decisions?application_id=… finds it."),
     Kind("not-explainable", 409, "该决策无法说明", "The decision cannot be explained",
          "只说明能够重算出同样字节的决策；该记录无法读取，或与重算结果不符。不符之处见 POST /v1/decisions/{id}/replay，"
          "并请运维人员执行 `jifendai verify database`。",
@@ -340,6 +353,9 @@ OBSTACLES: Final[Mapping[str, str]] = {
     "OfferAlreadyApproved": "offer-already-approved",
     "CatalogueNotActive": "catalogue-not-active",
     "ExportsBusy": "exports-busy",
+    "NotReferred": "not-referred",
+    "AlreadyReviewed": "already-reviewed",
+    "ReferralSuperseded": "referral-superseded",
     "RecordTooLarge": "record-too-large",
     "CommitUnknown": "commit-unknown",
     "StoreUnavailable": "store-unavailable",

@@ -228,6 +228,10 @@ class Work(Protocol):
         """This function will return what stands of an offer that was wanted."""
         ...
 
+    def newest_decision(self, lender: str, application_id: str) -> str | None:
+        """This function will return the id of the newest decision of an application that was wanted, if it has one."""
+        ...
+
     def rows(self, lookup: Lookup) -> tuple[Row, ...]:
         """This function will return the rows of a lookup that was wanted."""
         ...

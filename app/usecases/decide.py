@@ -384,6 +384,10 @@ class _Work:
     def rows(self, lookup: Lookup) -> tuple[Row, ...]:
         return self._acts.rows(lookup)
 
+    def newest_decision(self, lender: str, application_id: str) -> str | None:
+        found = self._previous.get((lender, application_id))
+        return None if found is None else found.decision_id
+
     def offer(self, offer_id: str) -> OfferStanding | None:
         found = self._acts.offers.get(offer_id)
         closed = dict(self._superseded).get(offer_id)

@@ -43,6 +43,18 @@ class RecordTooLarge(Obstacle):
     """The record would not fit into a log entry."""
 
 
+class NotReferred(Obstacle):
+    """Only a referral is reviewed; this decision is none."""
+
+
+class AlreadyReviewed(Obstacle):
+    """Somebody has decided finally on this referral."""
+
+
+class ReferralSuperseded(Obstacle):
+    """The application has a newer decision, which is the one to review."""
+
+
 class ExportsBusy(Obstacle):
     """As many exports run as may at a time."""
 

@@ -9,7 +9,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from app.api.access import OPEN, PERMITTED, Role, matrix
-from app.api.examples import DECISION_ID, pre_approved
+from app.api.examples import DECISION_ID, REFERRED_DECISION_ID, pre_approved, review_examples
 from app.api.problems import Problem
 from app.api.sign_in import SignIn, new_key
 from app.usecases.keys import added
@@ -25,6 +25,8 @@ PATHS: dict[str, tuple[str, str]] = {
     "get_decision": ("GET", f"/v1/decisions/{DECISION_ID}"),
     "get_receipt": ("GET", f"/v1/decisions/{DECISION_ID}/receipt"),
     "export_decisions": ("GET", "/v1/decisions/export"),
+    "review_decision": ("POST", f"/v1/decisions/{REFERRED_DECISION_ID}/review"),
+    "list_open_referrals": ("GET", "/v1/reviews/queue"),
     "explain_decision": ("GET", f"/v1/decisions/{DECISION_ID}/explanation"),
     "replay_decision": ("POST", f"/v1/decisions/{DECISION_ID}/replay"),
     "list_previews": ("GET", "/v1/previews"),
@@ -40,6 +42,9 @@ PATHS: dict[str, tuple[str, str]] = {
     "metrics": ("GET", "/metrics"),
 }
 
+# What is sent where it is no application.
+BODIES = {"review_decision": review_examples(today())[0].document}
+
 # Written out by hand, so that a change of the matrix is a change of two files.
 BY_HAND = {
     "decide": "loan_system loan_officer",
@@ -48,6 +53,8 @@ BY_HAND = {
     "get_decision": "loan_system loan_officer risk_analyst auditor",
     "get_receipt": "loan_system loan_officer risk_analyst auditor",
     "export_decisions": "loan_officer risk_analyst auditor",
+    "review_decision": "loan_officer risk_analyst",
+    "list_open_referrals": "loan_officer risk_analyst auditor",
     "explain_decision": "loan_system loan_officer risk_analyst auditor",
     "replay_decision": "loan_officer risk_analyst auditor",
     "list_previews": "risk_analyst auditor",
@@ -66,7 +73,7 @@ BY_HAND = {
 
 async def ask(service: Service, operation: str, caller: str) -> Any:
     method, path = PATHS[operation]
-    body = {"json": pre_approved(today())} if method == "POST" else {}
+    body = {"json": BODIES.get(operation) or pre_approved(today())} if method == "POST" else {}
     headers = service.bearer(caller) | {"Idempotency-Key": f"{operation}-{caller}"}
     return await service.client.request(method, path, headers=headers, **body)
 

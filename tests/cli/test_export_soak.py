@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.audit.application import application_from_document
+from app.audit.canonical import vouched_bytes
 from app.usecases.days import day_in_shanghai
 from app.usecases.decide import submission_of
 from app.usecases.ports import Submission
@@ -49,7 +50,7 @@ def _submission(document: dict, number: int) -> Submission:
     name = f"{document['application_id']}-{number}"
     document = document | {"application_id": name}
     read = application_from_document(document)
-    return submission_of(document, read, idempotency_key=name, submitted_by="soak")
+    return submission_of(vouched_bytes(document), read, idempotency_key=name, submitted_by="soak")
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from app.adapters.database.migrate import is_current, migrate, missing_migration
 from app.adapters.database.operator_log import OperatorLog
 from app.adapters.database.previews import PreviewLog
 from app.adapters.database.retention import Retention
+from app.adapters.database.review_queue import ReviewQueue
 from app.adapters.database.search_blocks import SearchBlocks
 from app.adapters.database.sqlite import SqliteBook
 from app.adapters.database.store import NO_LENDER, Store
@@ -41,6 +42,7 @@ class Database:
         self.decisions = DecisionLog(store)
         self.acts = Acts(store)
         self.search = DecisionSearch(store)
+        self.reviews = ReviewQueue(store)
         self.blocks = SearchBlocks(store)
         self.trail = LogTrail(store)
         self.previews = PreviewLog(store)
