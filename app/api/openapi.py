@@ -80,8 +80,8 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "get_receipt": ("not-found", "invalid-request", *_KEYED),
     "review_decision": (
         "idempotency-key-missing", "idempotency-key-malformed", *_BODY, "idempotency-key-reused", "not-found",
-        "not-referred", "already-reviewed", "referral-superseded", "record-too-large", "commit-unknown", "desk-full",
-        "catalogue-not-active", *_KEYED,
+        "pruned", "not-referred", "already-reviewed", "referral-superseded", "record-too-large", "commit-unknown",
+        "desk-full", "catalogue-not-active", *_KEYED,
     ),
     "list_open_referrals": ("cursor-not-valid", "invalid-request", *_KEYED),
     "export_decisions": ("invalid-request", "exports-busy", *_KEYED),
