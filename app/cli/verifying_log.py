@@ -17,6 +17,7 @@ from app.adapters.tile_folder import TileFolder
 from app.audit import EvidenceError
 from app.audit.checkpoint import Checkpoint, Verifier, open_checkpoint
 from app.audit.merkle import RootMismatchError, verify_consistency
+from app.audit.origin import parts_of
 from app.audit.receipt import WrongOriginError
 from app.audit.strict_base64 import from_base64
 from app.cli.installation import DONE, FAULTY, Refused, say, show
@@ -96,7 +97,10 @@ def _between(kept: Sequence[Checkpoint], proof: Path) -> int:
 
 
 def _of_service(options: argparse.Namespace, verifiers: Sequence[Verifier], kept: Sequence[Checkpoint]) -> int:
-    lender = verifiers[0].name.rpartition("/")[2]
+    parts = parts_of(verifiers[0].name)
+    if parts is None:
+        raise Refused(FAULTY, f"--vkey: {verifiers[0].name} names no log of an installation. 不是本类日志的名称")
+    lender = parts[1]
     at = f"{options.url.rstrip('/')}/v1/logs/{quote(lender, safe='')}"
     key = _api_key(options.key_file)
     note = _fetched(f"{at}/checkpoint", key)

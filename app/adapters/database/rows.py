@@ -13,6 +13,7 @@ from app.adapters.database.tables import DECISION, OFFER, to_codes, to_microseco
 from app.usecases.ports import DecisionRow, LogHead, OfferRow, Sealed
 
 Row = tuple[Any, ...]
+_DECISION_NAMES, _OFFER_NAMES = tuple(DECISION.columns.keys()), tuple(OFFER.columns.keys())
 
 
 def entry_rows(sealed: Sealed) -> list[Row]:
@@ -53,12 +54,12 @@ def new_terms(sealed: Sealed, known: set[str]) -> list[Row]:
 
 def decision_values(row: DecisionRow) -> dict[str, Any]:
     """This function will return each column of a decision's row, as it is stored."""
-    return dict(zip(DECISION.columns.keys(), _decision(row), strict=True))
+    return dict(zip(_DECISION_NAMES, _decision(row), strict=True))
 
 
 def offer_values(row: OfferRow, superseded_by: str | None) -> dict[str, Any]:
     """This function will return each column of an offer's row, as it is stored."""
-    return dict(zip(OFFER.columns.keys(), _offer(row, superseded_by), strict=True))
+    return dict(zip(_OFFER_NAMES, _offer(row, superseded_by), strict=True))
 
 
 def head_values(head: LogHead) -> Row:
