@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from app.usecases.acts import MoreWanted
 from app.usecases.decide import Answer, seal
 from app.usecases.ports import Sealed
 from app.usecases.recorded_row import RecordedRows, RecordPlace, recorded_rows
@@ -40,7 +41,11 @@ class TestTheRowsOfARecord:
     def test_are_those_that_were_written(self, sent: list[dict], with_sm3: bool):
         batch = [asked(f"k{n}", document | {"application_id": f"A{n % 2}"}) for n, document in enumerate(sent)]
 
-        made = seal(batch, state(), replace(room(), sm3=with_sm3))
+        try:
+            made = seal(batch, state(), replace(room(), sm3=with_sm3))
+        except MoreWanted:
+            # A pool's room would have to be read first; rows of such decisions are no others.
+            assume(False)
 
         assert any(isinstance(result, Answer) for result in made.results) == bool(made.sealed.decisions)
         assert tuple(rows.decision for rows in made_again(made.sealed)) == made.sealed.decisions
