@@ -10,6 +10,7 @@ previewed and whatever else can be done, in the other they have done nothing. An
 """
 
 import contextlib
+import io
 import json
 import random
 import re
@@ -20,6 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
+import openpyxl
+import pyarrow.parquet
 import pytest
 
 import app.main
@@ -97,7 +101,17 @@ class World:
         headers = self.service.bearer(f"{self.caller}_{attempt.role}") | key
         more = {} if body is None else {"json": body}
         answer = await self.service.client.request(attempt.method, path, params=query, headers=headers, **more)
-        return answer.status_code, answer.text
+        return answer.status_code, _readable(answer)
+
+
+def _readable(answer: httpx.Response) -> str:
+    """What an answer says; a spreadsheet or a table of columns tells by itself when it was made."""
+    if answer.content.startswith(b"PK"):
+        sheets = openpyxl.load_workbook(io.BytesIO(answer.content), read_only=True)
+        return repr([list(sheet.values) for sheet in sheets])
+    if answer.content.startswith(b"PAR1"):
+        return repr(pyarrow.parquet.read_table(io.BytesIO(answer.content)).to_pylist())
+    return answer.text
 
 
 @contextlib.asynccontextmanager

@@ -17,7 +17,7 @@ from app.api.problems import Problem
 from app.domain.access import lenders_within
 from tests.api.apart import as_branch, findings, worlds
 
-SHORT, FULL = 200, 6_000
+SHORT, FULL = 200, 5_000
 
 
 class TestAnotherLendersAffairs:
