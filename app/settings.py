@@ -45,6 +45,8 @@ class Settings:
     demo: bool = False
     signing_key_file: Path | None = None
     previous_signing_key_file: Path | None = None
+    outside_checkpoints: str = ""
+    outside_token_file: Path | None = None
     forwarded_allow_ips: str = ""
     sm3: bool = False
     tokens: TokenRules | None = None
@@ -74,6 +76,7 @@ class Settings:
         data_dir = Path(sent("DATA_DIR", "var"))
         tokens, token_faults = token_rules(sent)
         key_file, previous = sent("SIGNING_KEY_FILE", ""), sent("PREVIOUS_SIGNING_KEY_FILE", "")
+        token = sent("OUTSIDE_TOKEN_FILE", "")
         return cls(
             host=sent("HOST", "127.0.0.1"),
             port=port,
@@ -85,6 +88,8 @@ class Settings:
             demo=demo,
             signing_key_file=Path(key_file) if key_file else None,
             previous_signing_key_file=Path(previous) if previous else None,
+            outside_checkpoints=sent("OUTSIDE_CHECKPOINTS", ""),
+            outside_token_file=Path(token) if token else None,
             forwarded_allow_ips=sent("FORWARDED_ALLOW_IPS", ""),
             sm3=sm3,
             tokens=tokens,
@@ -120,9 +125,28 @@ class Settings:
                 "JIFENDAI_LOG_NAME: a name such as bank.example/jifendai, of letters, digits, dots, hyphens, slashes. "
                 "日志名称格式有误"
             )
+        found += self._outside_faults()
         if not self.demo:
             found += self._production_faults()
         return tuple(found)
+
+    def _outside_faults(self) -> list[str]:
+        found, place = [], self.outside_checkpoints
+        if place and not place.startswith(("http://", "https://")) and not Path(place).is_dir():
+            # A disk that is not mounted must not be taken for an empty one.
+            found.append(
+                f"JIFENDAI_OUTSIDE_CHECKPOINTS: there is no folder {place}; make it, or mount its disk. "
+                "外部检查点文件夹不存在"
+            )
+        token = self.outside_token_file
+        if token is not None and not token.is_file():
+            found.append(f"JIFENDAI_OUTSIDE_TOKEN_FILE: there is no file {token}. 令牌文件不存在")
+        elif token is not None and _open_to_others(token):
+            found.append(
+                f"JIFENDAI_OUTSIDE_TOKEN_FILE: everybody on this machine may read {token}; run `chmod o= {token}`. "
+                "令牌文件对所有人可读"
+            )
+        return found
 
     def _production_faults(self) -> list[str]:
         found = []

@@ -37,6 +37,9 @@ class Metrics:
         self._sign_ins = Counter("sign_ins_failed", "Requests of nobody known", ("scheme", "why"), **named)
         self._refusals = Counter("refusals", "Requests of a role that may not", ("operation", "role"), **named)
         self._waiting = Gauge("queue_length", "Applications that no batch has taken yet", **named)
+        self._owed = Gauge(
+            "outside_checkpoint_owed_seconds", "For how long a newest checkpoint is not yet outside", **named
+        )
         self._counters: dict[tuple[Counter, str, str], Counter] = {}
         self._timers: dict[str, Histogram] = {}
 
@@ -58,6 +61,10 @@ class Metrics:
     def watch_queue(self, length: Callable[[], int]) -> None:
         """This function will report the queue's length as it is whenever somebody asks."""
         self._waiting.set_function(length)
+
+    def watch_outside(self, owed_s: Callable[[], float]) -> None:
+        """This function will report for how long a checkpoint has been owed to the place outside."""
+        self._owed.set_function(owed_s)
 
     def batch_written(self, size: int, seconds: float, waiting: int) -> None:
         """This function will count a batch."""

@@ -480,6 +480,9 @@ class Ready(Answered):
 
     status: Literal["READY"]
     catalogue: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$", max_length=71)]
+    notes: Annotated[list[Words200], Field(max_length=20)] = Field(
+        description="应予关注的事项，例如外部检查点迟迟未能保存。What to look at, though the service can decide."
+    )
 
 
 class ProblemAnswer(Answered):

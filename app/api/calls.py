@@ -114,6 +114,8 @@ class Services:
     rate_limits: RateLimits | None = None
     stopping: Callable[[], bool] = lambda: False
     recorded_lenders: tuple[str, ...] = ()
+    notes: Callable[[], list[str]] = list
+    """What whoever runs the service should hear of, in words, though it can decide."""
 
     @property
     def lenders(self) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ async def readyz(call: ThisCall) -> Response:
         raise Problem("not-ready", detail=("数据库尚未就绪。", " ".join(missing)))
     if active is None or active.digest != services.catalogue.digest:
         raise CatalogueNotActive
-    return _json({"status": "READY", "catalogue": active.digest})
+    return _json({"status": "READY", "catalogue": active.digest, "notes": services.notes()})
 
 
 @router.get("/metrics", response_class=Response)

@@ -66,11 +66,15 @@ def _not_ready(error: Exception) -> Sequence[str] | None:
     from app.adapters.signing import SigningKeyError
     from app.products.faults import CatalogueError
     from app.usecases.ports import StoreUnavailable
+    from app.usecases.self_check import LogsNotSoundError
 
     if isinstance(error, CatalogueError):
         return ("The catalogue has faults 产品目录有误:", *map(str, error.faults))
     if isinstance(error, SigningKeyError):
         return (str(error),)
+    if isinstance(error, LogsNotSoundError):
+        said = (line for found in error.findings for line in (found.en, f"    {found.zh}"))
+        return ("The service does not start: the logs do not fit what was signed. 日志与签名不符，拒绝启动:", *said)
     if isinstance(error, StoreUnavailable | OperationalError):
         cause = str(getattr(error, "orig", error)).strip().partition("\n")[0]
         return ("The database cannot be reached: check JIFENDAI_DATABASE_URL. 无法连接数据库", cause)
@@ -255,7 +259,7 @@ def _verify_commands(commands: Any) -> Any:
     )  # fmt: skip
     database.add_argument(
         "--checkpoint", type=Path, action="append", default=[], metavar="FILE",
-        help="a checkpoint kept elsewhere, repeatable 外部保存的检查点，可重复",
+        help="a checkpoint kept elsewhere, or a folder of them, repeatable 外部保存的检查点或其文件夹，可重复",
     )  # fmt: skip
     database.add_argument(
         "--vkey", action="append", default=[], metavar="KEY",

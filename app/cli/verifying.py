@@ -20,6 +20,7 @@ from app.cli.installation import DONE, FAULTY, Refused, its_database, its_settin
 from app.settings import Settings
 from app.usecases.finding import Finding
 from app.usecases.known_logs import KnownLogs, OperatorLogNotSoundError, read_known_logs
+from app.usecases.outside import SUFFIX
 from app.usecases.ports import LogTrail
 from app.usecases.verify import KnownLog, verify_log, verify_terms
 
@@ -87,7 +88,7 @@ async def verified(settings: Settings, vkeys: Sequence[str], files: Sequence[Pat
     return how much that is. Raises Refused, SettingsRefused.
     """
     given = [_verifier(vkey) for vkey in vkeys]
-    notes = [(path, read(path)) for path in files]
+    notes = [(path, read(path)) for place in files for path in _kept_at(place)]
     async with its_database(settings) as database:
         lenders = await database.trail.lenders()
         known = _named(given) if given else _own(settings, lenders, [note for _, note in notes])
@@ -223,6 +224,16 @@ def verifiers_of(vkeys: Sequence[str]) -> list[Verifier]:
     if len({verifier.name for verifier in verifiers}) > 1:
         raise Refused(FAULTY, "--vkey: the keys are of several logs. 公钥属于不同的日志")
     return verifiers
+
+
+def _kept_at(place: Path) -> Sequence[Path]:
+    """The file, or every checkpoint in the folder that JIFENDAI_OUTSIDE_CHECKPOINTS names."""
+    if not place.is_dir():
+        return (place,)
+    found = sorted(place.glob(f"*{SUFFIX}"))
+    if not found:
+        raise Refused(FAULTY, f"{place} holds no file *{SUFFIX}. 文件夹中没有检查点")
+    return found
 
 
 def read(path: Path) -> bytes:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from app.audit.act_record import act_place, act_record, act_with_sm3
 from app.audit.application import instant_text
 from app.audit.merkle import Frontier, leaf_hash
+from app.audit.origin import origin_of
 from app.audit.record import (
     LARGEST_RECORD,
     Identity,
@@ -74,10 +75,12 @@ class Room:
     log_name: str
     sm3: bool = False
     """Whether each record has its SM3 digest beside the log's SHA-256 (国密)."""
+    epochs: Mapping[str, int] = field(default_factory=dict)
+    """The logs that have been begun anew, and in which epoch they are."""
 
     def origin(self, lender: str) -> str:
         """This function will return the name of one lender's log, which no two installations share."""
-        return f"{self.log_name}/{lender}"
+        return origin_of(self.log_name, lender, self.epochs.get(lender, 1))
 
 
 @dataclass(frozen=True, slots=True)

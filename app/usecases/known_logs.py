@@ -71,19 +71,26 @@ class KnownLogs:
     pruned: Mapping[str, frozenset[int]] = field(default_factory=dict)
     """The indices of each log whose records retention has removed."""
 
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The logs that have been begun anew, and in which epoch they are."""
+        return {epoch.lender: 1 + len(self.of(epoch.lender)) for epoch in self.epochs}
+
     def of(self, lender: str) -> tuple[Epoch, ...]:
         """This function will return the epochs that were opened of one log, the oldest first."""
         return tuple(epoch for epoch in self.epochs if epoch.lender == lender)
 
     def origin(self, lender: str) -> str:
         """This function will return the name under which the log goes on."""
-        return origin_of(self.log_name, lender, 1 + len(self.of(lender)))
+        return self.origins(lender)[-1]
+
+    def origins(self, lender: str) -> tuple[str, ...]:
+        """This function will return every name that the log has had, the present one last."""
+        return tuple(origin_of(self.log_name, lender, number) for number in range(1, 2 + len(self.of(lender))))
 
     def origin_of_size(self, lender: str, size: int) -> str:
         """This function will return the name under which the log of that size was signed."""
-        return origin_of(
-            self.log_name, lender, 1 + sum(1 for epoch in self.of(lender) if size > epoch.restored_size)
-        )
+        return self.origins(lender)[sum(1 for epoch in self.of(lender) if size > epoch.restored_size)]
 
     def verifiers(self, lender: str, size: int | None = None) -> tuple[Verifier, ...]:
         """This function will return what opens checkpoints of the log under each of its names: with a size, only what
@@ -93,8 +100,7 @@ class KnownLogs:
             key.public_key for key in self.retired if size is None or key.may_have_signed(lender, size)
         ]
         keys = dict.fromkeys((*self.public_keys, *self.announced, *retired))
-        numbers = range(1, 2 + len(self.of(lender)))
-        return tuple(Verifier.of(origin_of(self.log_name, lender, n), key) for n in numbers for key in keys)
+        return tuple(Verifier.of(origin, key) for origin in self.origins(lender) for key in keys)
 
 
 async def read_known_logs(trail: LogTrail, log_name: str, public_keys: Sequence[bytes]) -> KnownLogs:

@@ -208,7 +208,6 @@ class Book(Protocol):
         never seen before come as size 0. An exception from `seal` rolls back and is passed on. Raises
         CommitUnknown, StoreUnavailable.
         """
-        ...
 
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -265,49 +264,39 @@ class DecisionLog(Protocol):
 
     async def find(self, decision_id: str, lenders: Sequence[str]) -> StoredDecision | None:
         """This function will return the decision when it is within the scope `lenders`, else None."""
-        ...
 
     async def pruned(self, decision_id: str, lenders: Sequence[str]) -> PrunedPlace | None:
         """This function will return where a decision stood that retention has removed; only whoever sees the whole of
         the lender is told.
         """
-        ...
 
     async def search(
         self, asked: DecisionFilter, *, limit: int, after: tuple[datetime, str] | None
     ) -> Sequence[ListedDecision]:
         """This function will return up to `limit` rows, newest first, strictly after the given position."""
-        ...
 
     async def lenders(self) -> tuple[str, ...]:
         """This function will return every lender that has a log, by id; the operator's own counts as one."""
-        ...
 
     async def checkpoint_over(self, lender: str, index: int) -> SignedCheckpoint:
         """This function will return the first checkpoint of that log that covers the record. Raises LookupError."""
-        ...
 
     async def newest_checkpoint(self, lender: str) -> SignedCheckpoint | None:
         """This function will return the newest checkpoint of that log, None where nothing has been recorded."""
-        ...
 
     async def leaf_hashes(self, lender: str, start: int, stop: int) -> Sequence[bytes]:
         """This function will return the leaf hashes from `start` up to, and without, `stop`, in order."""
-        ...
 
     async def commitments(self, lender: str, uscc: str, group_id: str | None, since: date) -> Sequence[Commitment]:
         """This function will return the company's and its group's open commitments with that lender whose last day
         is not before `since`.
         """
-        ...
 
     async def answered(self, lender: str, idempotency_key: str) -> KeyedAnswer | None:
         """This function will return what the key is bound to, if it is."""
-        ...
 
     def every_decision(self, lenders: Sequence[str] | None = None) -> AsyncIterator[StoredDecision]:
         """This function will give every stored decision in log order, a page at a time."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,65 +353,54 @@ class LogTrail(Protocol):
 
     async def lenders(self) -> tuple[str, ...]:
         """This function will return every lender of which there is a row."""
-        ...
+
+    async def sizes(self) -> Sequence[tuple[str, int]]:
+        """This function will return how many records each log's head tells of, at one moment."""
 
     async def extent(self, lender: str) -> LogExtent:
         """This function will return how far the log reaches."""
-        ...
 
     async def leaves(self, lender: str, after: int | None, until: int) -> Sequence[StoredLeaf]:
         """This function will return the entries behind the index `after` (None: from the first) and before `until`."""
-        ...
 
     async def checkpoints(self, lender: str, after: int, until: int) -> Sequence[SignedCheckpoint]:
         """This function will return the checkpoints of more than `after` and at most `until` records, by size."""
-        ...
 
     async def newest_checkpoint(self, lender: str, until: int | None = None) -> SignedCheckpoint | None:
         """This function will return the newest checkpoint of at most `until` records (None: of all), if there is
         one.
         """
-        ...
 
     async def entries(self, lender: str, start: int, stop: int) -> Sequence[LogEntry]:
         """This function will return entries from the index `start` and before `stop`, in order, without what
         belongs to them.
         """
-        ...
 
     async def leaf_hashes(self, lender: str, start: int, stop: int) -> Sequence[bytes]:
         """This function will return the leaf hashes from `start` up to, and without, `stop`, in order."""
-        ...
 
     async def decisions_without_leaf(self, lender: str, limit: int) -> Sequence[str]:
         """This function will return ids of decisions whose place in the log is not that of their own record."""
-        ...
 
     async def acts_without_leaf(self, lender: str, limit: int) -> Sequence[str]:
         """This function will return ids of acts whose place in the log is no record, or a decision's."""
-        ...
 
     async def terms(self) -> Sequence[tuple[str, bytes]]:
         """This function will return all stored terms: digest and canonical bytes."""
-        ...
 
     def stored_row(self, row: DecisionRow) -> Mapping[str, Any]:
         """This function will return the columns that the row is stored as."""
-        ...
 
     async def offers(self, offer_ids: Sequence[str]) -> Mapping[str, StoredOffer]:
         """This function will return the offers of those ids, by id; at most 500 are asked for."""
-        ...
 
     def stored_offer(self, row: OfferRow, superseded_by: str | None) -> Mapping[str, Any]:
         """This function will return the columns that the offer is stored as."""
-        ...
 
     async def offers_beyond(self, lender: str, until: int) -> OffersBeyond:
         """This function will count the lender's offers of decisions before the index `until`, and name up to 100 that
         are of no decision of its log.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -449,13 +427,11 @@ class PreviewLog(Protocol):
 
     async def keep(self, rows: Sequence[PreviewRow]) -> None:
         """This function will keep the rows durably."""
-        ...
 
     async def search(
         self, lenders: Sequence[str], *, uscc: str | None, previewed_by: str | None, limit: int
     ) -> Sequence[PreviewRow]:
         """This function will return the newest rows within the scope `lenders` first."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,11 +452,9 @@ class CatalogueBook(Protocol):
         """This function will write the activation and, in the same transaction, its record in the operator's log;
         activating what is active already changes nothing, records nothing, and returns the standing one.
         """
-        ...
 
     async def active(self) -> Activation | None:
         """This function will return the newest activation."""
-        ...
 
 
 # --- what makes the use cases deterministic -------------------------------------------------------------------------
@@ -497,4 +471,3 @@ class CheckpointSigner(Protocol):
 
     def sign(self, origin: str, size: int, root: bytes) -> bytes:
         """This function will return the C2SP signed note."""
-        ...

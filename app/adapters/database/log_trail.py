@@ -68,13 +68,19 @@ class LogTrail:
         rows = await self._rows(query, EVERY_LENDER)
         return tuple(sorted(row[0] for row in rows))
 
+    async def sizes(self) -> Sequence[tuple[str, int]]:
+        """This function will return how many records each log's head tells of."""
+        rows = await self._rows(select(LOG_HEAD.c.lender, LOG_HEAD.c.size).order_by(LOG_HEAD.c.lender), EVERY_LENDER)
+        return tuple((lender, size) for lender, size in rows)
+
     async def extent(self, lender: str) -> LogExtent:
         """This function will return how far the log reaches."""
         entries = select(func.max(LOG_ENTRY.c.index)).where(LOG_ENTRY.c.lender == lender).scalar_subquery()
         signed = select(func.max(CHECKPOINT.c.size)).where(CHECKPOINT.c.lender == lender).scalar_subquery()
         # The head may be missing, and the rest is told all the same.
         one = select(entries.label("last"), signed.label("signed")).subquery()
-        query = select(one, LOG_HEAD).join_from(one, LOG_HEAD, LOG_HEAD.c.lender == lender, isouter=True)
+        head_of = (LOG_HEAD.c.lender, LOG_HEAD.c.size, _raw(LOG_HEAD.c.frontier), LOG_HEAD.c.recorded_at)
+        query = select(one, *head_of).join_from(one, LOG_HEAD, LOG_HEAD.c.lender == lender, isouter=True)
         [(last, signed_size, *head)] = await self._rows(query, (lender,))
         return LogExtent(
             None if head[0] is None else LogHead(*head), 0 if last is None else last + 1, signed_size or 0
@@ -94,7 +100,7 @@ class LogTrail:
     async def checkpoints(self, lender: str, after: int, until: int) -> Sequence[SignedCheckpoint]:
         """This function will return the checkpoints of more than `after` and at most `until` records, by size."""
         size = CHECKPOINT.c.size
-        query = select(CHECKPOINT).where(CHECKPOINT.c.lender == lender, size > after, size <= until)
+        query = _CHECKPOINTS.where(CHECKPOINT.c.lender == lender, size > after, size <= until)
         return tuple(SignedCheckpoint(*row) for row in await self._rows(query.order_by(size).limit(_PAGE), (lender,)))
 
     async def newest_checkpoint(self, lender: str, until: int | None = None) -> SignedCheckpoint | None:
@@ -209,6 +215,10 @@ _OF_A_LOG = (LOG_ENTRY, LOG_HEAD, CHECKPOINT, DECISION, ACT)
 def _named(names: Sequence[str], row: Sequence[Any]) -> Mapping[str, Any] | None:
     return None if row[0] is None else dict(zip(names, row, strict=True))
 
+
+_CHECKPOINTS = select(
+    CHECKPOINT.c.lender, CHECKPOINT.c.size, _raw(CHECKPOINT.c.root), _raw(CHECKPOINT.c.note)
+)  # fmt: skip
 
 # A row of another lender's decision is none of this record's.
 _LEAVES = select(
