@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     _catalogue_commands(commands)
     _key_commands(commands)
     _log_commands(commands, _verify_commands(commands))
+    _epoch_commands(commands)
     _retention_commands(commands)
     return parser
 
@@ -240,6 +241,25 @@ def _signing_key_commands(keys: Any) -> None:
         signing, "finish", _in("signing_keys", "finish"), "结束换钥：旧密钥不再签名",
         "end the change of keys: the previous key signs no more",
     )  # fmt: skip
+
+
+def _epoch_commands(commands: Any) -> None:
+    log = _group(commands, "log", "日志纪元", "a new epoch of the logs after a restore that lost records")
+    ask = _command(
+        log, "new-epoch", _in("log_epochs", "new_epoch"), "恢复后丢失记录时，申请以新纪元延续日志",
+        "after a restore that lost records: ask that the logs go on under a new name",
+    )  # fmt: skip
+    ask.add_argument("--reason", required=True, help="what happened; it stays on record 发生了什么，将记录在案")
+    opens = _command(
+        log, "open-epoch", _in("log_epochs", "open_it"), "由另一人开启所申请的新纪元",
+        "open what another person has asked for",
+    )  # fmt: skip
+    opens.add_argument("id", metavar="ID", help="as `jifendai log new-epoch` printed it 申请编号")
+    for command in (ask, opens):
+        command.add_argument(
+            "--api-key-file", type=Path, metavar="FILE",
+            help="an operator's or auditor's API key says who acts; the account if absent 以 API 密钥表明身份",
+        )  # fmt: skip
 
 
 def _verify_commands(commands: Any) -> Any:

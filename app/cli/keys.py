@@ -43,4 +43,6 @@ def verifiers(options: argparse.Namespace) -> None:
 
     logs = asyncio.run(known())
     for lender in sorted({*its_catalogue(settings).catalog.lenders, OPERATOR}):
-        show(*signer.verifier_keys(logs.origin(lender)))
+        # The present name first; receipts of an earlier epoch verify under the name of then.
+        for origin in reversed(logs.origins(lender)):
+            show(*signer.verifier_keys(origin))

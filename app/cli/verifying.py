@@ -18,6 +18,7 @@ from app.audit.receipt import WrongOriginError, open_receipt, verify_receipt
 from app.audit.sm3 import sm3_holds
 from app.cli.installation import DONE, FAULTY, Refused, its_database, its_settings, its_signer, say, show
 from app.settings import Settings
+from app.usecases.epochs import lost_range, settled
 from app.usecases.finding import Finding
 from app.usecases.known_logs import KnownLogs, OperatorLogNotSoundError, read_known_logs
 from app.usecases.outside import SUFFIX
@@ -202,7 +203,20 @@ def _with_outside(logs: Sequence[KnownLog], notes: Sequence[tuple[Path, bytes]])
         else:
             # Every name that a key bears here is one of a log's.
             outside.setdefault(parts_of(checkpoint.origin)[1], []).append(checkpoint)
-    return [replace(log, outside=tuple(outside.get(log.lender, ()))) for log in logs], faults
+    known = []
+    for log in logs:
+        settled_log, findings = settled(replace(log, outside=tuple(outside.get(log.lender, ()))))
+        faults += _shown(log.origin, findings)
+        known.append(settled_log)
+        _tell_lost_ranges(log)
+    return known, faults
+
+
+def _tell_lost_ranges(log: KnownLog) -> None:
+    """What two people have answered for is no fault, and it stays named."""
+    for number, epoch in enumerate(log.known.of(log.lender) if log.known else ()):
+        told = lost_range(epoch, log.known.origins(log.lender)[number])
+        say(f"{log.origin}: {told.en}", f"    {told.zh}")
 
 
 # ---- what is given ---------------------------------------------------------------------------------------------------

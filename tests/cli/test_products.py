@@ -84,6 +84,7 @@ class TestHelp:
             "products check", "products schema",
             "catalogue activate", "keys", "keys create", "keys list", "keys revoke", "keys verifiers",
             "keys signing", "keys signing create", "keys signing list", "keys signing rotate", "keys signing finish",
+            "log", "log new-epoch", "log open-epoch",
         ],
     )  # fmt: skip
     def test_is_in_both_languages(self, jifendai: Jifendai, command: str):

@@ -15,6 +15,7 @@ from app.adapters.database.acts import Acts
 from app.adapters.database.catalogue_book import CatalogueBook
 from app.adapters.database.decision_log import DecisionLog
 from app.adapters.database.decision_search import DecisionSearch
+from app.adapters.database.epoch_requests import EpochRequests
 from app.adapters.database.key_ring import KeyRing
 from app.adapters.database.log_trail import LogTrail
 from app.adapters.database.migrate import is_current, migrate, missing_migrations
@@ -49,6 +50,7 @@ class Database:
         self.catalogue = CatalogueBook(store, clock)
         self.keys = KeyRing(store, clock)
         self.operator = OperatorLog(store, clock)
+        self.epochs = EpochRequests(store, clock)
         self.retention = Retention(store, clock)
 
     async def start(self) -> None:

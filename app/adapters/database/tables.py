@@ -295,6 +295,18 @@ CATALOGUE_ACTIVATION = Table(
     PrimaryKeyConstraint("number"),
 )
 
+LOG_EPOCH_REQUEST = Table(
+    "log_epoch_request",
+    METADATA,
+    Column("request_id", _ID, nullable=False),
+    Column("logs", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("requested_by", _NAME, nullable=False),
+    Column("requested_at", Instant, nullable=False),
+    Column("opened_by", _NAME),
+    PrimaryKeyConstraint("request_id"),
+)
+
 API_KEY = Table(
     "api_key",
     METADATA,
