@@ -43,7 +43,6 @@ from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer, Room, wanted
 from app.usecases.decide import seal as seal_batch
-from app.usecases.known_logs import KnownLogs
 from app.usecases.obstacles import Obstacle
 from app.usecases.operator_log import OperatorRecords
 from app.usecases.outside import Outside
@@ -75,16 +74,13 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             catalogue = load_catalogue(settings)
             signer = LogSigner.from_file(settings.key_file, settings.previous_signing_key_file)
             await database.start()
-            outside = open_outside(settings)
-            known = await _known_logs(settings, database, outside, signer, catalogue)
-            room = Room(catalogue, new_uuid7, signer, settings.log_name, settings.sm3, known.numbers)
+            keeping = await _proven(settings, database, signer, catalogue, metrics)
+            room = Room(catalogue, new_uuid7, signer, settings.log_name, settings.sm3, keeping.known.numbers)
             if settings.demo:
                 await _seed_demo(settings, database, room, (clock or utc_now)())
             desk = open_desk(database.book, room, metrics)
             follower = Follower(database.blocks, busy=lambda: desk.waiting > 0)
             follower.start()
-            keeping = KeepingOutside(outside, database.trail, known)
-            metrics.watch_outside(lambda: keeping.owed_s)
             app.state.services = Services(
                 desk=desk,
                 decisions=database.decisions,
@@ -141,13 +137,18 @@ def openapi_yaml() -> str:
     return contract_as_yaml(ActiveCatalogue(parse_catalogue(files)))
 
 
-async def _known_logs(
-    settings: Settings, database: Database, outside: Outside | None, signer: LogSigner, catalogue: ActiveCatalogue
-) -> KnownLogs:
-    return await prove_consistent(
+async def _proven(
+    settings: Settings, database: Database, signer: LogSigner, catalogue: ActiveCatalogue, metrics: Metrics
+) -> KeepingOutside:
+    """What keeps checkpoints outside, once the database fits those that lie there and its own."""
+    outside = open_outside(settings)
+    known = await prove_consistent(
         database.trail, outside, log_name=settings.log_name, public_keys=signer.public_keys,
         lenders=catalogue.catalog.lenders, warn=_log.warning,
     )  # fmt: skip
+    keeping = KeepingOutside(outside, database.trail, known)
+    metrics.watch_outside(lambda: keeping.owed_s)
+    return keeping
 
 
 def open_outside(settings: Settings) -> Outside | None:

@@ -33,7 +33,7 @@ class KeepingOutside:
         self, outside: Outside | None, trail: LogTrail, known: KnownLogs, *, looks_every_s: float = LOOKS_EVERY_S,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        self._outside, self._trail, self._known = outside, trail, known
+        self._outside, self._trail, self.known = outside, trail, known
         self._looks_every_s = looks_every_s
         self._monotonic = monotonic
         self._kept: dict[str, int] = {}
@@ -94,7 +94,7 @@ class KeepingOutside:
 
     async def _keep(self, lender: str) -> bool:
         try:
-            kept = await keep(self._outside, self._trail, self._known, lender)
+            kept = await keep(self._outside, self._trail, self.known, lender)
         except (OutsideUnavailable, StoreUnavailable, EvidenceError) as error:
             self._fails(f"{lender}: {error}")
             return False
