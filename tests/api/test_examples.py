@@ -63,6 +63,8 @@ class TestEveryExampleOfTheServedContract:
             expected = {"pre-approved": "PRE_APPROVED", "guaranteed": "PRE_APPROVED", "declined": "DECLINED"}
             assert answer["outcome"] == expected.get(example, "REFERRED"), example
             assert answer["decided_on"] == day_in_shanghai(at).isoformat()
+        elif name == "review_decision":
+            assert (answer["outcome"], answer["final"]) == ("RESUBMIT", False)
         else:
             assert answer["items"][0]["outcome"] == "PRE_APPROVED"
 
