@@ -106,10 +106,10 @@ def torn_after_kills(folder: Path, how: str, kills: int) -> int:
 
 class TestAKilledWriter:
     def test_leaves_a_whole_checkpoint(self, tmp_path: Path):
-        assert torn_after_kills(tmp_path, "beside", 4) == 0
+        assert torn_after_kills(tmp_path, "beside", 3) == 0
 
     def test_that_wrote_in_place_would_be_found_out(self, tmp_path: Path):
-        assert torn_after_kills(tmp_path, "in place", 4) > 0
+        assert torn_after_kills(tmp_path, "in place", 2) > 0
 
 
 class _Kept(http.server.BaseHTTPRequestHandler):

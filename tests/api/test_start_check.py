@@ -237,7 +237,8 @@ class TestWhatIsKeptOutside:
     async def test_may_hang_while_decisions_are_made(
         self, settings: Settings, outside: Path, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr(Folder, "_write", lambda *_: time.sleep(1))
+        monkeypatch.setattr(Folder, "_write", lambda *_: time.sleep(0.5))
+        monkeypatch.setattr("app.adapters.keeping_outside._LAST_TRY_S", 0.1)
         async with running(settings) as service:
             began = time.perf_counter()
             await decide(service, 3, 4, 5)
