@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from app.audit.checkpoint import Checkpoint, Signer, Verifier, open_checkpoint
+from app.audit.checkpoint import Checkpoint, Signer, Verifier, open_checkpoint, sign_checkpoint
 from app.audit.merkle import Frontier, consistency_proof, inclusion_proof, leaf_hash
+from app.audit.receipt import write_receipt
 from app.audit.strict_base64 import to_base64
 from tests.vectors.files import on_disk
 from tests.vectors.small_log import LOG, ORIGIN, SmallLog
@@ -123,3 +124,24 @@ class TestGo:
         )
 
         assert [answer["refused"] for answer in answers] == [""] * len(places)
+
+    def test_verifies_by_either_key_while_keys_are_changed_and_in_a_later_epoch(self, ask_go):
+        origin, record = "bank.example/jifendai/icbc@2", b"the only record"
+        keys = [Signer.from_seed(origin, sha256(name).digest()) for name in (b"new", b"old", b"another")]
+        note = sign_checkpoint(origin, 1, leaf_hash(record), *keys[:2])
+        receipt = write_receipt(0, (), note).split("\n")
+
+        answers = ask_go(
+            *(
+                {
+                    "kind": "receipt",
+                    "origin": origin,
+                    "verifier_keys": [key.verifier_key],
+                    "record": record.decode(),
+                    "receipt": receipt,
+                }
+                for key in keys
+            )
+        )
+
+        assert [bool(answer["refused"]) for answer in answers] == [False, False, True]
