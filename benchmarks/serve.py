@@ -11,6 +11,7 @@ import sys
 from importlib import import_module
 
 from app.adapters import server
+from app.api.problems import connection_refusals
 from app.settings import Settings
 
 
@@ -19,7 +20,8 @@ async def _serve(side: str, port: int) -> None:
     app = made(Settings.from_environment(os.environ)) if side in ("null_book", "unchecked") else made()
     bound = server.listener("127.0.0.1", port)
     async with app.router.lifespan_context(app):
-        await server.serve(app, bound, started=lambda: None, stopping=lambda: None)
+        refusals = connection_refusals()
+        await server.serve(app, bound, started=lambda: None, stopping=lambda: None, refusals=refusals)
 
 
 if __name__ == "__main__":
