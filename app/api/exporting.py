@@ -7,7 +7,6 @@ goes away ends the export, and nothing of it is left.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query
@@ -41,13 +40,30 @@ class ExportBroken(Exception):
 
 
 class _Leaving(StreamingResponse):
-    """A stream that is closed however it ends."""
+    """A stream that begins with its first bytes and is closed however it ends; a caller who goes away ends it at any
+    time, also while a file is still being made.
+    """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
             await self.body_iterator.aclose()
+
+    async def stream_response(self, send: Send) -> None:
+        # What fails here has sent nothing yet, so the edge answers it as a problem.
+        chunk = await anext(self.body_iterator, b"")
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        try:
+            while chunk:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                chunk = await anext(self.body_iterator, b"")
+        except OSError:
+            raise
+        except Exception as reason:  # noqa: BLE001 - whatever it is, its words are not for the server's log
+            log_failure(reason)
+            raise ExportBroken from None
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 _FILE: Final[dict[int | str, dict[str, Any]]] = {
@@ -71,25 +87,7 @@ async def export_decisions(call: ThisCall, query: Annotated[ExportQuery, Query()
     """
     services = call.services
     pages = exported_pages(search_of(call, query), services.search, services.decisions)
-    stream = services.exports.stream(query.format, pages)
-    try:
-        first = await anext(stream, b"")
-    except BaseException:
-        await stream.aclose()
-        raise
     name = f"decisions-{services.today():%Y%m%d}.{query.format}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Type": MEDIA_TYPES[query.format]}
-    return _Leaving(_whole(first, stream), headers=headers)
-
-
-async def _whole(first: bytes, rest: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    try:
-        yield first
-        async for chunk in rest:
-            yield chunk
-    except Exception as reason:  # noqa: BLE001 - whatever it is, its words are not for the server's log
-        # What the server says of an exception repeats its words, and those may be a company's.
-        log_failure(reason)
-        raise ExportBroken from None
-    finally:
-        await rest.aclose()
+    # Nothing is awaited here: a file may take longer than the deadline of an operation.
+    return _Leaving(services.exports.stream(query.format, pages), headers=headers)
