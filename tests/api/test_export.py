@@ -5,6 +5,7 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from app.adapters.demo import GOLDEN_DECISION_IDS
 from app.adapters.export_files import ExportFiles
 from app.adapters.export_text import text_of_cell
+from app.api.deadlines import Deadlines
 from app.api.examples import pre_approved
 from app.usecases.export import Exported
 from app.usecases.export_row import COLUMNS, NAMES, Kind
@@ -225,6 +227,20 @@ class TestWhatGoesWrong:
         assert answer.status_code == 503
         assert answer.json()["type"] == "/problems/exports-busy"
         assert answer.headers["retry-after"] == "30"
+
+    async def test_is_no_operations_deadline_for_a_file_that_takes_long_to_make(self, embedded: Service):
+        class Slow:
+            async def stream(self, form: str, pages: AsyncIterator[Exported]) -> AsyncIterator[bytes]:
+                await asyncio.sleep(0.5)
+                yield b"made"
+
+        services = embedded.app.state.services
+        deadlines = Deadlines(0.1, looks_every_s=0.05)
+        embedded.app.state.services = replace(services, exports=Slow(), deadlines=deadlines)
+
+        answer = await exported(embedded, "?format=xlsx")
+
+        assert (answer.status_code, answer.content) == (200, b"made")
 
     async def test_before_the_first_byte_raises_and_leaves_nothing(self, tmp_path: Path):
         async def broken() -> AsyncIterator[Exported]:
