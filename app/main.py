@@ -12,7 +12,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 
 from fastapi import FastAPI
@@ -20,10 +20,11 @@ from fastapi import FastAPI
 from app.adapters.catalogue_files import read_catalogue_files
 from app.adapters.clock import utc_now
 from app.adapters.database import Database, migrate, open_database
-from app.adapters.demo import demo_keys, seed, seeded_cases
+from app.adapters.demo import decide_case, demo_keys, seed, seeded_cases
 from app.adapters.desk import Desk
 from app.adapters.export_files import ExportFiles
 from app.adapters.follower import Follower
+from app.adapters.history import Plan, SimulatedClock, make_history, make_previews
 from app.adapters.identifiers import new_uuid7
 from app.adapters.keeping_outside import KeepingOutside
 from app.adapters.metrics import Metrics
@@ -88,6 +89,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 search=database.search,
                 exports=ExportFiles(settings.data_dir),
                 reviews=database.reviews,
+                statistics=database.statistics,
                 previews=database.previews,
                 catalogues=database.catalogue,
                 catalogue=catalogue,
@@ -214,18 +216,73 @@ async def _prepare_demo(settings: Settings) -> None:
 
 
 async def _seed_demo(settings: Settings, database: Database, room: Room, now: datetime) -> None:
-    records = OperatorRecords(room.signer, room.log_name)
-    recording = records.recording(Act.CATALOGUE_ACTIVATED, {"catalogue": room.catalogue.digest}, by="demo")
-    await database.catalogue.activate(room.catalogue.digest, "demo", recording)
+    records = await _activate_demo(database, room)
     await demo_keys(database.keys, settings.demo_keys_file, partial(new_key, now=now), records)
-    # A bank's own catalogue need not have the products of the demonstration.
-    products = {case.document["product"] for case in seeded_cases(day_in_shanghai(now))}
-    if all(map(room.catalogue.catalog.knows_product, products)):
+    today = day_in_shanghai(now)
+    if _knows_cases(room, today):
         await seed(
             database.book,
             database.decisions,
             catalogue=room.catalogue,
             signer=room.signer,
             log_name=room.log_name,
-            today=day_in_shanghai(now),
+            today=today,
         )
+
+
+async def _activate_demo(database: Database, room: Room) -> OperatorRecords:
+    records = OperatorRecords(room.signer, room.log_name)
+    recording = records.recording(Act.CATALOGUE_ACTIVATED, {"catalogue": room.catalogue.digest}, by="demo")
+    await database.catalogue.activate(room.catalogue.digest, "demo", recording)
+    return records
+
+
+def _knows_cases(room: Room, today: date) -> bool:
+    """A bank's own catalogue need not have the products of the demonstration."""
+    return all(room.catalogue.catalog.knows_product(case.document["product"]) for case in seeded_cases(today))
+
+
+class NotEmpty(Exception):
+    """The database holds decisions, and a history must come before all of them."""
+
+
+async def make_demo_history(
+    settings: Settings, decisions: int, drawn_from: int, told: Callable[[int], None]
+) -> dict[str, int]:
+    """This function will fill an empty demonstration with a history that ends yesterday, and with the seeded cases; it
+    returns how many decisions came out as what. Raises NotEmpty.
+    """
+    await _prepare_demo(settings)
+    plan, room = Plan(decisions, drawn_from, utc_now()), _demo_room(settings)
+    clock = SimulatedClock(plan.begins)
+    async with _opened(settings, clock) as database:
+        async for _ in database.decisions.every_decision():
+            raise NotEmpty
+        records = await _activate_demo(database, room)
+        outcomes = await make_history(
+            plan, clock, database.book, room, told, Follower(database.blocks).catch_up
+        )
+        companies = min(2_000, 3 + decisions // 500)
+        await make_previews(plan, companies, room.catalogue, database.decisions, database.previews, new_uuid7)
+    async with _opened(settings, None) as database:
+        await demo_keys(database.keys, settings.demo_keys_file, partial(new_key, now=utc_now()), records)
+        today = day_in_shanghai(utc_now())
+        for case in seeded_cases(today) if _knows_cases(room, today) else ():
+            await decide_case(case, database.book, room)
+        await Follower(database.blocks).catch_up()
+    return outcomes
+
+
+def _demo_room(settings: Settings) -> Room:
+    signer = LogSigner.from_file(settings.key_file, settings.previous_signing_key_file)
+    return Room(load_catalogue(settings), new_uuid7, signer, settings.log_name)
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, clock: Clock | None) -> AsyncIterator[Database]:
+    database = open_database(settings.database_url, clock=clock)
+    try:
+        await database.start()
+        yield database
+    finally:
+        await database.close()

@@ -1,5 +1,4 @@
-"""`python -m benchmarks [--quick] [--write] [rules | http | access | start] …`: measure, print one table, fail if a
-side fails.
+"""`python -m benchmarks [--quick] [--write] [PART] …`: measure, print one table, fail if a side fails.
 
 A goal that is missed is said in the table and is no failure: figures depend on the machine. `--quick` takes seconds and
 proves only that everything still runs.
@@ -14,24 +13,34 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import access, http_decisions, rules, startup
+from benchmarks import access, http_decisions, rules, search, startup
 from benchmarks.report import Section, show
 
 _PARTS = ("rules", "http", "access", "start")
+# Makes 1,000,000 decisions first, so it is measured when asked for.
+_ON_DEMAND = ("search",)
 _DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
 _BEGIN, _END = "<!-- figures: make bench ARGS=--write -->", "<!-- end of figures -->"
+_BEGIN_SEARCH, _END_SEARCH = '<!-- searches: make bench ARGS="search --write" -->', "<!-- end of searches -->"
 
 
 def main() -> None:
     """This function will measure what is asked for and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="rules, http, access or start; all by default")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="rules, http, access, start (by default) or search")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; the figures mean nothing")
     parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md as well")
+    parser.add_argument(
+        "--database", action="append", default=[], metavar="URL",
+        help="search: a history that lies there already, made by jifendai demo-data; repeatable",
+    )  # fmt: skip
     options = parser.parse_args()
     parts = options.parts or _PARTS
-    if unknown := set(parts) - set(_PARTS):
-        parser.error(f"there is no part {', '.join(sorted(unknown))}; take {', '.join(_PARTS)}")
+    every = (*_PARTS, *_ON_DEMAND)
+    if unknown := set(parts) - set(every):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; take {', '.join(every)}")
+    if options.write and set(parts) > set(_ON_DEMAND):
+        parser.error("search has a table of its own: measure and --write it alone")
     sections: list[Section] = []
     for part in parts:
         print(f"{part}: measuring 测量中 …", file=sys.stderr, flush=True)
@@ -44,18 +53,20 @@ def main() -> None:
                 sections.append(access.measure(quick=options.quick))
             case "start":
                 sections.append(startup.measure(quick=options.quick))
+            case "search":
+                sections += search.measure(quick=options.quick, databases=options.database)
     today = datetime.now(UTC).date().isoformat()
     machine = f"{today}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
     table = f"{machine}\n\n{show(sections)}"
     print(table)
     if options.write:
-        _write(table)
+        _write(table, *((_BEGIN_SEARCH, _END_SEARCH) if tuple(parts) == _ON_DEMAND else (_BEGIN, _END)))
 
 
-def _write(table: str) -> None:
-    before, _, rest = _DOCUMENT.read_text("utf-8").partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    _DOCUMENT.write_text(f"{before}{_BEGIN}\n\n{table}\n{_END}{after}", "utf-8")
+def _write(table: str, begin: str, end: str) -> None:
+    before, _, rest = _DOCUMENT.read_text("utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    _DOCUMENT.write_text(f"{before}{begin}\n\n{table}\n{end}{after}", "utf-8")
 
 
 if __name__ == "__main__":

@@ -113,6 +113,8 @@ class TestTheReadme:
             assert f'"{name}":{value}' in decided
         assert '"outcome":"DECLINED"' in read
         assert '"decision_id":"01990000-0000-7000-8000-000000000010"' in read
+        counted = newcomer.paste(at_its_port(block(READMES[0], "decisions/statistics")))
+        assert '"count":{"value":1,"exact":true}' in counted and '"pre_approval_rate"' in counted
 
     def test_leads_to_a_decision_without_a_server(self, newcomer: Newcomer, demonstration: Server):
         demonstration.stop(signal.SIGINT)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
 from hashlib import sha256
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from app.adapters.desk import Desk
+from app.adapters.identifiers import new_uuid7
 from app.audit.application import application_from_bytes
 from app.audit.canonical import canonical_bytes
 from app.usecases.catalogue import ActiveCatalogue
@@ -88,13 +89,18 @@ async def seed(
         if begun is None or await decisions.find(cases[-1].decision_id, lenders) is not None:
             return 0
         break
+    room = Room(catalogue, new_uuid7, signer, log_name)
     for case in cases:
-        ids = iter((case.decision_id, case.decision_id[:-1] + "f"))
-        room = Room(catalogue, partial(next, ids), signer, log_name)
-        reads = partial(wanted, pools=room.catalogue.pools_reserved_from)
-        desk = Desk(book, wanted=reads, seal=partial(seal, room=room))
-        await desk.submit(_submission(case))
+        await decide_case(case, book, room)
     return len(cases)
+
+
+async def decide_case(case: SeededCase, book: Book, room: Room) -> None:
+    """This function will decide one case under its fixed ids."""
+    ids = iter((case.decision_id, case.decision_id[:-1] + "f"))
+    own = replace(room, new_id=partial(next, ids))
+    reads = partial(wanted, pools=room.catalogue.pools_reserved_from)
+    await Desk(book, wanted=reads, seal=partial(seal, room=own)).submit(_submission(case))
 
 
 async def demo_keys(ring: KeyRing, path: Path, make: MadeKey, records: OperatorRecords) -> dict[str, str]:

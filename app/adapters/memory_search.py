@@ -5,13 +5,14 @@ Neighbours may rely on this: it passes the very tests that SQLite and PostgreSQL
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from app.audit.figures import Extras, Figures, extras_in, score_units
-from app.usecases.blocks import microseconds
+from app.usecases.blocks import PLACES, BlockInMaking, microseconds, to_figures_array, to_mark
 from app.usecases.ports import DecisionRow
 from app.usecases.search import BY_TIME, Count, FoundRow, Position, Search, SearchPage, Sort
+from app.usecases.statistics import COLUMNS, Dimension, StatedBlock, Statistics, check_places
 
 _NO_FIGURE = -(2**63)
 
@@ -68,6 +69,30 @@ class MemoryDecisionSearch:
 
     def _found(self, row: DecisionRow, record: bytes) -> FoundRow:
         return FoundRow(row.decision_id, row.lender, row.index, row.recorded_at, self._answer(row), record)
+
+
+class MemoryDecisionStatistics:
+    """Counts what the book in memory holds; there are no reviews in it."""
+
+    def __init__(self, every: Callable[[], Iterable[tuple[DecisionRow, bytes]]]) -> None:
+        self._every = every
+
+    async def of(self, asked: Search, by: Sequence[Dimension]) -> Statistics:
+        """This function will group and count what the search finds. Raises TooMuch."""
+        held = [(row, figures_of(row, record)) for row, record in self._every()]
+        held = [(row, figures) for row, figures in held if asked.holds(figures)]
+        check_places(len(held))
+        found = Statistics(by)
+        for row, figures in sorted(held, key=lambda one: (one[0].lender, one[0].index)):
+            making = BlockInMaking()
+            making.add(row.index % PLACES, figures)
+            contents, marks = making.contents(), dict[str, dict[str, int]]()
+            for (name, value), content in contents.items():
+                if name not in COLUMNS:
+                    marks.setdefault(name, {})[value] = to_mark(content)
+            columns = {name: to_figures_array(contents[name, ""]) for name in COLUMNS}
+            found.add(StatedBlock(row.lender, 1 << row.index % PLACES, marks, columns))
+        return found
 
 
 def figures_of(row: DecisionRow, record: bytes) -> Figures:

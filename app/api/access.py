@@ -26,6 +26,7 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "decide": frozenset({Role.LOAN_SYSTEM, Role.LOAN_OFFICER}),
     "preview": _BUSINESS,
     "list_decisions": _READERS,
+    "get_statistics": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
     "get_decision": _READERS,
     "get_receipt": _READERS,
     "explain_decision": _READERS,
@@ -35,6 +36,7 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "list_open_referrals": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
     "export_decisions": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
     "replay_decision": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
+    "list_repeated_previews": frozenset({Role.RISK_ANALYST, Role.AUDITOR}),
     "list_previews": frozenset({Role.RISK_ANALYST, Role.AUDITOR}),
     # Whoever keeps checkpoints outside the installation may be anyone; there is no company in them.
     "get_checkpoint": _EVERYONE,

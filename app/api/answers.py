@@ -332,6 +332,7 @@ class PreviewPage(Answered):
     """试算记录，由新到旧。Previews, newest first."""
 
     items: Annotated[list[PreviewShown], Field(max_length=200)]
+    next_cursor: NextCursor
 
 
 # ---- the catalogue ---------------------------------------------------------------------------------------------------

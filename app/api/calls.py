@@ -41,6 +41,7 @@ from app.usecases.ports import CatalogueBook, DecisionLog, Identifiers, PreviewL
 from app.usecases.receipt import Receipts
 from app.usecases.review import ReviewQueue
 from app.usecases.search import DecisionSearch
+from app.usecases.statistics import DecisionStatistics
 
 LONGEST_TARGET_BYTES: Final = 4_096
 # Refused before a key or a body is looked at while too many wait: under load a refusal must cost little.
@@ -99,6 +100,7 @@ class Services:
     search: DecisionSearch
     exports: ExportFiles
     reviews: ReviewQueue
+    statistics: DecisionStatistics
     previews: PreviewLog
     catalogues: CatalogueBook
     catalogue: ActiveCatalogue

@@ -14,24 +14,22 @@ from hashlib import sha256
 from typing import Annotated, Any, Final
 
 import orjson
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Header, Path
 from starlette.responses import PlainTextResponse, Response
 
-from app.api.answers import DecisionAnswer, PreviewAnswer, PreviewPage, ReplayAnswer
+from app.api.answers import DecisionAnswer, PreviewAnswer, ReplayAnswer
 from app.api.applications import SentApplication, read_application
 from app.api.calls import Call, LeanRoute, ReadBy, ThisCall
 from app.api.fields import DecisionId
 from app.api.problems import Problem
 from app.api.review_schemas import DecisionRead
-from app.api.schemas import DecisionRequest, PreviewRequest, PreviewsQuery
-from app.audit.application import application_from_document, instant_text
+from app.api.schemas import DecisionRequest, PreviewRequest
+from app.audit.application import application_from_document
 from app.audit.canonical import canonical_bytes
-from app.domain.access import lender_of, within
-from app.domain.money import Yuan
+from app.domain.access import lender_of
 from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer, submission_of
 from app.usecases.obstacles import KeysChanged, NoSuchProduct
-from app.usecases.ports import PreviewRow
 from app.usecases.preview import Preview, preview
 from app.usecases.replay import replay_stored
 from app.usecases.review import newest_review
@@ -141,18 +139,6 @@ async def replay_decision(call: ThisCall, decision_id: Annotated[DecisionId, Pat
     return _json({"result": "DIFFERENT" if differences else "IDENTICAL", "differences": differences})
 
 
-@router.get("/v1/previews", response_model=PreviewPage)
-async def list_previews(call: ThisCall, query: Annotated[PreviewsQuery, Query()]) -> Response:
-    """查询试算记录 Who previewed what"""
-    scope = call.caller.scope(call.services.lenders)
-    if query.lender is not None:
-        scope = within(scope, query.lender)
-    rows = await call.services.previews.search(
-        scope, uscc=query.uscc, previewed_by=query.previewed_by, limit=query.limit
-    )
-    return _json({"items": [_preview_row(row) for row in rows]})
-
-
 # ---- the parts -------------------------------------------------------------------------------------------------------
 
 
@@ -199,19 +185,3 @@ def _id_in(answer: bytes) -> str:
 
 def _json(document: Any) -> Response:
     return Response(orjson.dumps(document), media_type=JSON)
-
-
-def _preview_row(row: PreviewRow) -> dict[str, Any]:
-    return {
-        "preview_id": row.preview_id,
-        "previewed_at": instant_text(row.previewed_at),
-        "previewed_by": row.previewed_by,
-        "previewed_for": row.previewed_for,
-        "lender": row.lender,
-        "product": row.product,
-        "zone": row.zone,
-        "uscc": row.uscc,
-        "on": row.on.isoformat(),
-        "outcome": row.outcome,
-        "credit_limit": None if row.credit_limit is None else Yuan(row.credit_limit).text(),
-    }

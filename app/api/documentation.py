@@ -18,7 +18,18 @@ import orjson
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from app.api import catalogue, decisions, explaining, exporting, logs, operations, reviews, searching
+from app.api import (
+    catalogue,
+    counting,
+    decisions,
+    explaining,
+    exporting,
+    logs,
+    operations,
+    previewed,
+    reviews,
+    searching,
+)
 from app.api.calls import Call, LeanRoute, ThisCall
 from app.api.openapi import PUBLISHED_ON, openapi_document, written_as_yaml
 from app.api.problems import Problem
@@ -43,8 +54,10 @@ ROUTES: Final = (
     *searching.router.routes,
     # Before what takes any path below /v1/decisions/ for a decision's.
     *exporting.router.routes,
+    *counting.router.routes,
     *decisions.router.routes,
     *reviews.router.routes,
+    *previewed.router.routes,
     *explaining.router.routes,
     *logs.router.routes,
     *catalogue.router.routes,

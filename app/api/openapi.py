@@ -76,6 +76,7 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     ),
     "preview": (*_BODY, *_CODES, *_KEYED),
     "list_decisions": ("cursor-not-valid", "invalid-request", *_KEYED),
+    "get_statistics": ("invalid-request", "statistics-too-large", *_KEYED),
     "get_decision": ("not-found", "pruned", "invalid-request", *_KEYED),
     "get_receipt": ("not-found", "invalid-request", *_KEYED),
     "review_decision": (
@@ -87,7 +88,8 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "export_decisions": ("invalid-request", "exports-busy", *_KEYED),
     "explain_decision": ("not-found", "pruned", "invalid-request", "not-explainable", *_KEYED),
     "replay_decision": ("not-found", "pruned", "invalid-request", "not-replayable", *_KEYED),
-    "list_previews": ("invalid-request", *_KEYED),
+    "list_previews": ("cursor-not-valid", "invalid-request", *_KEYED),
+    "list_repeated_previews": ("cursor-not-valid", "invalid-request", *_KEYED),
     "get_checkpoint": ("not-found", "invalid-request", *_KEYED),
     "get_consistency": ("not-found", "invalid-request", *_KEYED),
     "get_operator_checkpoint": ("not-found", "invalid-request", *_KEYED),

@@ -277,12 +277,38 @@ class DecisionsQuery(DecisionFilters, _Page):
     cursor: Cursor | None = Field(None, description="上一页的 next_cursor。next_cursor of the page before.")
 
 
+class StatisticsQuery(DecisionFilters):
+    """Which decisions to count, and by what to group them."""
+
+    by: Annotated[str, Field(pattern=r"^[a-z_]+(,[a-z_]+)*$", min_length=1, max_length=80)] | None = Field(
+        None,
+        description="分组维度，逗号分隔：day、month、zone、product、lender、stage、outcome、score_band。"
+        "Dimensions, separated by commas; without it everything is one group.",
+    )
+
+
 class PreviewsQuery(_Page):
     """What a search for previews may ask for."""
 
     lender: Code | None = Field(None, description="机构代码。Lender.")
     uscc: Uscc | None = Field(None, description="统一社会信用代码。Unified social credit code.")
     previewed_by: ShortText | None = Field(None, description="由谁试算。Subject who previewed.")
+    cursor: Cursor | None = Field(None, description="上一页的 next_cursor。next_cursor of the page before.")
+
+
+class RepeatedPreviewsQuery(_Page):
+    """Which repeated previews to report."""
+
+    lender: Code | None = Field(None, description="机构代码。Lender.")
+    uscc: Uscc | None = Field(None, description="统一社会信用代码。Unified social credit code.")
+    previewed_from: Day | None = Field(
+        None, description="试算日起（含，上海），缺省为 30 日前。Previewed on or after; 30 days ago if absent."
+    )
+    previewed_until: Day | None = Field(None, description="试算日止（不含）。Previewed before; to now if absent.")
+    variants: Annotated[int, Field(ge=2, le=100, json_schema_extra={"format": "int32"})] = Field(
+        3, description="至少以几组不同的事实试算。With at least so many different sets of facts."
+    )
+    cursor: Cursor | None = Field(None, description="上一页的 next_cursor。next_cursor of the page before.")
 
 
 class OperatorRecordsQuery(_Page):

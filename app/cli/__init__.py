@@ -139,6 +139,12 @@ def _service_commands(commands: Any) -> None:
     )  # fmt: skip
     replay.add_argument("id", nargs="*", metavar="ID", help="decision ids; all if absent 决策编号，缺省为全部")
     _backup_commands(commands)
+    history = _command(
+        commands, "demo-data", _in("history", "demo_data"), "为空的演示环境生成历史决策",
+        "fill an empty demonstration with a plausible history",
+    )  # fmt: skip
+    history.add_argument("--decisions", type=_decisions, default=10_000, metavar="N", help="how many 决策数")
+    history.add_argument("--seed", type=_size, default=1, metavar="N", help="the same seed, the same history 随机种子")
     openapi = _command(commands, "openapi", _in("catalogue", "openapi"), "输出接口契约", "write the contract in YAML")
     openapi.add_argument("--output", type=Path, metavar="FILE", help="into this file 输出到文件")
 
@@ -244,7 +250,11 @@ def _signing_key_commands(keys: Any) -> None:
 
 
 def _epoch_commands(commands: Any) -> None:
-    log = _group(commands, "log", "日志纪元", "a new epoch of the logs after a restore that lost records")
+    log = _group(commands, "log", "日志", "a new epoch after a restore that lost records; the marks of searches")
+    _command(
+        log, "reindex", _in("history", "reindex"), "由日志重建检索与统计所用的标记",
+        "make what searches and statistics use anew from the logs, and say what differed",
+    )  # fmt: skip
     ask = _command(
         log, "new-epoch", _in("log_epochs", "new_epoch"), "恢复后丢失记录时，申请以新纪元延续日志",
         "after a restore that lost records: ask that the logs go on under a new name",
@@ -364,6 +374,12 @@ def _retention_commands(commands: Any) -> None:
     for command in (hold, release):
         command.add_argument("--reason", required=True, help="why, for the record 事由")
         command.add_argument("--person", help="by whose word; this account if absent 提出人，缺省为当前账户")
+
+
+def _decisions(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 10_000_000):
+        raise argparse.ArgumentTypeError("a whole number, 1 to 10000000 须为 1 至 10000000 的整数")
+    return int(text)
 
 
 def _size(text: str) -> int:

@@ -2,12 +2,13 @@
 
 Neighbours may rely on this: a block is a function of its places' figures alone, so it can be made again and compared. A
 code's mark is a bitmap, bit i for place i of the block; a figure's column is 512 signed integers of 64 bits, little
-endian, `_NOTHING` where a place has none. A place of the log that holds no decision has no mark and no figure.
+endian, `NOTHING` where a place has none. A place of the log that holds no decision has no mark and no figure.
 """
 
 from __future__ import annotations
 
 import struct
+from array import array
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
@@ -18,7 +19,8 @@ PLACES = 512
 
 _MARK_BYTES = PLACES // 8
 _COLUMN = struct.Struct(f"<{PLACES}q")
-_NOTHING = -(2**63)
+NOTHING = -(2**63)
+_STORED_AS_HERE = array("q", struct.pack("<q", 1))[0] == 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -34,7 +36,7 @@ class BlockInMaking:
 
     def __init__(self) -> None:
         self._marks: dict[Key, int] = {(DECISION, ""): 0}
-        self._columns = {name: [_NOTHING] * PLACES for name in _COLUMNS}
+        self._columns = {name: [NOTHING] * PLACES for name in _COLUMNS}
 
     def add(self, place: int, found: Figures) -> None:
         """This function will mark the place and note its figures."""
@@ -50,6 +52,14 @@ class BlockInMaking:
         return marks | {(name, ""): _COLUMN.pack(*column) for name, column in self._columns.items()}
 
 
+def to_figures_array(content: bytes) -> array[int]:
+    """This function will return a stored column as it is, NOTHING where a place has no figure."""
+    figures = array("q", content)
+    if not _STORED_AS_HERE:
+        figures.byteswap()
+    return figures
+
+
 def to_mark(content: bytes) -> int:
     """This function will return a stored mark as one integer."""
     return int.from_bytes(content, "little")
@@ -57,7 +67,7 @@ def to_mark(content: bytes) -> int:
 
 def to_column(content: bytes) -> tuple[int | None, ...]:
     """This function will return a stored column's 512 figures."""
-    return tuple([None if figure == _NOTHING else figure for figure in _COLUMN.unpack(content)])
+    return tuple([None if figure == NOTHING else figure for figure in _COLUMN.unpack(content)])
 
 
 def mark_within(content: bytes, least: int | None, most: int | None) -> int:
@@ -108,4 +118,4 @@ def _figure(found: Figures, name: str) -> int:
     if name == RECORDED_AT:
         return microseconds(found.recorded_at)
     figure = getattr(found.extras if name in ("net_rate", "subsidy", "covered") else found, name)
-    return _NOTHING if figure is None else figure
+    return NOTHING if figure is None else figure

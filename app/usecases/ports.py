@@ -429,9 +429,17 @@ class PreviewLog(Protocol):
         """This function will keep the rows durably."""
 
     async def search(
-        self, lenders: Sequence[str], *, uscc: str | None, previewed_by: str | None, limit: int
+        self,
+        lenders: Sequence[str],
+        *,
+        uscc: str | None,
+        previewed_by: str | None,
+        limit: int,
+        after: tuple[datetime, str] | None = None,
     ) -> Sequence[PreviewRow]:
-        """This function will return the newest rows within the scope `lenders` first."""
+        """This function will return the newest rows within the scope `lenders` first, strictly after the position
+        (previewed_at, preview_id).
+        """
 
 
 @dataclass(frozen=True, slots=True)

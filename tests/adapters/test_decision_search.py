@@ -72,6 +72,7 @@ class TestWhatASearchLooksThrough:
         monkeypatch.setattr(searched_logs, "_FIRST_CHUNK", 1)
         monkeypatch.setattr(decision_search, "_MARKS_A_PAGE", 1)
         monkeypatch.setattr(decision_search, "_LEAST_A_LOG", 1)
+        monkeypatch.setattr(decision_search, "LONGEST_REST", 50)
         monkeypatch.setattr(decision_search, "SORTED_PLACES", 600)
         asked = Search(("icbc",), zone="kunshan", outcome="DECLINED", stage="growth", branch="west")
 

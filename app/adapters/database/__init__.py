@@ -15,6 +15,7 @@ from app.adapters.database.acts import Acts
 from app.adapters.database.catalogue_book import CatalogueBook
 from app.adapters.database.decision_log import DecisionLog
 from app.adapters.database.decision_search import DecisionSearch
+from app.adapters.database.decision_statistics import DecisionStatistics
 from app.adapters.database.epoch_requests import EpochRequests
 from app.adapters.database.key_ring import KeyRing
 from app.adapters.database.log_trail import LogTrail
@@ -44,6 +45,7 @@ class Database:
         self.acts = Acts(store)
         self.search = DecisionSearch(store)
         self.reviews = ReviewQueue(store)
+        self.statistics = DecisionStatistics(store)
         self.blocks = SearchBlocks(store)
         self.trail = LogTrail(store)
         self.previews = PreviewLog(store)

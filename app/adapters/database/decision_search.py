@@ -26,6 +26,8 @@ from app.usecases.search import BY_TIME, Count, FoundRow, Position, Search, Sear
 _MARKS_A_PAGE, _MARKS_A_COUNT, _LEAST_A_LOG = 4_096, 65_536, 256
 # A sorted listing looks through so many places at a time, of all logs together, the newest first.
 SORTED_PLACES = 2_000_000
+# So many places without marks may a listing by time go through in each log.
+LONGEST_REST = 65_536
 _NO_FIGURE = -(2**63)
 
 _Place = tuple[str, int]
@@ -116,23 +118,39 @@ def _stream(searched: SearchedLogs, log: Log, begin: int, limit: int, *, newest:
     yield _Spot(log.recorded_at if newest else 0, log.lender, log.size if newest else -1, is_decision=False)
     start, stop = searched.between(log)
     start, stop = (start, min(stop, begin)) if newest else (max(start, begin), stop)
-    rows = searched.unmarked(log, start, stop, last_first=newest, limit=limit + 1)
-    # Alone in its listing a log needs no times: its places are in order.
-    tail = (_Spot(0 if alone else row.recorded_at, log.lender, row.index) for row in rows)
     if newest:
-        yield from tail
+        # A follower that fell far behind leaves a long rest; it is gone through in parts.
+        least = max(start, log.marked, stop - LONGEST_REST)
+        yield from _rest(searched, log, least, stop, limit, newest=True)
+        if least > max(start, log.marked):
+            yield _stopped(searched, log, least, newest=True)
+            return
     budget = max(_LEAST_A_LOG, _MARKS_A_PAGE // len(searched.logs))
     for chunk, stopped in searched.marked(log, start, stop, last_first=newest, budget=budget):
         if stopped is not None:
-            at = searched.time_at(log, stopped)
-            yield _Spot(at, log.lender, stopped - 1 if newest else stopped, is_decision=False, stopped=stopped)
+            yield _stopped(searched, log, stopped, newest=newest)
             return
         times = {} if alone else searched.columns(log, RECORDED_AT, [block for block, _ in chunk])
         for block, mark in chunk:
             for place in places_in(mark, last_first=newest):
                 yield _Spot(0 if alone else times[block][place] or 0, log.lender, block * PLACES + place)
     if not newest:
-        yield from tail
+        most = min(stop, max(start, log.marked) + LONGEST_REST)
+        yield from _rest(searched, log, start, most, limit, newest=False)
+        if most < stop:
+            yield _stopped(searched, log, most, newest=False)
+
+
+def _rest(searched: SearchedLogs, log: Log, start: int, stop: int, limit: int, *, newest: bool) -> Iterator[_Spot]:
+    # Alone in its listing a log needs no times: its places are in order.
+    alone = len(searched.logs) == 1
+    for row in searched.unmarked(log, start, stop, last_first=newest, limit=limit + 1):
+        yield _Spot(0 if alone else row.recorded_at, log.lender, row.index)
+
+
+def _stopped(searched: SearchedLogs, log: Log, place: int, *, newest: bool) -> _Spot:
+    at = searched.time_at(log, place)
+    return _Spot(at, log.lender, place - 1 if newest else place, is_decision=False, stopped=place)
 
 
 # ---- by a figure, the greatest first --------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from app.adapters.database.tables import (
     RECORDED,
     SEARCH_BLOCK,
     SEARCH_PROGRESS,
+    to_instant,
     to_microseconds,
 )
 from app.audit.figures import score_units
@@ -103,7 +104,14 @@ class SearchedLogs:
     # ---- marked places ---------------------------------------------------------------------------------------------
 
     def marked(
-        self, log: Log, start: int, stop: int, *, last_first: bool, budget: int | None = None
+        self,
+        log: Log,
+        start: int,
+        stop: int,
+        *,
+        last_first: bool,
+        budget: int | None = None,
+        chunk: int | None = None,
     ) -> Iterator[tuple[Sequence[tuple[int, int]], int | None]]:
         """This function will give chunks of (block, mark of what is asked for) for the marked places from `start` to
         `stop`. Where so many rows as `budget` were read, it gives nothing more but the place where it stopped looking.
@@ -112,7 +120,7 @@ class SearchedLogs:
         first, until = start // PLACES, -(-stop // PLACES)
         driver, *others = self._codes(log)
         cost = 1 + len(others) + _COLUMN_COSTS * len(self._asked.ranges)
-        longest = _FIRST_CHUNK
+        longest = chunk or _FIRST_CHUNK
         while first < until:
             if budget is not None and budget <= 0:
                 yield (), (until if last_first else first) * PLACES
@@ -127,7 +135,7 @@ class SearchedLogs:
             first, until = (first, low) if last_first else (high, until)
             if budget is not None:
                 budget -= longest * cost
-            longest = min(longest * 4, _LONGEST_CHUNK)
+            longest = chunk or min(longest * 4, _LONGEST_CHUNK)
 
     def columns(self, log: Log, name: str, of: Sequence[int]) -> Mapping[int, Sequence[int | None]]:
         """This function will return a figure's column for each of the blocks."""
@@ -191,6 +199,9 @@ class SearchedLogs:
         if log.marked_until is not None:
             # This follows from the places, and is there for the index of times.
             query = query.where(at >= log.marked_until)
+        if start > log.marked:
+            # So do these, where a follower that fell far behind has left a long rest to be gone through in parts.
+            query = query.where(at >= to_instant(self.time_at(log, start)))
         query = query.order_by(*((at.desc(), index.desc()) if last_first else (at, index)))
         if limit is not None and not self._needs_records and self._asked.score is None:
             query = query.limit(limit)
