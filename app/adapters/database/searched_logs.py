@@ -74,13 +74,16 @@ class SearchedLogs:
         self.logs = self._logs() if asked.scope else ()
 
     def _logs(self) -> tuple[Log, ...]:
-        asked = self._asked
+        asked, lenders = self._asked, self._asked.lenders
+        if asked.product is not None:
+            # A product's id begins with its lender, so no other log holds a decision on it.
+            lenders = tuple(lender for lender in lenders if asked.product.startswith(f"{lender}/"))
         return tuple(
             Log(
                 lender, size, 0 if at is None else to_microseconds(at), (made or 0) * PLACES, until,
                 asked.branches(lender),
             )
-            for lender, size, at, made, until in self._connection.execute(_LOGS, {"lenders": asked.lenders})
+            for lender, size, at, made, until in self._connection.execute(_LOGS, {"lenders": lenders})
         )  # fmt: skip
 
     def between(self, log: Log) -> tuple[int, int]:
