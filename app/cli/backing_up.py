@@ -79,7 +79,7 @@ def _restored(options: argparse.Namespace, settings: Settings, target: Path, cop
     if faults and not options.anyway:
         say(
             "Nothing was restored. Take a newer backup; or --anyway: what is named above is then lost, and the service "
-            "serves only after two people have opened a new epoch (`jifendai log-epoch`). "
+            "serves only after two people have opened a new epoch (`jifendai log new-epoch`). "
             "未恢复：请用更新的备份；或加 --anyway，则以上所列即告丢失，须由两人开启新的日志纪元后方可服务"
         )
         return FAULTY
@@ -100,7 +100,7 @@ def _restored(options: argparse.Namespace, settings: Settings, target: Path, cop
 
 def _kept_outside(settings: Settings) -> list[Path]:
     """The newest checkpoints that the service itself has kept in a folder elsewhere."""
-    place = getattr(settings, "outside_checkpoints", "")
+    place = settings.outside_checkpoints
     if not place or "://" in place or not Path(place).is_dir():
         return []
     return sorted(path for path in Path(place).iterdir() if path.is_file() and not path.name.startswith("."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sqlite3
 import stat
 import threading
@@ -130,6 +131,33 @@ class TestARestore:
         assert not list(installation.data.glob(".jifendai*"))
         installation.decide(2)
         assert installation.records() == 6
+
+    def test_leaves_nobody_with_the_file_open_whatever_the_collector_does(self, installation: Installation):
+        installation.run("backup", "copy.db")
+        gc.disable()
+        try:
+            restored = [installation.run("restore", "copy.db") for _ in range(2)]
+        finally:
+            gc.enable()
+
+        # The second finds the place under this second's name taken, and says so.
+        assert restored[0].code == 0, restored[0].err
+        assert "in use" not in restored[1].err
+
+    def test_is_held_to_what_the_service_itself_has_kept_outside(
+        self, installation: Installation, monkeypatch: pytest.MonkeyPatch
+    ):
+        installation.run("backup", "copy.db")
+        installation.decide(1)
+        (installation.folder / "outside").mkdir()
+        (installation.folder / "kept.txt").rename(installation.folder / "outside" / "icbc.txt")
+        monkeypatch.setenv("JIFENDAI_DEMO", "1")
+        monkeypatch.setenv("JIFENDAI_OUTSIDE_CHECKPOINTS", str(installation.folder / "outside"))
+
+        refused = installation.run("restore", "copy.db")
+
+        assert refused.code == 1
+        assert "it has 4 records" in refused.out
 
     def test_fills_an_empty_folder(self, installation: Installation):
         installation.run("backup", "copy.db")

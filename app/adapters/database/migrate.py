@@ -7,6 +7,8 @@ account is granted are not migrations, as they hold of whatever tables there are
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -33,7 +35,7 @@ def migrate(url: str, *, owner_url: str = "") -> None:
     Raises LookupError where the account of `url` does not exist, and names it.
     """
     account = database_url(url).username if owner_url else None
-    with _engine(owner_url or url).begin() as connection:
+    with _opened(owner_url or url) as engine, engine.begin() as connection:
         # An account that may create nothing has nothing to do where nothing is to be done.
         if account is None and not missing_migrations(connection) and not unguarded(connection):
             return
@@ -52,8 +54,18 @@ def migrate(url: str, *, owner_url: str = "") -> None:
 
 def is_current(url: str) -> bool:
     """This function will return whether the database at `url` has the newest tables."""
-    with _engine(url).connect() as connection:
+    with _opened(url) as engine, engine.connect() as connection:
         return not missing_migrations(connection)
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Engine]:
+    """An engine that leaves nothing open behind it: whoever moves the file must be alone with it."""
+    engine = _engine(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def missing_migrations(connection: Connection) -> tuple[str, ...]:
