@@ -19,6 +19,14 @@ from app.audit.strict_base64 import from_base64
 from app.usecases.ports import LogExtent, LogTrail
 from app.usecases.retention import pruned_in
 
+# A record's first member is its act; the other acts (keys of callers above all) are hashed and not read.
+_TELLING = tuple(
+    b'{"act":"%b"' % act.value.encode()
+    for act in (
+        Act.SIGNING_KEY_ROTATION_BEGUN, Act.SIGNING_KEY_ROTATION_ENDED, Act.LOG_EPOCH_OPENED, Act.RECORDS_PRUNED,
+    )
+)  # fmt: skip
+
 
 class OperatorLogNotSoundError(EvidenceError):
     """The operator's log does not hold, so that nothing it says is believed."""
@@ -114,7 +122,7 @@ async def read_known_logs(trail: LogTrail, log_name: str, public_keys: Sequence[
     while page := await trail.leaves(OPERATOR, after, extent.entries):
         tree = tree.extend(leaf_hash(leaf.record) for leaf in page)
         try:
-            records += [read_operator_record(leaf.record) for leaf in page]
+            records += [read_operator_record(leaf.record) for leaf in page if leaf.record.startswith(_TELLING)]
         except EvidenceError as error:
             raise OperatorLogNotSoundError(error.en, error.zh) from None
         after = page[-1].index
