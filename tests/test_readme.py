@@ -179,7 +179,7 @@ class TestTheOperationsManual:
         assert {name for name in names if f"`{name}`" not in manual} == set()
 
     def test_names_every_role(self):
-        manual = (ROOT / "docs" / "operations.md").read_text("utf-8")
+        manual = (ROOT / "docs" / "access.md").read_text("utf-8")
 
         assert [role for role in Role if f"`{role}`" not in manual] == []
 

@@ -24,7 +24,18 @@ from app.api.problems import Problem, obstacle_problem
 from app.api.schemas import PreviewRequest
 from app.audit.application import application_from_document
 from app.audit.canonical import canonical_bytes
-from app.cli.installation import FAULTY, NOT_READY, Refused, its_settings, make_data_dir, say, show, subject, write
+from app.cli.installation import (
+    FAULTY,
+    NOT_READY,
+    Refused,
+    its_database,
+    its_settings,
+    make_data_dir,
+    say,
+    show,
+    subject,
+    write,
+)
 from app.main import create_app
 from app.usecases.days import day_in_shanghai
 from app.usecases.decide import submission_of
@@ -53,6 +64,10 @@ async def _deciding(options: argparse.Namespace, body: bytes) -> bytes:
     settings = its_settings()
     settings.check()
     make_data_dir(settings)
+    if not settings.demo:
+        # What its start would stumble over is said in words.
+        async with its_database(settings):
+            pass
     app = create_app(settings)
     async with app.router.lifespan_context(app):
         services = app.state.services
