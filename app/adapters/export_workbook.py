@@ -23,7 +23,7 @@ from app.usecases.export_row import COLUMNS, Column, Kind
 
 DATA_ROWS_A_SHEET: Final = 1_048_575
 """What a sheet of XLSX holds below its head."""
-_ROWS_A_GROUP: Final = 10_000
+_ROWS_A_GROUP: Final = 2_500
 
 _XLSX_FORMATS: Final = {
     Kind.MONEY: "#,##0.00", Kind.RATE: "0.00######%", Kind.SCORE: "0.00####", Kind.COUNT: "0", Kind.DAY: "yyyy-mm-dd",
