@@ -80,7 +80,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             if settings.demo:
                 await _seed_demo(settings, database, room, (clock or utc_now)())
             desk = open_desk(database.book, room, metrics)
-            follower = Follower(database.blocks, busy=lambda: desk.waiting > 0)
+            follower = Follower(database.blocks, busy=lambda: desk.is_writing)
             follower.start()
             app.state.services = Services(
                 desk=desk,

@@ -99,6 +99,11 @@ class Desk(Generic[_Answer]):
         if len(self._queue) >= self._room:
             raise self._full()
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether a batch is on its way."""
+        return self._writer is not None
+
     def submit(self, submission: Submission | Act) -> asyncio.Future[_Answer]:
         """This function will queue the submission; await what it returns for the answer.
 

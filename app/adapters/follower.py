@@ -78,8 +78,8 @@ class Follower:
         """This function will make one block from the log, and say when its last decision was recorded."""
         start, making, last = block * PLACES, BlockInMaking(), None
         for begin in range(start, start + PLACES, _SLICE):
-            rows = await self._blocks.read(lender, begin, begin + _SLICE)
             began = perf_counter()
+            rows = await self._blocks.read(lender, begin, begin + _SLICE)
             for index, record, columns in rows:
                 if columns is not None:
                     found = to_figures(record, columns)
