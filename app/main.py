@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from app.adapters.catalogue_files import read_catalogue_files
 from app.adapters.clock import utc_now
 from app.adapters.database import Database, migrate, open_database
-from app.adapters.demo import decide_case, demo_keys, seed, seeded_cases
+from app.adapters.demo import decide_case, demo_keys, seed, seed_exception, seed_line, seeded_cases
 from app.adapters.desk import Desk
 from app.adapters.export_files import ExportFiles
 from app.adapters.follower import Follower
@@ -30,6 +30,7 @@ from app.adapters.keeping_outside import KeepingOutside
 from app.adapters.metrics import Metrics
 from app.adapters.outside_checkpoints import outside_at
 from app.adapters.signing import LogSigner, make_key_file
+from app.adapters.sweeper import Sweeper
 from app.api.application import new_application
 from app.api.calls import Services
 from app.api.deadlines import Deadlines
@@ -45,6 +46,7 @@ from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer, Room, wanted
 from app.usecases.decide import seal as seal_batch
 from app.usecases.obstacles import Obstacle
+from app.usecases.offers import note_ended
 from app.usecases.operator_log import OperatorRecords
 from app.usecases.outside import Outside
 from app.usecases.ports import BatchState, Book, Sealed, Wanted
@@ -57,9 +59,7 @@ _log = logging.getLogger("jifendai.start")
 
 def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
     """This function will return the service as an ASGI application. `clock` replaces every clock where time is
-    simulated.
-
-    Raises SettingsRefused for the well-known mistakes.
+    simulated. Raises SettingsRefused for the well-known mistakes.
     """
     settings.check()
     if settings.sm3 and not has_sm3():
@@ -86,6 +86,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 desk=desk,
                 decisions=database.decisions,
                 acts=database.acts,
+                offers=database.offers,
                 search=database.search,
                 exports=ExportFiles(settings.data_dir),
                 reviews=database.reviews,
@@ -113,7 +114,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             app.state.keeping = keeping
             keeping.start()
             try:
-                yield
+                async with Sweeper(lambda: note_ended(database.offers, desk.submit, app.state.services.today())):
+                    yield
             finally:
                 app.state.stopping = True
                 await desk.drain()
@@ -220,14 +222,15 @@ async def _seed_demo(settings: Settings, database: Database, room: Room, now: da
     await demo_keys(database.keys, settings.demo_keys_file, partial(new_key, now=now), records)
     today = day_in_shanghai(now)
     if _knows_cases(room, today):
-        await seed(
-            database.book,
-            database.decisions,
-            catalogue=room.catalogue,
-            signer=room.signer,
-            log_name=room.log_name,
-            today=today,
-        )
+        for part in (seed, seed_line, seed_exception):
+            await part(
+                database.book,
+                database.decisions,
+                catalogue=room.catalogue,
+                signer=room.signer,
+                log_name=room.log_name,
+                today=today,
+            )
 
 
 async def _activate_demo(database: Database, room: Room) -> OperatorRecords:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
@@ -23,7 +24,9 @@ from app.audit.application import application_from_bytes
 from app.audit.canonical import canonical_bytes
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.decide import Room, seal, submission_of, wanted
+from app.usecases.exceptions import ExceptionRefused, ExceptionRequest
 from app.usecases.keys import ApiKey, KeyRing, added
+from app.usecases.offers import OfferEvent, pre_approval_of
 from app.usecases.operator_log import OperatorRecords
 from app.usecases.ports import Book, CheckpointSigner, DecisionLog, Submission
 
@@ -32,6 +35,12 @@ FIRST_DECISION_ID = "01990000-0000-7000-8000-000000000010"
 GOLDEN_DECISION_IDS = {f"G{n}": f"{FIRST_DECISION_ID[:-2]}{n}0" for n in range(1, 10)}
 """The seeded decisions by case; G8 is referred, the others are pre-approved. An offer's id ends in f instead of 0."""
 DECLINED_DECISION_ID = f"{FIRST_DECISION_ID[:-3]}100"
+
+EXCEPTION_DECISION_ID = f"{FIRST_DECISION_ID[:-3]}110"
+"""Referred like G8; the second officer has asked for an exception, which another person may settle."""
+EXCEPTION_RECORD_ID = "01990000-0000-7000-8000-0000000000e3"
+LINE_RECORD_IDS = ("01990000-0000-7000-8000-0000000000e1", "01990000-0000-7000-8000-0000000000e2")
+"""What became of G9's offer: its credit approval and a drawdown."""
 
 DEMO_KEYS = {
     "loan_system": "loan_system",
@@ -66,6 +75,7 @@ def seeded_cases(today: date) -> tuple[SeededCase, ...]:
         for case, decision_id, document in (
             *((case, GOLDEN_DECISION_IDS[case], document) for case, document in _GOLDEN.items()),
             ("DECLINED", DECLINED_DECISION_ID, _declined),
+            ("EXCEPTION", EXCEPTION_DECISION_ID, _excepted),
         )
     )
 
@@ -101,6 +111,66 @@ async def decide_case(case: SeededCase, book: Book, room: Room) -> None:
     own = replace(room, new_id=partial(next, ids))
     reads = partial(wanted, pools=room.catalogue.pools_reserved_from)
     await Desk(book, wanted=reads, seal=partial(seal, room=own)).submit(_submission(case))
+
+
+async def seed_exception(
+    book: Book, decisions: DecisionLog, *, catalogue: ActiveCatalogue, signer: CheckpointSigner, log_name: str,
+    today: date,
+) -> None:  # fmt: skip
+    """This function will ask for an exception, as the second officer, unless that was done."""
+    decision = await decisions.find(EXCEPTION_DECISION_ID, ("boc",))
+    if decision is None:
+        return
+    room = Room(catalogue, lambda: EXCEPTION_RECORD_ID, signer, log_name)
+    document = {
+        "gate": "gates.prior_year_revenue", "evidence": "DEMO: 同阶段排名第一 rank 1 within its stage",
+        "reason": "DEMO: 研发投入期 it invests in research",
+    }  # fmt: skip
+    with suppress(ExceptionRefused):
+        await Desk(book, wanted=wanted, seal=partial(seal, room=room)).submit(
+            ExceptionRequest(
+                lender="boc", subject=EXCEPTION_DECISION_ID, idempotency_key="demo-exception",
+                document=canonical_bytes(document), submitted_by="demo-second-officer", decision=decision,
+                person="demo-second-officer",
+            )
+        )  # fmt: skip
+
+
+async def seed_line(
+    book: Book, decisions: DecisionLog, *, catalogue: ActiveCatalogue, signer: CheckpointSigner, log_name: str,
+    today: date,
+) -> None:  # fmt: skip
+    """This function will tell what became of case G9's offer, unless that was done: approved, and drawn in part."""
+    decision = await decisions.find(GOLDEN_DECISION_IDS["G9"], ("undisclosed",))
+    if decision is None:
+        return
+    offer = pre_approval_of(decision)
+    if offer.decided_on != today:
+        return
+    ids = iter(LINE_RECORD_IDS)
+    desk = Desk(book, wanted=wanted, seal=partial(seal, room=Room(catalogue, partial(next, ids), signer, log_name)))
+    for number, event in enumerate(_line_events(today), 1):
+        await desk.submit(
+            OfferEvent(
+                lender=decision.lender, subject=offer.offer_id, idempotency_key=f"demo-line-{number}",
+                document=canonical_bytes(event), submitted_by="demo-loan-system", offer=offer,
+            )
+        )  # fmt: skip
+
+
+def _line_events(today: date) -> tuple[dict[str, Any], ...]:
+    told = {"value_on": today.isoformat(), "core_reference": "DEMO"}
+    clear = dict.fromkeys(("score_vetoed", "judgment_defaulter", "abnormal_operation", "serious_illegal"), False)
+    approved = {
+        "event": "CREDIT_APPROVED", **told, "approved_limit": "20000000.00", "annual_rate": "0.0300",
+        "available_until": (today + timedelta(days=365)).isoformat(), "approval_reference": "DEMO-A",
+        "contract_reference": "DEMO-C",
+    }  # fmt: skip
+    drawn = {
+        "event": "DRAWDOWN", **told, "amount": "5000000.00", "matures_on": (today + timedelta(days=300)).isoformat(),
+        "checks": clear,
+    }  # fmt: skip
+    return approved, drawn
 
 
 async def demo_keys(ring: KeyRing, path: Path, make: MadeKey, records: OperatorRecords) -> dict[str, str]:
@@ -252,6 +322,14 @@ _GOLDEN: Mapping[str, Callable[[date, str], dict[str, Any]]] = {
         request={"amount": "20000000.00"},
     ),
 }  # fmt: skip
+
+_excepted = _case(
+    "boc/donghu-technology-credit-loan", "donghu",
+    company=_company("91999999MAD0000118", "示例光谷医疗科技有限公司", "420100"),
+    score={"value": "86.00", "stage": "maturity", "rank": {"position": 1, "within": "STAGE"}},
+    financials={"revenue": "5000000.00", "previous_revenue": "15000000.00"},
+    request={"amount": "6000000.00", "purpose": "research"},
+)
 
 _declined = _case(
     "icbc/suzhou-innovation-points-loan", "suzhou-snd",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from app.adapters.clock import utc_now
+from app.adapters.memory_acts import MemoryActs, MemoryOffers
 from app.adapters.memory_reviews import MemoryReviewQueue
 from app.adapters.memory_search import MemoryDecisionSearch, MemoryDecisionStatistics
 from app.audit.operator_record import OPERATOR
@@ -126,6 +127,7 @@ class MemoryDatabase:
         self.book = MemoryBook(tables, clock)
         self.decisions = MemoryDecisionLog(tables)
         self.acts = MemoryActs(tables)
+        self.offers = MemoryOffers(self.decisions, tables)
         self.search = MemoryDecisionSearch(tables.every_decision, tables.answer)
         self.reviews = MemoryReviewQueue(tables.every_decision, tables.stored_acts)
         self.statistics = MemoryDecisionStatistics(tables.every_decision)
@@ -336,40 +338,6 @@ def _matches(row: DecisionRow, asked: DecisionFilter) -> bool:
         and (asked.decided_from is None or row.decided_on >= asked.decided_from)
         and (asked.decided_until is None or row.decided_on < asked.decided_until)
     )
-
-
-class MemoryActs:
-    """Reads the acts that the book in memory holds."""
-
-    def __init__(self, tables: _Tables) -> None:
-        self._tables = tables
-
-    async def find(self, record_id: str, lenders: Sequence[str]) -> StoredAct | None:
-        """This function will return the act when it belongs to one of the lenders, else None."""
-        found = [a for a in self._tables.stored_acts() if a.record_id == record_id and a.lender in lenders]
-        return found[0] if found else None
-
-    async def about(self, subjects: Sequence[str], lenders: Sequence[str]) -> Sequence[StoredAct]:
-        """This function will return the acts on these subjects, each subject's in the order of the log."""
-        found = [a for a in self._tables.stored_acts() if a.subject in subjects and a.lender in lenders]
-        return tuple(sorted(found, key=lambda act: (act.subject, act.lender, act.index)))
-
-    async def search(
-        self, formats: Sequence[str], lenders: Sequence[str], *, limit: int, after: tuple[datetime, str] | None
-    ) -> Sequence[StoredAct]:
-        """This function will return up to `limit` acts of these formats, newest first, strictly after the position."""
-        found = [
-            act
-            for act in self._tables.stored_acts()
-            if act.format in formats
-            and act.lender in lenders
-            and (after is None or (act.recorded_at, act.record_id) < after)
-        ]
-        return tuple(sorted(found, key=lambda act: (act.recorded_at, act.record_id), reverse=True)[:limit])
-
-    async def answered(self, lender: str, act_format: str, idempotency_key: str) -> KeyedAnswer | None:
-        """This function will return what the key is bound to, if it is."""
-        return self._tables.answered_act((lender, act_format, idempotency_key))
 
 
 class MemoryPreviewLog:

@@ -35,6 +35,14 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "review_decision": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST}),
     "list_open_referrals": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
     "export_decisions": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
+    "get_offer": _READERS,
+    "record_offer_event": frozenset({Role.LOAN_SYSTEM, Role.LOAN_OFFICER}),
+    "get_record_receipt": _READERS,
+    # People ask and people settle: a system's key does neither, whomever it names.
+    "request_exception": frozenset({Role.LOAN_OFFICER}),
+    "settle_exception": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST}),
+    "list_exceptions": _READERS,
+    "get_exception": _READERS,
     "replay_decision": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
     "list_repeated_previews": frozenset({Role.RISK_ANALYST, Role.AUDITOR}),
     "list_previews": frozenset({Role.RISK_ANALYST, Role.AUDITOR}),
@@ -50,6 +58,7 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "list_reasons": _EVERYONE,
     "metrics": frozenset({Role.OPERATOR}),
 }
+PEOPLE_ONLY: Final = frozenset({"request_exception", "settle_exception"})
 # What needs no key: health for the platform, and the documentation.
 OPEN: Final = frozenset({"livez", "readyz", "docs", "openapi_json", "openapi_yaml"})
 # The batch that decides asks the database itself whether the caller's key still holds; all others ask before they do.
@@ -99,6 +108,11 @@ def permit(caller: Caller, operation: str) -> None:
         raise Problem(
             "forbidden",
             detail=(f"此操作需要以下角色之一：{needed}。", f"This needs one of these roles: {needed}."),
+        )
+    if operation in PEOPLE_ONLY and Role.LOAN_SYSTEM in caller.roles:
+        raise Problem(
+            "forbidden",
+            detail=("须由本人办理，系统密钥不可代办。", "A person does this himself, never a system's key."),
         )
 
 

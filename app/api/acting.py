@@ -57,7 +57,7 @@ def by_caller(caller: Caller) -> dict[str, Any]:
     """This function will return what an act tells of who submits it: the person where a system names one, as two people
     are told apart by it, whether they come with a key of their own or through a system.
     """
-    return {"submitted_by": caller.person}
+    return {"submitted_by": caller.person, "keys_seen": caller.keys_seen}
 
 
 def expected_version(call: Call) -> int | None:

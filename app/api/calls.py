@@ -36,6 +36,7 @@ from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer
 from app.usecases.export import Exported
+from app.usecases.offers import Offers
 from app.usecases.operator_log import OperatorLog
 from app.usecases.ports import CatalogueBook, DecisionLog, Identifiers, PreviewLog, StoredDecision, Submission
 from app.usecases.receipt import Receipts
@@ -97,6 +98,7 @@ class Services:
     desk: Desk
     decisions: DecisionLog
     acts: Acts
+    offers: Offers
     search: DecisionSearch
     exports: ExportFiles
     reviews: ReviewQueue

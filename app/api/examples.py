@@ -12,7 +12,13 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 DECISION_ID: Final = "01990000-0000-7000-8000-000000000010"
+OFFER_ID: Final = "01990000-0000-7000-8000-00000000009f"
+"""The demonstration's line: case G9, credit-approved and drawn in part."""
 REFERRED_DECISION_ID: Final = "01990000-0000-7000-8000-000000000080"
+"""Case G8: referred on its revenue, a gate that the product lets go for the first of its stage."""
+EXCEPTION_ID: Final = "01990000-0000-7000-8000-0000000000e3"
+"""An exception of the demonstration that waits for another person."""
+RECORD_ID: Final = "01990000-0000-7000-8000-0000000000e1"
 PRODUCT: Final = "icbc/suzhou-innovation-points-loan"
 
 Document = dict[str, Any]
@@ -63,6 +69,39 @@ def review_examples(on: date) -> tuple[Example, ...]:
         "reason": {"code": "INFORMATION_NEEDED", "text": "请补充最近一年的审计报告 the audited accounts of last year"},
     }
     return (Example("resubmit", "请补充后重新提交 Ask for the application to be sent again", document),)
+
+
+def offer_event_examples(on: date) -> tuple[Example, ...]:
+    """This function will return events that fit the demonstration's line on any day, as often as they are sent."""
+    told = {"value_on": on.isoformat(), "core_reference": "CORE-0001"}
+    drawn = {
+        "event": "DRAWDOWN", **told, "amount": "100000.00", "matures_on": (on + timedelta(days=300)).isoformat(),
+        "checks": {
+            "score_vetoed": False, "judgment_defaulter": False, "abnormal_operation": False, "serious_illegal": False,
+        },
+    }  # fmt: skip
+    repaid = {"event": "REPAYMENT", **told, "principal": "10000.00", "interest": "345.00"}
+    return (
+        Example("drawdown", "提款 A drawdown, checks repeated", drawn),
+        Example("repayment", "还款：本金与利息 A repayment of principal and interest", repaid),
+        Example("classified", "五级分类 A classification", {"event": "CLASSIFIED", **told, "classification": "NORMAL"}),
+    )
+
+
+def exception_examples(on: date) -> tuple[Example, ...]:
+    """This function will return what one person asks for on case G8."""
+    document = {
+        "gate": "gates.prior_year_revenue",
+        "evidence": "同阶段排名第一，平台查询 DEMO / ranked first within its stage, platform query DEMO",
+        "reason": "研发投入期，收入暂时下降 / revenue fell while it invests in research",
+    }
+    return (Example("prior-year-revenue", "上年营收未达要求，同阶段排名第一 Revenue fell, rank 1", document),)
+
+
+def settlement_examples(on: date) -> tuple[Example, ...]:
+    """This function will return what another person decides; it can be settled once."""
+    document = {"outcome": "APPROVED", "authority": "分行行长 / the branch's president", "comment": "同意 / agreed"}
+    return (Example("approved", "批准：据此作出新决策 Approved: a new decision is made", document),)
 
 
 # ---- the documents ---------------------------------------------------------------------------------------------------

@@ -89,6 +89,11 @@ ParameterPath = _text(
     r"^[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*$", 200,
     "步骤或参数的路径，例如 credit_limit.score_band", "a step's or parameter's path, such as credit_limit.score_band",
 )  # fmt: skip
+GatePath = _text(
+    r"^[a-z][a-z0-9_]*(\.[a-z0-9_]+)+$", 128,
+    "准入条件的名称如 gates.prior_year_revenue，见决策的 trace",
+    "a gate is named as in the decision's trace, such as gates.prior_year_revenue",
+)  # fmt: skip
 ReasonName = _text(
     r"^[A-Z][A-Z0-9_]*$",
     64,
@@ -108,6 +113,11 @@ PositiveAmount = _text(
     r"^([1-9][0-9]{0,12}(\.[0-9]{1,2})?|0\.(0[1-9]|[1-9][0-9]?))$", 16,
     "金额须大于零，为十进制字符串，单位元，至多两位小数，例如 \"10000000.00\"",
     "an amount above zero, a decimal string in yuan with at most two decimals, such as \"10000000.00\"",
+)  # fmt: skip
+RateText = _text(
+    r"^(0(\.[0-9]{1,8})?|1(\.0{1,8})?)$", 10,
+    '年利率为十进制字符串，0 至 1，至多八位小数，例如 "0.0345"',
+    'a rate a year is a decimal string from 0 to 1 with at most eight decimals, such as "0.0345"',
 )  # fmt: skip
 ScoreText = _text(
     r"^(0|[1-9][0-9]{0,5})(\.[0-9]{1,6})?$", 13,

@@ -21,11 +21,17 @@ from app.api.access import OPEN, PERMITTED, Role
 from app.api.answers import ProblemAnswer
 from app.api.examples import (
     DECISION_ID,
+    EXCEPTION_ID,
+    OFFER_ID,
+    RECORD_ID,
     REFERRED_DECISION_ID,
     Example,
     decision_examples,
+    exception_examples,
+    offer_event_examples,
     preview_examples,
     review_examples,
+    settlement_examples,
 )
 from app.api.problems import KINDS, MEDIA_TYPE, Problem, error
 from app.api.sign_in import ACTOR_HEADER, ACTOR_PATTERN
@@ -57,6 +63,8 @@ and parameters are refused.
 _TAGS: Final = (
     ("decisions", "授信决策与试算。Decisions and previews."),
     ("reviews", "转人工决策的复核。Reviews: what people decide on referrals."),
+    ("offers", "授信：审批、提款、还款等事件与现状。Offers: what core banking tells of them, and where they stand."),
+    ("exceptions", "破格：一人申请，另一人审批。Exceptions: asked for by one person, settled by another."),
     ("logs", "审计日志：检查点与一致性证明。The audit logs: checkpoints and consistency proofs."),
     ("catalogue", "高新区、产品与原因代码。Zones, products and reason codes."),
     ("operations", "运行状况。Health and metrics."),
@@ -90,6 +98,24 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "replay_decision": ("not-found", "pruned", "invalid-request", "not-replayable", *_KEYED),
     "list_previews": ("cursor-not-valid", "invalid-request", *_KEYED),
     "list_repeated_previews": ("cursor-not-valid", "invalid-request", *_KEYED),
+    "get_offer": ("not-found", "invalid-request", *_KEYED),
+    "record_offer_event": (
+        "idempotency-key-missing", "idempotency-key-malformed", "if-match-malformed", *_BODY, "idempotency-key-reused",
+        "not-found", "event-refused", "offer-changed", "record-too-large", "commit-unknown", "desk-full",
+        "catalogue-not-active", *_KEYED,
+    ),
+    "request_exception": (
+        "idempotency-key-missing", "idempotency-key-malformed", *_BODY, "idempotency-key-reused", "not-found",
+        "exception-refused", "record-too-large", "commit-unknown", "desk-full", "catalogue-not-active", *_KEYED,
+    ),
+    "settle_exception": (
+        "idempotency-key-missing", "idempotency-key-malformed", *_BODY, "idempotency-key-reused", "not-found", *_CODES,
+        "exception-refused", "offer-already-approved", "record-too-large", "commit-unknown", "desk-full",
+        "catalogue-not-active", *_KEYED,
+    ),
+    "list_exceptions": ("cursor-not-valid", "invalid-request", *_KEYED),
+    "get_exception": ("not-found", "invalid-request", *_KEYED),
+    "get_record_receipt": ("not-found", "invalid-request", *_KEYED),
     "get_checkpoint": ("not-found", "invalid-request", *_KEYED),
     "get_consistency": ("not-found", "invalid-request", *_KEYED),
     "get_operator_checkpoint": ("not-found", "invalid-request", *_KEYED),
@@ -107,6 +133,9 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
 _DONE: Final = {
     "review_decision": "复核已记录并持久保存。Recorded and durable.",
     "decide": "已作出决策并持久保存：三种结果同为 201。Decided and durable; 201 for every outcome.",
+    "request_exception": "申请已记录，待另一人审批。Recorded; another person settles it.",
+    "settle_exception": "审批已记录；批准的附新决策。Recorded, with the new decision where it was approved.",
+    "record_offer_event": "事件已记录并持久保存。Recorded and durable.",
     "preview": "试算结果，按优劣排列。What would be decided, best first.",
 }
 
@@ -198,6 +227,8 @@ _ACTOR: Final = {
 }
 _REQUESTS: Final = {
     "decide": decision_examples, "preview": preview_examples, "review_decision": review_examples,
+    "record_offer_event": offer_event_examples, "request_exception": exception_examples,
+    "settle_exception": settlement_examples,
 }  # fmt: skip
 # operation -> name of the example in its drop-down -> name in components.examples
 _ANSWERED_BY: Final[Mapping[str, Mapping[str, str]]] = {
@@ -229,6 +260,9 @@ def _headers(name: str, code: str) -> dict[str, Any]:
         headers |= _QUOTA_HEADERS
     if name == "decide" and code == "201":
         headers["Location"] = {"description": "决策地址。Where the decision is found.", "schema": text}
+    if name in _VERSIONED:
+        headers["ETag"] = {"description": "授信的版本。The offer's version.", "schema": text}
+    if code == "201":
         headers["Idempotent-Replayed"] = {
             "description": "true：重放此前的结果。true when an earlier answer is given again.",
             "schema": {"type": "string", "enum": ["true"]},
@@ -281,15 +315,25 @@ _QUOTA_HEADERS: Final = {
     )
 }
 
+_VERSIONED: Final = frozenset({"get_offer", "record_offer_event"})
 _PARAMETER_EXAMPLES: Final = {
+    "offer_id": OFFER_ID, "record_id": RECORD_ID, "exception_id": EXCEPTION_ID,
     "Idempotency-Key": "01990000-0000-7000-8000-0000000000aa", "decision_id": DECISION_ID, "lender": "icbc",
     "slug": "suzhou-innovation-points-loan", "from": 1,
 }  # fmt: skip
-_PARAMETER_WORDS: Final = {"decision_id": "决策编号。Id of the decision."}
+_PARAMETER_WORDS: Final = {
+    "decision_id": "决策编号。Id of the decision.",
+    "offer_id": "授信编号（决策答复中的 offer.offer_id）。Id of the offer, as the decision answered it.",
+    "record_id": "事项编号。Id of the record.",
+    "exception_id": "破格申请编号。Id of the exception.",
+}
 
 
 # Where an operation succeeds on another resource than most.
-_EXAMPLES_OF: Final[Mapping[str, Mapping[str, Any]]] = {"review_decision": {"decision_id": REFERRED_DECISION_ID}}
+_EXAMPLES_OF: Final[Mapping[str, Mapping[str, Any]]] = {
+    "review_decision": {"decision_id": REFERRED_DECISION_ID},
+    "request_exception": {"decision_id": REFERRED_DECISION_ID},
+}
 
 
 def _complete_parameter(parameter: dict[str, Any], own: Mapping[str, Any]) -> None:

@@ -58,6 +58,9 @@ _TABLE: Final = (
     Kind("idempotency-key-malformed", 400, "Idempotency-Key 格式有误", "Idempotency-Key is malformed",
          "键为 1 至 255 个可见 ASCII 字符，可加双引号；该请求头只能出现一次。",
          "A key is 1 to 255 visible ASCII characters, bare or in double quotes; the header is sent once."),
+    Kind("if-match-malformed", 400, "If-Match 格式有误", "If-Match is malformed",
+         "请原样给出读取时的 ETag，例如 \"3\"（含双引号），且只出现一次；不需要时请省略。",
+         "Send the ETag as it was read, such as \"3\" with its quotes, and once; or leave the header out."),
     Kind("cursor-not-valid", 400, "游标无效", "The cursor is not valid",
          "游标须原样取自同一调用者、同一组筛选条件的上一页。请从第一页重新开始。",
          "A cursor is taken as it is from the page before, of the same caller and the same filters. "
@@ -82,6 +85,17 @@ _TABLE: Final = (
          "同一申请的预授信已由银行最终审批，不能再被取代；如需增额，请以 request.replaces 提交新申请。",
          "The bank has credit-approved the offer of this application, so it cannot be superseded; "
          "for an increase send a new application with request.replaces."),
+    Kind("event-refused", 409, "该事件与授信现状不符", "The event does not fit where the offer stands",
+         "未记录任何内容。offer_status 为授信现状，possible_events 为现在可报送的事件，at_most 为可行的最大金额。"
+         "更正后可用同一 Idempotency-Key 重发。",
+         "Nothing was recorded. `offer_status` says where the offer stands, `possible_events` what can be told now, "
+         "`at_most` the amount that would fit. Mend and resend it; the same Idempotency-Key may be used again."),
+    Kind("exception-refused", 409, "不能如此申请或批准破格", "This exception cannot be asked for, or settled so",
+         "未记录任何内容；reason 说明原因。",
+         "Nothing was recorded; `reason` says why."),
+    Kind("offer-changed", 412, "授信已有新的事件", "The offer has changed meanwhile",
+         "If-Match 所示版本已不是最新。请重新读取授信后再报送。",
+         "The version that If-Match names is not the newest. Read the offer again, then send the event."),
     Kind("not-replayable", 409, "该决策无法重算", "The decision cannot be replayed",
          "其记录、条款或规则版本在此无法读取，记录可能被改动过。请运维人员执行 `jifendai verify database`，"
          "并升级到最新版本。",
@@ -206,11 +220,13 @@ class Problem(Exception):
         detail: tuple[str, str] | None = None,
         errors: Sequence[Mapping[str, Any]] = (),
         headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(slug)
         self.kind = KINDS[slug]
         self.detail = detail or (self.kind.detail_zh, self.kind.detail_en)
         self.errors = errors
+        self.members = members or {}
         self.headers = {"Retry-After": RETRY_AFTER_S[slug], **(headers or {})} if slug in RETRY_AFTER_S else headers
 
     def body(self) -> dict[str, Any]:
@@ -220,6 +236,7 @@ class Problem(Exception):
             "title": self.kind.title,
             "status": self.kind.status,
             "detail": " ".join(self.detail),
+            **self.members,
         }
         if self.errors:
             body["errors"] = list(self.errors)
@@ -343,7 +360,13 @@ def obstacle_problem(obstacle: Exception) -> Problem | None:
             found = KINDS[slug]
             errors = [error(found.title_zh, found.title_en, pointer=pointer)] if pointer else ()
             wait = getattr(obstacle, "retry_after_s", None)
-            return Problem(slug, errors=errors, headers=None if wait is None else {"Retry-After": str(wait)})
+            return Problem(
+                slug,
+                detail=getattr(obstacle, "detail", None),
+                errors=errors,
+                headers=None if wait is None else {"Retry-After": str(wait)},
+                members=getattr(obstacle, "members", None),
+            )
     return None
 
 
@@ -354,6 +377,9 @@ OBSTACLES: Final[Mapping[str, str]] = {
     "UnknownCode": "unknown-code",
     "FactFromTheFuture": "fact-from-the-future",
     "OfferAlreadyApproved": "offer-already-approved",
+    "EventRefused": "event-refused",
+    "ExceptionRefused": "exception-refused",
+    "OfferChanged": "offer-changed",
     "CatalogueNotActive": "catalogue-not-active",
     "ExportsBusy": "exports-busy",
     "NotReferred": "not-referred",

@@ -27,15 +27,19 @@ class ActRecord:
 
 
 def act_record(
-    *, act_format: str, document: bytes, subject: str, submitted_by: str, result: Mapping[str, Document]
-) -> ActRecord:
+    *, act_format: str, document: bytes, subject: str, submitted_by: str, submitted_for: str | None,
+    result: Mapping[str, Document],
+) -> ActRecord:  # fmt: skip
     """This function will write the record around the canonical bytes of the body as it was sent.
 
     Raises CanonicalError for a result that has no canonical form.
     """
     shown = canonical_bytes(dict(result))
     before = b'{"document":%b,"format":%b,"result":' % (document, vouched_bytes(act_format))
-    after = vouched_bytes({"subject": subject, "submitted_by": submitted_by})
+    rest = {"subject": subject, "submitted_by": submitted_by}
+    if submitted_for is not None:
+        rest["submitted_for"] = submitted_for
+    after = vouched_bytes(rest)
     begins = len(before)
     return ActRecord(b"%b%b,%b" % (before, shown, after[1:]), begins, begins + len(shown) - 1)
 
@@ -86,6 +90,7 @@ def open_act(record: bytes) -> OpenAct:
             document=document,
             subject=found["subject"],
             submitted_by=found["submitted_by"],
+            submitted_for=found.get("submitted_for"),
             result=found["result"],
         )
     except (LookupError, TypeError, AttributeError) as error:

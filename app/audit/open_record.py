@@ -17,7 +17,7 @@ from app.audit.record import FORMAT, Identity
 from app.domain.company import Application
 from app.domain.money import Yuan
 from app.domain.pool import PoolStanding
-from app.domain.standing import Commitment, Standing
+from app.domain.standing import Commitment, Standing, Waived
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def open_record(record: bytes) -> OpenRecord:
     room = None if pool is None else _standing(pool)
     return OpenRecord(
         application=application_from_bytes(found.application),
-        standing=Standing(found.standing, room, frozenset(found.subsidies_used_up)),
+        standing=Standing(found.standing, room, frozenset(found.subsidies_used_up), decided.exceptions),
         submitted_by=found.submitted_by,
         submitted_for=found.submitted_for,
         terms_digest=found.terms,
@@ -88,6 +88,7 @@ class _Decided(msgspec.Struct, gc=False):
     rules_edition: str
     supersedes: str | None
     offer: _Offered | None
+    exceptions: tuple[Waived, ...] = ()
 
 
 class _Pool(msgspec.Struct, gc=False):

@@ -8,7 +8,7 @@ place in the log. docs/audit-record.md specifies the form, example first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -24,7 +24,7 @@ from app.domain.company import Application
 from app.domain.decision import Decision, InterestSubsidy, PreApprovedOffer, RateBasis, Reason, RiskCompensation
 from app.domain.money import Yuan, rate_text
 from app.domain.pool import PoolStanding
-from app.domain.standing import Commitment, Standing
+from app.domain.standing import Commitment, Standing, Waived
 from app.domain.terms import LprQuote, ProductTerms, Words
 
 FORMAT = "jifendai/decision/1"
@@ -74,6 +74,7 @@ def decision_bytes(decision: Decision, application: Application, sources: Source
         trace.assumptions,
         value_bytes(decision.decided_on),
         value_bytes(identity.decision_id),
+        _exceptions(sources.standing.waived),
         b"null" if offer is None else _offer(offer, identity.offer_id, application.request.amount),
         value_bytes(decision.outcome),
         _product(sources.terms, sources.terms_digest),
@@ -88,9 +89,14 @@ def decision_bytes(decision: Decision, application: Application, sources: Source
 
 # A decision's keys, in the order that its canonical form asks for.
 _DECISION = (
-    b'{"application_id":%b,"assumptions":%b,"decided_on":%b,"decision_id":%b,"offer":%b,"outcome":%b,"product":%b,'
+    b'{"application_id":%b,"assumptions":%b,"decided_on":%b,"decision_id":%b%b,"offer":%b,"outcome":%b,"product":%b,'
     b'"reasons":[%b],"recorded_at":"%b","revision":%d,"rules_edition":%b,"supersedes":%b,"trace":%b}'
 )
+
+
+def _exceptions(waived: tuple[Waived, ...]) -> bytes:
+    # Absent where nothing was waived, so that records without it keep their bytes.
+    return b',"exceptions":' + vouched_bytes([asdict(one) for one in waived]) if waived else b""
 
 
 def record_bytes(decision: bytes, application: bytes, sources: Sources) -> bytes:

@@ -100,6 +100,11 @@ class ReasonCode(Enum):
     PURPOSE_NOT_ALLOWED = (425, "贷款用途不被允许", "the purpose of the loan is not allowed")
     AMOUNT_NOT_ELIGIBLE = (426, "申请金额不符合要求", "the amount asked for is not eligible")
     TENOR_NOT_ELIGIBLE = (427, "申请期限不符合要求", "the tenor asked for is not eligible")
+    GATE_WAIVED = (
+        428,
+        "未满足的准入条件经另一人批准破格",
+        "a gate that was not met was let go by an approved exception",
+    )
 
     # The limit.
     CAP_USED = (501, "在有效预授信与授信已占用额度上限", "live offers and lines already use the cap")

@@ -41,15 +41,31 @@ class Commitment:
 
 
 @dataclass(frozen=True, slots=True)
+class Waived:
+    """破格: a gate that one person asked to let go and another let go, for one decision on one application; `original`
+    is the decision on which it had failed. People are named by subject (工号).
+    """
+
+    gate: str
+    exception_id: str
+    original: str
+    evidence: str
+    authority: str
+    requested_by: str
+    approved_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """Everything that counts against the caps of one application: the company's commitments and its group's, with
-    one lender; what room there is in the pool from which the decision itself reserves, where it does; and which
-    subsidies' budgets are used up.
+    one lender; what room there is in the pool from which the decision itself reserves, where it does; which
+    subsidies' budgets are used up; and which gates people have let go.
     """
 
     commitments: tuple[Commitment, ...] = ()
     pool: PoolStanding | None = None
     used_up: frozenset[str] = frozenset()
+    waived: tuple[Waived, ...] = ()
 
     def live(self, on: date) -> Standing:
         """This function will leave out what no longer counts on `on`, and count a lapsed line by what is

@@ -49,8 +49,12 @@ def decide(application: Application, terms: ProductTerms, standing: Standing, on
         eligibility.check_freshness(application, terms, on, reasons),
     )
     gates = eligibility.answer_gates(terms.gate_columns, facts)
-    reasons += eligibility.gate_reasons(gates)
     lines: list[Line] = []
+    if standing.waived:
+        let_go = eligibility.waived_gates(terms.gate_columns, standing, facts, lines)
+        reasons += eligibility.gate_reasons(gates, let_go)
+    else:
+        reasons += eligibility.gate_reasons(gates)
     check_tenor(terms, facts, lines, reasons)
     if reasons and outcome_of(reasons) is Outcome.DECLINED:
         return Decision(Outcome.DECLINED, on, None, reasons, checks, gates, lines)

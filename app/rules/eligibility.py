@@ -13,8 +13,9 @@ from operator import call
 
 from app.domain.company import Application, InnovationScore, ScoreState, SourceKind
 from app.domain.decision import GateAnswers, Reason
-from app.domain.facts import Fact, Facts, fact_named, whole_months
+from app.domain.facts import Fact, Facts, fact_named, reader_of, whole_months
 from app.domain.reasons import ReasonCode
+from app.domain.standing import Standing
 from app.domain.terms import LOANS, Gate, GateColumns, ProductStatus, ProductTerms, ScoreTerms, Severity, Words
 from app.domain.trace import Line, line_form
 
@@ -171,12 +172,50 @@ def answer_gates(columns: GateColumns, facts: Facts, *, decisive: bool = True) -
     return GateAnswers(columns.gates, actuals, answers, decisive)
 
 
-def gate_reasons(answered: GateAnswers) -> list[Reason]:
-    """This function will report every gate that did not answer True, in declared order."""
+def gate_reasons(answered: GateAnswers, waived: frozenset[str] = frozenset()) -> list[Reason]:
+    """This function will report every gate that did not answer True, in declared order; a `waived` one is told of and
+    does not stand in the way.
+    """
     if all(answered.answers):
         return []
     rows = zip(answered.gates, answered.answers, strict=True)
-    return [_gate_reason(gate, answer) for gate, answer in rows if answer is not True]
+    return [
+        Reason(ReasonCode.GATE_WAIVED, Severity.INFO, gate.words, gate.clause or gate.path)
+        if answer is False and gate.path in waived
+        else _gate_reason(gate, answer)
+        for gate, answer in rows
+        if answer is not True
+    ]
+
+
+def waived_gates(
+    columns: GateColumns, standing: Standing, facts: Facts, lines: list[Line]
+) -> frozenset[str]:
+    """This function will return the gates that people have let go and that the product lets them (破格).
+
+    The product says which, and what must hold for it: a gate that it does not let go, or whose condition is not met,
+    stands in the way as ever.
+    """
+    let_go: set[str] = set()
+    gates = {gate.path: gate for gate in columns.gates}
+    for waived in standing.waived:
+        gate = gates.get(waived.gate)
+        if gate is not None and may_be_waived(gate, facts):
+            let_go.add(gate.path)
+            form = line_form(f"exception.{gate.path}", ("exception_id", "authority"), gate.reference, True)
+            lines.append((form, True, (waived.exception_id, waived.authority)))
+    return frozenset(let_go)
+
+
+def may_be_waived(gate: Gate, facts: Facts) -> bool:
+    """This function will answer whether the product lets people waive the gate for a company of these facts."""
+    waiver = gate.waiver
+    if waiver is None:
+        return False
+    if waiver.fact is None:
+        return True
+    actual = reader_of(waiver.fact)(facts)
+    return actual is not None and actual <= waiver.at_most
 
 
 def _gate_reason(gate: Gate, answer: bool | None) -> Reason:

@@ -30,12 +30,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from app.audit.canonical import Document
-from app.domain.standing import Commitment
+from app.domain.company import Application
+from app.domain.standing import Commitment, Waived
 
 if TYPE_CHECKING:
     from app.usecases.decide import Room
     from app.usecases.pool_book import PoolChange, PoolsInBatch
-    from app.usecases.ports import KeyedAnswer
+    from app.usecases.ports import KeyedAnswer, Submission
 
 Value = str | int | bool | bytes | date | datetime | None
 Row = Mapping[str, Value]
@@ -67,14 +68,13 @@ class Written:
 @dataclass(frozen=True, slots=True)
 class ActsWanted:
     """What acts must have read: `keys` are (lender, format, idempotency key), `subjects` (lender, subject), `offers`
-    ids; `companies` and `applications`, as in Wanted, for an act that decides.
+    ids; `applications` those whose newest decision is asked for.
     """
 
     keys: tuple[tuple[str, str, str], ...] = ()
     subjects: tuple[tuple[str, str], ...] = ()
     offers: tuple[str, ...] = ()
     rows: tuple[Lookup, ...] = ()
-    companies: tuple[tuple[str, str, str | None], ...] = ()
     applications: tuple[tuple[str, str], ...] = ()
 
 
@@ -180,6 +180,10 @@ class Act(ABC):
     idempotency_key: str
     document: bytes
     submitted_by: str
+    submitted_for: str | None = None
+    """The person for whom a system speaks."""
+    keys_seen: int | None = None
+    """The change of the API keys at which the caller's was found sound; None where it was no key."""
     fingerprint: bytes = field(init=False)
     """What the key is bound to: SHA-256 over the subject, which the path names, and the document."""
 
@@ -190,6 +194,11 @@ class Act(ABC):
     def key(self) -> tuple[str, str, str]:
         """What the idempotency key is unique within: lender and format."""
         return self.lender, self.format, self.idempotency_key
+
+    @property
+    def application(self) -> Application | None:
+        """What is decided once more, for an act that asks for that: all that a decision needs is read then."""
+        return None
 
     def wants(self) -> ActsWanted:
         """This function will say what must be read under the lock; the key is read for every act."""
@@ -236,6 +245,12 @@ class Work(Protocol):
         """This function will return the rows of a lookup that was wanted."""
         ...
 
+    def decide_again(self, submission: Submission, waived: tuple[Waived, ...]) -> bytes:
+        """This function will decide an application anew, some gates let go, and return the answer's bytes. It is the
+        last thing that an act does: it is recorded, and the act right after it. Raises Obstacle, with nothing changed.
+        """
+        ...
+
 
 class Acts(Protocol):
     """The acts as readers see them; they never lock the writer."""
@@ -264,11 +279,11 @@ class Acts(Protocol):
 def wanted_of(acts: Iterable[Act]) -> ActsWanted:
     """This function will put together what the acts of a batch want, each thing once."""
     keys: dict[tuple[str, str, str], None] = {}
-    parts: tuple[dict, ...] = ({}, {}, {}, {}, {})
+    parts: tuple[dict, ...] = ({}, {}, {}, {})
     for act in acts:
         keys[act.key] = None
         asked = act.wants()
-        named = (asked.subjects, asked.offers, asked.rows, asked.companies, asked.applications)
+        named = (asked.subjects, asked.offers, asked.rows, asked.applications)
         for part, found in zip(parts, named, strict=True):
             part.update(dict.fromkeys(found))
     return ActsWanted(tuple(keys), *map(tuple, parts))

@@ -7,7 +7,7 @@ batch is decided once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from app.audit.act_record import act_place, act_record, act_with_sm3
@@ -27,7 +27,7 @@ from app.audit.record import (
 from app.domain.access import lender_of
 from app.domain.company import Application
 from app.domain.decision import Decision
-from app.domain.standing import Commitment, Standing
+from app.domain.standing import Commitment, Standing, Waived
 from app.products.catalog import UnknownProduct
 from app.rules.decide import EDITION, decide
 from app.usecases.acts import Act, ActRow, ActsInBatch, Lookup, OfferStanding, Row, StoredAct, wanted_of
@@ -61,6 +61,7 @@ from app.usecases.ports import (
     Wanted,
     answer_in,
 )
+from app.usecases.promised import Promised
 
 _NO_POOLS: Mapping[str, str] = {}
 
@@ -118,14 +119,16 @@ def wanted(batch: Sequence[Submission | Act], *, pools: Mapping[str, str] = _NO_
     the pool from which its offers reserve.
     """
     asked = [s for s in batch if type(s) is Submission]
-    companies = {(s.lender, s.application.company.uscc, s.application.company.group_id): None for s in asked}
-    applications = {(s.lender, s.application.application_id): None for s in asked}
-    acts = None
+    deciding, acts = asked, None
     if len(asked) < len(batch):
-        acts = wanted_of(s for s in batch if type(s) is not Submission)
-        companies |= dict.fromkeys(acts.companies)
+        others = [s for s in batch if type(s) is not Submission]
+        deciding, acts = [*asked, *(a for a in others if a.application is not None)], wanted_of(others)
+    companies = {(s.lender, s.application.company.uscc, s.application.company.group_id): None for s in deciding}
+    applications = {(s.lender, s.application.application_id): None for s in deciding}
+    if acts is not None:
         applications |= dict.fromkeys(acts.applications)
-    lookups = lookups_of(((s.application.product, s.application.company.uscc) for s in asked), pools) if pools else ()
+    named = ((s.application.product, s.application.company.uscc) for s in deciding)
+    lookups = lookups_of(named, pools) if pools else ()
     found = Wanted(
         lenders=tuple(sorted({s.lender for s in batch})),
         keys=tuple({(s.lender, s.idempotency_key): None for s in asked}),
@@ -145,63 +148,6 @@ def seal(batch: Sequence[Submission | Act], state: BatchState, room: Room) -> Se
         raise CatalogueNotActive
     work = _Work(state, room)
     return SealedBatch(results=tuple(work.answer(s) for s in batch), sealed=work.sealed())
-
-
-class _Promised:
-    """The open commitments that the batch can see, found by company, by application and by a group's members.
-
-    Who belongs to a group is what the lender has seen or registered, not only what one request says: a request that
-    leaves its group out is counted with it all the same.
-    """
-
-    def __init__(self, commitments: Iterable[tuple[str, Commitment]], members: Iterable[Member]) -> None:
-        self._found: dict[tuple[str, str, str], dict[str, Commitment]] = {}
-        self._members: dict[tuple[str, str], set[str]] = {}
-        self._groups: dict[tuple[str, str], set[str]] = {}
-        for lender, commitment in commitments:
-            self.add(lender, commitment)
-        for member in members:
-            self.join(member)
-
-    def add(self, lender: str, commitment: Commitment) -> None:
-        for place in self._places(lender, commitment):
-            self._found.setdefault(place, {})[commitment.offer_id] = commitment
-
-    def remove(self, lender: str, commitment: Commitment) -> None:
-        for place in self._places(lender, commitment):
-            self._found.get(place, {}).pop(commitment.offer_id, None)
-
-    def join(self, member: Member) -> None:
-        lender, uscc, group_id = member
-        self._members.setdefault((lender, group_id), set()).add(uscc)
-        self._groups.setdefault((lender, uscc), set()).add(group_id)
-
-    def leave(self, member: Member) -> None:
-        lender, uscc, group_id = member
-        self._members.get((lender, group_id), set()).discard(uscc)
-        self._groups.get((lender, uscc), set()).discard(group_id)
-
-    def knows(self, member: Member) -> bool:
-        lender, uscc, group_id = member
-        return uscc in self._members.get((lender, group_id), ())
-
-    def standing(self, lender: str, uscc: str, group_id: str | None) -> Standing:
-        own = self._found.get((lender, "company", uscc), {})
-        groups = self._groups.get((lender, uscc), ())
-        if not groups and group_id is None:
-            return Standing(tuple(own.values()))
-        counted = dict(own)
-        for group in sorted({*groups, group_id} - {None}):
-            for member in sorted(self._members.get((lender, group), ())):
-                counted |= self._found.get((lender, "company", member), {})
-        return Standing(tuple(counted.values()))
-
-    def for_application(self, lender: str, application_id: str) -> Iterable[Commitment]:
-        return self._found.get((lender, "application", application_id), {}).values()
-
-    @staticmethod
-    def _places(lender: str, commitment: Commitment) -> list[tuple[str, str, str]]:
-        return [(lender, "company", commitment.uscc), (lender, "application", commitment.application_id)]
 
 
 @dataclass(slots=True)
@@ -228,7 +174,7 @@ class _Work:
         self.on = day_in_shanghai(self.now)
         self._answered = dict(state.answered)
         self._previous = dict(state.previous)
-        self._promised = _Promised(state.commitments, state.members)
+        self._promised = Promised(state.commitments, state.members)
         self._joined: list[Member] = []
         self._tails = {lender: _Tail(head) for lender, head in state.heads.items()}
         self._entries: list[LogEntry] = []
@@ -240,11 +186,11 @@ class _Work:
         self.pools = None if state.acts is None else PoolsInBatch(state.acts.rows)
 
     def answer(self, submission: Submission | Act) -> Answer | Obstacle:
-        if type(submission) is not Submission:
-            return self._answer_act(submission, self._acts)
         seen, now = submission.keys_seen, self._key_change
         if seen is not None and now is not None and seen != now:
             return KeysChanged()
+        if type(submission) is not Submission:
+            return self._answer_act(submission, self._acts)
         known = self._answered.get((submission.lender, submission.idempotency_key))
         if known is not None:
             same = known.fingerprint == submission.fingerprint
@@ -254,7 +200,7 @@ class _Work:
         except Obstacle as obstacle:
             return obstacle
 
-    def _decide(self, submission: Submission) -> Answer:
+    def _decide(self, submission: Submission, waived: tuple[Waived, ...] = ()) -> Answer:
         application, lender, catalog = submission.application, submission.lender, self.room.catalogue.catalog
         try:
             resolved = self.room.catalogue.terms(application.product, on=self.on)
@@ -274,6 +220,8 @@ class _Work:
         if cover is not None and cover.reserves_at_offer:
             asker = Asker(lender, application.company.uscc, self.on, (*superseded, *replaced))
             standing = replace(standing, pool=room_for(cover, asker, self.pools, self.room.catalogue))
+        if waived:
+            standing = replace(standing, waived=waived)
         decision = decide(application, resolved.terms, standing, self.on)
         ended = superseded if decision.offer is None else [*superseded, *replaced]
         freed = covers_of(ended, self.pools, self.room.catalogue)
@@ -381,6 +329,9 @@ class _Work:
 
     # ---- acts ------------------------------------------------------------------------------------------------------
 
+    def decide_again(self, submission: Submission, waived: tuple[Waived, ...]) -> bytes:
+        return self._decide(submission, waived).body
+
     def history(self, lender: str, subject: str) -> tuple[StoredAct, ...]:
         return self._acts.history(lender, subject)
 
@@ -414,6 +365,7 @@ class _Work:
             document=act.document,
             subject=act.subject,
             submitted_by=act.submitted_by,
+            submitted_for=act.submitted_for,
             result={
                 "record_id": record_id, "recorded_at": instant_text(self.now), "state": result.state, **result.shown,
             },

@@ -29,9 +29,13 @@ class Receipts:
         found = await self._decisions.find(decision_id, lenders) or await self._decisions.pruned(decision_id, lenders)
         if found is None:
             return None
-        checkpoint = await self._decisions.checkpoint_over(found.lender, found.index)
-        hashes = await self._proof(found.lender, inclusion_nodes(found.index, checkpoint.size))
-        return write_receipt(found.index, hashes, checkpoint.note)
+        return await self.receipt_at(found.lender, found.index)
+
+    async def receipt_at(self, lender: str, index: int) -> str:
+        """This function will return the receipt of the record that stands at an index of the lender's log."""
+        checkpoint = await self._decisions.checkpoint_over(lender, index)
+        hashes = await self._proof(lender, inclusion_nodes(index, checkpoint.size))
+        return write_receipt(index, hashes, checkpoint.note)
 
     async def consistency(self, lender: str, old_size: int, new_size: int) -> tuple[bytes, ...]:
         """This function will prove that the lender's log of `old_size` records begins the one of `new_size`, which the

@@ -9,7 +9,18 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 from app.api.access import OPEN, PERMITTED, Role, matrix
-from app.api.examples import DECISION_ID, REFERRED_DECISION_ID, pre_approved, review_examples
+from app.api.examples import (
+    DECISION_ID,
+    EXCEPTION_ID,
+    OFFER_ID,
+    RECORD_ID,
+    REFERRED_DECISION_ID,
+    exception_examples,
+    offer_event_examples,
+    pre_approved,
+    review_examples,
+    settlement_examples,
+)
 from app.api.problems import Problem
 from app.api.sign_in import SignIn, new_key
 from app.usecases.keys import added
@@ -24,6 +35,13 @@ PATHS: dict[str, tuple[str, str]] = {
     "list_decisions": ("GET", "/v1/decisions"),
     "get_decision": ("GET", f"/v1/decisions/{DECISION_ID}"),
     "get_receipt": ("GET", f"/v1/decisions/{DECISION_ID}/receipt"),
+    "get_offer": ("GET", f"/v1/offers/{OFFER_ID}"),
+    "record_offer_event": ("POST", f"/v1/offers/{OFFER_ID}/events"),
+    "get_record_receipt": ("GET", f"/v1/records/{RECORD_ID}/receipt"),
+    "request_exception": ("POST", f"/v1/decisions/{REFERRED_DECISION_ID}/exceptions"),
+    "settle_exception": ("POST", f"/v1/exceptions/{EXCEPTION_ID}/approval"),
+    "list_exceptions": ("GET", "/v1/exceptions"),
+    "get_exception": ("GET", f"/v1/exceptions/{EXCEPTION_ID}"),
     "export_decisions": ("GET", "/v1/decisions/export"),
     "review_decision": ("POST", f"/v1/decisions/{REFERRED_DECISION_ID}/review"),
     "list_open_referrals": ("GET", "/v1/reviews/queue"),
@@ -42,8 +60,12 @@ PATHS: dict[str, tuple[str, str]] = {
     "metrics": ("GET", "/metrics"),
 }
 
-# What is sent where it is no application.
-BODIES = {"review_decision": review_examples(today())[0].document}
+BODIES = {
+    "review_decision": lambda on: review_examples(on)[0].document,
+    "record_offer_event": lambda on: offer_event_examples(on)[-1].document,
+    "request_exception": lambda on: exception_examples(on)[0].document,
+    "settle_exception": lambda on: settlement_examples(on)[0].document,
+}
 
 # Written out by hand, so that a change of the matrix is a change of two files.
 BY_HAND = {
@@ -52,6 +74,13 @@ BY_HAND = {
     "list_decisions": "loan_system loan_officer risk_analyst auditor",
     "get_decision": "loan_system loan_officer risk_analyst auditor",
     "get_receipt": "loan_system loan_officer risk_analyst auditor",
+    "get_offer": "loan_system loan_officer risk_analyst auditor",
+    "record_offer_event": "loan_system loan_officer",
+    "get_record_receipt": "loan_system loan_officer risk_analyst auditor",
+    "request_exception": "loan_officer",
+    "settle_exception": "loan_officer risk_analyst",
+    "list_exceptions": "loan_system loan_officer risk_analyst auditor",
+    "get_exception": "loan_system loan_officer risk_analyst auditor",
     "export_decisions": "loan_officer risk_analyst auditor",
     "review_decision": "loan_officer risk_analyst",
     "list_open_referrals": "loan_officer risk_analyst auditor",
@@ -73,7 +102,7 @@ BY_HAND = {
 
 async def ask(service: Service, operation: str, caller: str) -> Any:
     method, path = PATHS[operation]
-    body = {"json": BODIES.get(operation) or pre_approved(today())} if method == "POST" else {}
+    body = {"json": BODIES.get(operation, pre_approved)(today())} if method == "POST" else {}
     headers = service.bearer(caller) | {"Idempotency-Key": f"{operation}-{caller}"}
     return await service.client.request(method, path, headers=headers, **body)
 

@@ -49,7 +49,8 @@ class TestEveryExampleOfTheServedContract:
                         executed += 1
                         continue
                     for example, shown in operation["requestBody"]["content"]["application/json"]["examples"].items():
-                        for time in range(2):
+                        # An exception can be settled once, and who settles it by an example has done so.
+                        for time in range(1 if name == "settle_exception" else 2):
                             fresh = headers | {"Idempotency-Key": f"{example}-{time}"}
                             answer = await service.client.request(method, path, headers=fresh, json=shown["value"])
                             assert answer.status_code in (200, 201), (name, example, answer.text)
@@ -65,7 +66,9 @@ class TestEveryExampleOfTheServedContract:
             assert answer["decided_on"] == day_in_shanghai(at).isoformat()
         elif name == "review_decision":
             assert (answer["outcome"], answer["final"]) == ("RESUBMIT", False)
-        else:
+        elif name == "settle_exception":
+            assert answer["new_decision"]["outcome"] == "PRE_APPROVED"
+        elif name == "preview":
             assert answer["items"][0]["outcome"] == "PRE_APPROVED"
 
     async def test_names_a_decision_that_a_demonstration_has(self, tmp_path: Path):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.adapters.database.decision_log import _STORED, DecisionLog, _to_stored
+from app.adapters.database.decision_log import STORED, DecisionLog, to_stored
 from app.adapters.database.previews import PreviewLog
 from app.adapters.database.store import EVERY_LENDER
 from app.adapters.database.tables import DECISION
@@ -65,9 +65,9 @@ def differing(one: tuple[int, str], other: tuple[int, str] = (0, "")) -> list[st
 
 
 async def find_anybodys(log: DecisionLog, decision_id: str, lenders: Any) -> Any:
-    query = _STORED.where(DECISION.c.decision_id == decision_id)
+    query = STORED.where(DECISION.c.decision_id == decision_id)
     row = await log._store.read(lambda connection: connection.execute(query).first(), lenders=EVERY_LENDER)
-    return _to_stored(*row) if row else None
+    return to_stored(*row) if row else None
 
 
 async def tell_foreign_from_absent(log: DecisionLog, decision_id: str, lenders: Any) -> Any:

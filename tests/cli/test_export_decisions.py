@@ -61,7 +61,7 @@ class TestVerifyRows:
         found = jifendai("verify", "rows", exported(jifendai, form))
 
         assert (found.code, found.out) == (0, "")
-        assert "10 rows of 4 logs verified; faults: 0" in found.err
+        assert "11 rows of 4 logs verified; faults: 0" in found.err
 
     def test_needs_nothing_but_the_public_keys(self, demonstration: Path, jifendai: Jifendai):
         path = exported(jifendai, "csv", "--lender", "icbc")

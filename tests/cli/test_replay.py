@@ -15,7 +15,7 @@ class TestReplay:
         replayed = jifendai("replay")
 
         assert (replayed.code, replayed.out) == (0, "")
-        assert "11 decisions decided again, 0 differ" in replayed.err
+        assert "12 decisions decided again, 0 differ" in replayed.err
 
     def test_takes_ids(self, demonstration: Path, jifendai: Jifendai):
         assert "1 decisions" in jifendai("replay", FIRST_DECISION_ID).err

@@ -20,6 +20,7 @@ from app.adapters.database.epoch_requests import EpochRequests
 from app.adapters.database.key_ring import KeyRing
 from app.adapters.database.log_trail import LogTrail
 from app.adapters.database.migrate import is_current, migrate, missing_migrations
+from app.adapters.database.offers import Offers
 from app.adapters.database.operator_log import OperatorLog
 from app.adapters.database.previews import PreviewLog
 from app.adapters.database.retention import Retention
@@ -43,6 +44,7 @@ class Database:
         self.book = book
         self.decisions = DecisionLog(store)
         self.acts = Acts(store)
+        self.offers = Offers(store)
         self.search = DecisionSearch(store)
         self.reviews = ReviewQueue(store)
         self.statistics = DecisionStatistics(store)

@@ -52,11 +52,11 @@ class DecisionLog:
 
     async def find(self, decision_id: str, lenders: Sequence[str]) -> StoredDecision | None:
         """This function will return the decision when it is within the scope, else None."""
-        query = _STORED.where(DECISION.c.decision_id == decision_id, seen(lenders, DECISION))
+        query = STORED.where(DECISION.c.decision_id == decision_id, seen(lenders, DECISION))
 
         def found(connection: Connection) -> StoredDecision | None:
             row = connection.execute(query).first()
-            return _to_stored(*row) if row else None
+            return to_stored(*row) if row else None
 
         return await self._store.read(found, lenders=lenders)
 
@@ -160,7 +160,7 @@ class DecisionLog:
             ):
                 await self._look_up({row.terms_digest for row in page} - terms.keys(), terms)
                 for decision_id, index, digest, *answer in page:
-                    yield _to_stored(decision_id, lender, index, terms[digest], *answer)
+                    yield to_stored(decision_id, lender, index, terms[digest], *answer)
                 last = page[-1][1]
 
     async def _look_up(self, digests: Iterable[str], terms: dict[str, bytes]) -> None:
@@ -172,11 +172,11 @@ class DecisionLog:
             terms.update(found)
 
 
-def _to_stored(decision_id: str, lender: str, index: int, terms: bytes, record: bytes, *answer: Any) -> StoredDecision:
+def to_stored(decision_id: str, lender: str, index: int, terms: bytes, record: bytes, *answer: Any) -> StoredDecision:
     return StoredDecision(decision_id, lender, index, answer_in(record, *answer), record, terms)
 
 
-_STORED = (
+STORED = (
     select(
         DECISION.c.decision_id, DECISION.c.lender, DECISION.c.index, TERMS.c.canonical, *ANSWER,
     )

@@ -1,0 +1,189 @@
+"""破格 over HTTP: never by oneself, never in silence, never for a gate that the product does not let go."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from app.adapters.demo import EXCEPTION_DECISION_ID, EXCEPTION_RECORD_ID
+from app.api.examples import DECISION_ID, REFERRED_DECISION_ID, exception_examples, settlement_examples
+from app.usecases.days import day_in_shanghai
+from app.usecases.replay import replay_stored
+from tests.api.test_offers import CLEAR
+from tests.service import Service, demo_settings, running
+
+NOW = datetime.now(UTC)
+TODAY = day_in_shanghai(NOW)
+ASKED = exception_examples(TODAY)[0].document
+SETTLED = settlement_examples(TODAY)[0].document
+OFFICER, SECOND = "loan_officer", "second_officer"
+
+
+@pytest.fixture
+async def service(tmp_path: Path, database_url: str) -> AsyncIterator[Service]:
+    """A demonstration on each database."""
+    async with running(demo_settings(tmp_path / "data", database_url), clock=lambda: NOW) as started:
+        yield started
+
+
+async def post(service: Service, path: str, document: Any, key: str, caller: str) -> httpx.Response:
+    headers = service.bearer(caller) | {"Idempotency-Key": key}
+    return await service.client.post(path, json=document, headers=headers)
+
+
+async def ask(
+    service: Service, key: str = "ask", caller: str = OFFICER, of: str = REFERRED_DECISION_ID, **changes: Any
+) -> httpx.Response:
+    return await post(service, f"/v1/decisions/{of}/exceptions", ASKED | changes, key, caller)
+
+
+async def settle(
+    service: Service, exception_id: str, key: str = "settle", caller: str = SECOND, **changes: Any
+) -> httpx.Response:
+    return await post(service, f"/v1/exceptions/{exception_id}/approval", SETTLED | changes, key, caller)
+
+
+class TestCaseG8:
+    async def test_is_pre_approved_by_a_recorded_exception_and_draws_half(self, service: Service):
+        asked = (await ask(service)).json()
+        settled = (await settle(service, asked["exception_id"])).json()
+
+        made = settled["new_decision"]
+        assert made["outcome"] == "PRE_APPROVED"
+        decision = (await service.get(f"/v1/decisions/{made['decision_id']}")).json()
+        assert decision["offer"]["credit_limit"] == "6000000.00"
+        assert (decision["supersedes"], decision["revision"]) == (REFERRED_DECISION_ID, 2)
+        [named] = decision["exceptions"]
+        assert named == {
+            "exception_id": asked["exception_id"], "original": REFERRED_DECISION_ID, "gate": ASKED["gate"],
+            "evidence": ASKED["evidence"], "authority": SETTLED["authority"], "requested_by": "demo-loan-officer",
+            "approved_by": "demo-second-officer",
+        }  # fmt: skip
+        assert "GATE_WAIVED" in [reason["code"] for reason in decision["reasons"]]
+        await self.draws_half(service, made["offer_id"])
+        performance = (await service.get(f"/v1/exceptions/{asked['exception_id']}")).json()["performance"]
+        assert (performance["approved_limit"], performance["outstanding"]) == ("6000000.00", "3000000.00")
+
+    async def draws_half(self, service: Service, offer_id: str) -> None:
+        told = {"value_on": TODAY.isoformat(), "core_reference": "C"}
+        last = TODAY.replace(year=TODAY.year + 1, day=1).isoformat()
+        approved = {
+            "event": "CREDIT_APPROVED", **told, "approved_limit": "6000000.00", "annual_rate": "0.035",
+            "available_until": last, "approval_reference": "A", "contract_reference": "C",
+        }  # fmt: skip
+        drawn = {"event": "DRAWDOWN", **told, "amount": "3000000.00", "matures_on": last, "checks": CLEAR}
+        for number, event in enumerate((approved, drawn)):
+            answer = await post(service, f"/v1/offers/{offer_id}/events", event, f"e{number}", "loan_system")
+            assert answer.status_code == 201, answer.text
+        more = await post(service, f"/v1/offers/{offer_id}/events", drawn | {"amount": "3000000.01"}, "e3", OFFICER)
+        assert more.json()["at_most"] == "3000000.00"
+
+    async def test_can_be_decided_again_and_verified_from_its_record(self, service: Service):
+        asked = (await ask(service)).json()
+        made = (await settle(service, asked["exception_id"])).json()["new_decision"]
+
+        async with service.database() as database:
+            stored = await database.decisions.find(made["decision_id"], ("boc",))
+
+        assert replay_stored(stored) == ()
+        answer = await service.client.post(
+            f"/v1/decisions/{made['decision_id']}/replay", headers=service.bearer(OFFICER)
+        )
+        assert answer.json()["result"] == "IDENTICAL"
+
+
+class TestAnException:
+    async def test_is_not_settled_by_whoever_asked_for_it(self, service: Service):
+        exception_id = (await ask(service)).json()["exception_id"]
+
+        own = await settle(service, exception_id, caller=OFFICER)
+
+        assert (own.status_code, own.json()["reason"]) == (409, "SAME_PERSON")
+
+    async def test_is_not_settled_by_the_same_person_under_another_key(self, service: Service):
+        await service.add_key("one", "loan_officer")
+        exception_id = (await ask(service, caller="one")).json()["exception_id"]
+        service.keys["first"] = service.keys["one"]
+        await service.add_key("one", "risk_analyst")
+
+        own = await settle(service, exception_id, caller="one")
+
+        assert (own.status_code, own.json()["reason"]) == (409, "SAME_PERSON")
+
+    @pytest.mark.parametrize("caller", ["loan_system", "auditor", "operator"])
+    async def test_is_not_settled_by(self, service: Service, caller: str):
+        assert (await settle(service, EXCEPTION_RECORD_ID, caller=caller)).status_code == 403
+
+    async def test_is_not_asked_for_or_settled_by_a_system_in_somebody_s_name(self, service: Service):
+        headers = service.bearer("loan_system") | {"Idempotency-Key": "k", "Jifendai-Actor": "1001"}
+        path = f"/v1/exceptions/{EXCEPTION_RECORD_ID}/approval"
+
+        assert (await service.client.post(path, json=SETTLED, headers=headers)).status_code == 403
+
+    async def test_is_settled_once(self, service: Service):
+        exception_id = (await ask(service)).json()["exception_id"]
+        first = await settle(service, exception_id, outcome="REJECTED")
+
+        again = await settle(service, exception_id, "other")
+        same = await settle(service, exception_id, outcome="REJECTED")
+
+        assert first.json()["new_decision"] is None
+        assert (again.status_code, again.json()["reason"]) == (409, "SETTLED_BEFORE")
+        assert (same.content, same.headers["Idempotent-Replayed"]) == (first.content, "true")
+
+    @pytest.mark.parametrize(
+        ("of", "gate", "reason"),
+        [
+            (DECISION_ID, "gates.minimum_score", "DECISION_NOT_OPEN"),
+            (REFERRED_DECISION_ID, "gates.no_such_gate", "NO_SUCH_GATE"),
+            (REFERRED_DECISION_ID, "gates.not_past_due", "GATE_DID_NOT_FAIL"),
+            ("01990000-0000-7000-8000-000000000100", "gates.minimum_score", "GATE_NOT_WAIVABLE"),
+        ],
+    )
+    async def test_is_never_of(self, service: Service, of: str, gate: str, reason: str):
+        answer = await ask(service, of=of, gate=gate)
+
+        assert (answer.status_code, answer.json().get("reason")) == (409, reason), answer.text
+
+    async def test_of_a_decision_that_is_not_the_newest_any_more_is_refused(self, service: Service):
+        other = (await ask(service, "a")).json()["exception_id"]
+        first = (await ask(service, "b")).json()["exception_id"]
+        assert (await settle(service, first, "s1")).status_code == 201
+
+        late = await settle(service, other, "s2")
+
+        assert (late.status_code, late.json()["reason"]) == (409, "DECISION_NOT_NEWEST")
+
+    async def test_whose_condition_does_not_hold_is_refused(self, service: Service):
+        async with service.database() as database:
+            record = (await database.decisions.find(REFERRED_DECISION_ID, ("boc",))).record
+        document = orjson.loads(record)["application"]
+        document["application_id"], document["innovation_score"]["rank"]["position"] = "RANK-2", 2
+        referred = (await service.decide(document, key="r2")).json()
+
+        answer = await ask(service, of=referred["decision_id"])
+
+        assert (answer.status_code, answer.json()["reason"]) == (409, "CONDITION_NOT_MET")
+
+    async def test_stands_in_the_list_newest_first_for_its_own_lender(self, service: Service):
+        mine = (await ask(service)).json()["exception_id"]
+        await service.add_key("foreign", "risk_analyst", "icbc")
+
+        listed = (await service.get("/v1/exceptions", caller="risk_analyst")).json()["items"]
+        first = (await service.get("/v1/exceptions?limit=1", caller="risk_analyst")).json()
+        after = f"/v1/exceptions?limit=1&cursor={first['next_cursor']}"
+        rest = (await service.get(after, caller="risk_analyst")).json()
+
+        assert [item["exception_id"] for item in listed] == [mine, EXCEPTION_RECORD_ID]
+        assert [first["items"][0], rest["items"][0]] == listed
+        assert rest["next_cursor"] is None
+        assert (await service.get("/v1/exceptions", caller="foreign")).json()["items"] == []
+        foreign = await service.get(f"/v1/exceptions/{mine}", caller="foreign")
+        absent = await service.get(f"/v1/exceptions/{EXCEPTION_DECISION_ID}", caller="foreign")
+        assert (foreign.status_code, foreign.json()) == (404, absent.json())
