@@ -21,6 +21,7 @@ from app.adapters.catalogue_files import read_catalogue_files
 from app.adapters.clock import utc_now
 from app.adapters.database import Database, migrate, open_database
 from app.adapters.demo import decide_case, demo_keys, seed, seed_exception, seed_line, seeded_cases
+from app.adapters.demo_pool import seed_pool
 from app.adapters.desk import Desk
 from app.adapters.export_files import ExportFiles
 from app.adapters.follower import Follower
@@ -29,6 +30,7 @@ from app.adapters.identifiers import new_uuid7
 from app.adapters.keeping_outside import KeepingOutside
 from app.adapters.metrics import Metrics
 from app.adapters.outside_checkpoints import outside_at
+from app.adapters.settlement_workbook import workbook
 from app.adapters.signing import LogSigner, make_key_file
 from app.adapters.sweeper import Sweeper
 from app.api.application import new_application
@@ -86,6 +88,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 desk=desk,
                 decisions=database.decisions,
                 acts=database.acts,
+                pools=database.pools,
                 offers=database.offers,
                 search=database.search,
                 exports=ExportFiles(settings.data_dir),
@@ -105,6 +108,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 rate_limits=None if settings.rate_limit is None else RateLimits(*settings.rate_limit),
                 ready=partial(_ready, database, keeping),
                 notes=keeping.notes,
+                workbook=workbook,
                 stopping=lambda: app.state.stopping,
                 recorded_lenders=await _recorded_lenders(database),
             )
@@ -222,7 +226,7 @@ async def _seed_demo(settings: Settings, database: Database, room: Room, now: da
     await demo_keys(database.keys, settings.demo_keys_file, partial(new_key, now=now), records)
     today = day_in_shanghai(now)
     if _knows_cases(room, today):
-        for part in (seed, seed_line, seed_exception):
+        for part in (seed, seed_line, seed_exception, seed_pool):
             await part(
                 database.book,
                 database.decisions,

@@ -13,10 +13,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import access, http_decisions, rules, search, startup
+from benchmarks import access, http_decisions, pools, rules, search, startup
 from benchmarks.report import Section, show
 
-_PARTS = ("rules", "http", "access", "start")
+_PARTS = ("rules", "http", "access", "pools", "start")
 # Makes 1,000,000 decisions first, so it is measured when asked for.
 _ON_DEMAND = ("search",)
 _DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -27,7 +27,7 @@ _BEGIN_SEARCH, _END_SEARCH = '<!-- searches: make bench ARGS="search --write" --
 def main() -> None:
     """This function will measure what is asked for and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="rules, http, access, start (by default) or search")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="rules, http, access, pools, start (by default) or search")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; the figures mean nothing")
     parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md as well")
     parser.add_argument(
@@ -51,6 +51,8 @@ def main() -> None:
                 sections += http_decisions.measure(quick=options.quick)
             case "access":
                 sections.append(access.measure(quick=options.quick))
+            case "pools":
+                sections.append(pools.measure(quick=options.quick))
             case "start":
                 sections.append(startup.measure(quick=options.quick))
             case "search":

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 
 from app.adapters.clock import utc_now
 from app.adapters.memory_acts import MemoryActs, MemoryOffers
+from app.adapters.memory_pools import MemoryPools
 from app.adapters.memory_reviews import MemoryReviewQueue
 from app.adapters.memory_search import MemoryDecisionSearch, MemoryDecisionStatistics
 from app.audit.operator_record import OPERATOR
@@ -128,6 +129,7 @@ class MemoryDatabase:
         self.decisions = MemoryDecisionLog(tables)
         self.acts = MemoryActs(tables)
         self.offers = MemoryOffers(self.decisions, tables)
+        self.pools = MemoryPools(tables.rows)
         self.search = MemoryDecisionSearch(tables.every_decision, tables.answer)
         self.reviews = MemoryReviewQueue(tables.every_decision, tables.stored_acts)
         self.statistics = MemoryDecisionStatistics(tables.every_decision)

@@ -38,6 +38,7 @@ from app.usecases.decide import Answer
 from app.usecases.export import Exported
 from app.usecases.offers import Offers
 from app.usecases.operator_log import OperatorLog
+from app.usecases.pools import Pools
 from app.usecases.ports import CatalogueBook, DecisionLog, Identifiers, PreviewLog, StoredDecision, Submission
 from app.usecases.receipt import Receipts
 from app.usecases.review import ReviewQueue
@@ -98,6 +99,7 @@ class Services:
     desk: Desk
     decisions: DecisionLog
     acts: Acts
+    pools: Pools
     offers: Offers
     search: DecisionSearch
     exports: ExportFiles
@@ -115,6 +117,7 @@ class Services:
     operator_log: OperatorLog
     ready: Callable[[], Awaitable[list[str]]]
     deadlines: Deadlines
+    workbook: Callable[[str, Sequence[str], Sequence[Sequence[str]]], bytes]
     rate_limits: RateLimits | None = None
     stopping: Callable[[], bool] = lambda: False
     recorded_lenders: tuple[str, ...] = ()

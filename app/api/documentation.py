@@ -28,9 +28,11 @@ from app.api import (
     logs,
     offers,
     operations,
+    pools,
     previewed,
     reviews,
     searching,
+    subsidies,
 )
 from app.api.calls import Call, LeanRoute, ThisCall
 from app.api.openapi import PUBLISHED_ON, openapi_document, written_as_yaml
@@ -63,6 +65,8 @@ ROUTES: Final = (
     *explaining.router.routes,
     *offers.router.routes,
     *exceptions.router.routes,
+    *pools.router.routes,
+    *subsidies.router.routes,
     *logs.router.routes,
     *catalogue.router.routes,
     *operations.router.routes,

@@ -174,6 +174,16 @@ class OfferAnswer(OfferStanding):
     events: list[EventShown]
 
 
+class LineCover(Answered):
+    """该授信在资金池中的补偿额。What the line has under cover in its pool."""
+
+    pool: Name
+    covered: Money
+    reserved: Money
+    committed: Money
+    reason: Name | None = Field(description="无补偿的原因代码。Why there is no cover.")
+
+
 class OfferEventAnswer(Answered):
     """事件已记录。The event, recorded; and the offer as it then stood."""
 
@@ -182,4 +192,5 @@ class OfferEventAnswer(Answered):
     state: StatusName
     event: RecordedEventName
     offer: OfferStanding
+    cover: LineCover | None
     audit_record: PlaceInLog

@@ -19,6 +19,7 @@ from app.api.decisions import JSON, IdempotencyKey
 from app.api.fields import DecisionId
 from app.api.offer_schemas import OfferAnswer, OfferEventAnswer, OfferEventRequest, fits
 from app.api.problems import Problem
+from app.usecases.line_cover import pool_named_by
 from app.usecases.offers import OfferEvent, StoredOffer, events_document, life_of, offer_document, pre_approval_of
 
 router = APIRouter(route_class=LeanRoute, tags=["offers"])
@@ -54,12 +55,12 @@ async def record_offer_event(
     """
     fits(event, call.document)
     found, expected = await _offer(call, offer_id), expected_version(call)
-    offer = pre_approval_of(found.decision)
+    offer, pool = pre_approval_of(found.decision), pool_named_by(found.decision)
 
     def make(caller: Caller, document: bytes, key: str) -> OfferEvent:
         return OfferEvent(
             lender=found.lender, subject=offer_id, idempotency_key=key, document=document, offer=offer,
-            expected=expected, **by_caller(caller),
+            expected=expected, pool=pool, **by_caller(caller),
         )  # fmt: skip
 
     return await record_act(call, make, etag=lambda body: f'"{orjson.loads(body)["offer"]["version"]}"')

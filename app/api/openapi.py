@@ -33,6 +33,7 @@ from app.api.examples import (
     review_examples,
     settlement_examples,
 )
+from app.api.pool_examples import OPEN_CLAIM_ID, POOL_ACTS
 from app.api.problems import KINDS, MEDIA_TYPE, Problem, error
 from app.api.sign_in import ACTOR_HEADER, ACTOR_PATTERN
 from app.audit.application import application_from_document
@@ -63,6 +64,8 @@ and parameters are refused.
 _TAGS: Final = (
     ("decisions", "授信决策与试算。Decisions and previews."),
     ("reviews", "转人工决策的复核。Reviews: what people decide on referrals."),
+    ("pools", "风险补偿资金池。Risk-compensation pools."),
+    ("subsidies", "贴息结算。Settlement of interest subsidies."),
     ("offers", "授信：审批、提款、还款等事件与现状。Offers: what core banking tells of them, and where they stand."),
     ("exceptions", "破格：一人申请，另一人审批。Exceptions: asked for by one person, settled by another."),
     ("logs", "审计日志：检查点与一致性证明。The audit logs: checkpoints and consistency proofs."),
@@ -116,6 +119,16 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "list_exceptions": ("cursor-not-valid", "invalid-request", *_KEYED),
     "get_exception": ("not-found", "invalid-request", *_KEYED),
     "get_record_receipt": ("not-found", "invalid-request", *_KEYED),
+    "list_pools": ("invalid-request", *_KEYED),
+    "get_pool": ("not-found", "invalid-request", *_KEYED),
+    "list_pool_entries": ("not-found", "cursor-not-valid", "invalid-request", *_KEYED),
+    "list_pool_claims": ("not-found", "invalid-request", *_KEYED),
+    "get_pool_statement": ("not-found", "invalid-request", *_KEYED),
+    **dict.fromkeys(POOL_ACTS, (
+        "idempotency-key-missing", "idempotency-key-malformed", *_BODY, "idempotency-key-reused", "not-found",
+        "pool-refused", "record-too-large", "commit-unknown", "desk-full", "catalogue-not-active", *_KEYED,
+    )),
+    "list_settlements": ("invalid-request", *_KEYED),
     "get_checkpoint": ("not-found", "invalid-request", *_KEYED),
     "get_consistency": ("not-found", "invalid-request", *_KEYED),
     "get_operator_checkpoint": ("not-found", "invalid-request", *_KEYED),
@@ -229,6 +242,7 @@ _REQUESTS: Final = {
     "decide": decision_examples, "preview": preview_examples, "review_decision": review_examples,
     "record_offer_event": offer_event_examples, "request_exception": exception_examples,
     "settle_exception": settlement_examples,
+    **POOL_ACTS,
 }  # fmt: skip
 # operation -> name of the example in its drop-down -> name in components.examples
 _ANSWERED_BY: Final[Mapping[str, Mapping[str, str]]] = {
@@ -317,7 +331,8 @@ _QUOTA_HEADERS: Final = {
 
 _VERSIONED: Final = frozenset({"get_offer", "record_offer_event"})
 _PARAMETER_EXAMPLES: Final = {
-    "offer_id": OFFER_ID, "record_id": RECORD_ID, "exception_id": EXCEPTION_ID,
+    "offer_id": OFFER_ID, "record_id": RECORD_ID, "exception_id": EXCEPTION_ID, "zone": "zhongkai",
+    "name": "illustration", "claim_id": OPEN_CLAIM_ID, "period": "2026Q4",
     "Idempotency-Key": "01990000-0000-7000-8000-0000000000aa", "decision_id": DECISION_ID, "lender": "icbc",
     "slug": "suzhou-innovation-points-loan", "from": 1,
 }  # fmt: skip
@@ -326,6 +341,7 @@ _PARAMETER_WORDS: Final = {
     "offer_id": "授信编号（决策答复中的 offer.offer_id）。Id of the offer, as the decision answered it.",
     "record_id": "事项编号。Id of the record.",
     "exception_id": "破格申请编号。Id of the exception.",
+    "claim_id": "代偿申请编号。Id of the claim.",
 }
 
 

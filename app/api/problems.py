@@ -96,6 +96,10 @@ _TABLE: Final = (
     Kind("offer-changed", 412, "授信已有新的事件", "The offer has changed meanwhile",
          "If-Match 所示版本已不是最新。请重新读取授信后再报送。",
          "The version that If-Match names is not the newest. Read the offer again, then send the event."),
+    Kind("pool-refused", 409, "资金池的规则或现状不允许", "The pool's rules or its state stand against it",
+         "未记录任何内容。reason 为原因代码，fits 为可行的金额、日期或所缺材料。更正后可用同一 Idempotency-Key 重发。",
+         "Nothing was recorded. `reason` is a code, `fits` the amount or day that would fit, or what is missing. "
+         "Mend and resend it; the same Idempotency-Key may be used again."),
     Kind("not-replayable", 409, "该决策无法重算", "The decision cannot be replayed",
          "其记录、条款或规则版本在此无法读取，记录可能被改动过。请运维人员执行 `jifendai verify database`，"
          "并升级到最新版本。",
@@ -379,6 +383,7 @@ OBSTACLES: Final[Mapping[str, str]] = {
     "OfferAlreadyApproved": "offer-already-approved",
     "EventRefused": "event-refused",
     "ExceptionRefused": "exception-refused",
+    "PoolRefused": "pool-refused",
     "OfferChanged": "offer-changed",
     "CatalogueNotActive": "catalogue-not-active",
     "ExportsBusy": "exports-busy",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
+from functools import lru_cache
 
 from app.domain.money import Yuan
 from app.domain.reasons import ReasonCode
@@ -158,6 +159,7 @@ def fitting(found: PoolStanding, asked: Asked) -> Yuan | ReasonCode:
     return covered
 
 
+@lru_cache(maxsize=8_192)
 def pool_money(covered: Yuan, share: Decimal) -> Yuan:
     """This function will return the pool's part of a covered amount, rounded up to the fen: no promise is short."""
     return Yuan(int((int(covered) * share).to_integral_value(ROUND_CEILING)))

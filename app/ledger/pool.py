@@ -12,7 +12,7 @@ Neighbours may rely on these invariants:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_FLOOR, Decimal
 from enum import StrEnum
@@ -62,7 +62,15 @@ class Totals:
     drawn: Yuan = _ZERO
 
     def __add__(self, other: Totals) -> Totals:
-        return Totals(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Totals)))
+        # Written out: most of an entry's sums are zero, and this is on the road of a decision.
+        return Totals(
+            self.paid_in + other.paid_in if other.paid_in else self.paid_in,
+            self.reserved + other.reserved if other.reserved else self.reserved,
+            self.committed + other.committed if other.committed else self.committed,
+            self.compensated + other.compensated if other.compensated else self.compensated,
+            self.recovered + other.recovered if other.recovered else self.recovered,
+            self.drawn + other.drawn if other.drawn else self.drawn,
+        )
 
     @property
     def balance(self) -> Yuan:
@@ -112,7 +120,9 @@ class Cover:
     closed: bool = False
 
     def __post_init__(self) -> None:
-        if min(self.outstanding, self.undrawn, self.drawn, self.compensated, self.released) < 0:
+        held = pool_money(self.outstanding + self.undrawn, self.share)
+        over = self.promised < held + self.compensated
+        if over or self.outstanding < 0 or self.undrawn < 0 or self.drawn < 0 or self.compensated < 0:
             raise ValueError(f"cover {self.id}: each fen is resolved once, and none of them twice")
 
     @property
@@ -128,7 +138,7 @@ class Cover:
     @property
     def released(self) -> Yuan:
         """What was promised and is given back."""
-        return self.promised - self.reserved - self.committed - self.compensated
+        return self.promised - pool_money(self.outstanding + self.undrawn, self.share) - self.compensated
 
     def counts(self, on: date) -> Yuan:
         """This function will return the loan amount that counts against the company's cap on a day."""
@@ -152,8 +162,10 @@ class LineFigures:
 
 def room(terms: PoolTerms, totals: Totals, lapsed: Yuan = _ZERO) -> Yuan:
     """This function will return what may still be promised; `lapsed` is what of the reservations time has ended."""
-    capacity = Yuan(int((int(totals.balance) * terms.leverage_multiple).to_integral_value(ROUND_FLOOR)))
-    return max(_ZERO, capacity - totals.promised + lapsed)
+    balance = totals.balance
+    if terms.leverage_multiple != 1:
+        balance = Yuan(int((int(balance) * terms.leverage_multiple).to_integral_value(ROUND_FLOOR)))
+    return max(_ZERO, balance - totals.promised + lapsed)
 
 
 def standing(
@@ -186,16 +198,18 @@ Moved = tuple[Cover, tuple[Entry, ...]]
 
 def reserve(cover: Cover, covered: Yuan, *, held_until: date, on: date) -> Moved:
     """This function will promise cover for `covered` more of the loan; the caller has asked `fitting` first."""
-    before = cover.reserved + cover.committed
+    under = cover.outstanding + cover.undrawn
+    amount = pool_money(under + covered, cover.share) - pool_money(under, cover.share)
     held = replace(
         cover,
         covered=cover.covered + covered,
         ever_covered=cover.ever_covered + covered,
         undrawn=cover.undrawn + covered,
         held_until=held_until,
-        promised=cover.promised + pool_money(cover.outstanding + cover.undrawn + covered, cover.share) - before,
+        promised=cover.promised + amount,
     )
-    return held, tuple(_steps(cover, held, EntryKind.RESERVED, on))
+    entry = Entry(EntryKind.RESERVED, Totals(reserved=amount), on, cover.lender, cover.id)
+    return held, (entry,) if amount else ()
 
 
 def follow(cover: Cover, line: LineFigures, on: date) -> Moved:
@@ -329,7 +343,7 @@ def ratio(lines: Lines, terms: PoolTerms, totals: Totals) -> tuple[Yuan, Yuan]:
 
 def line_state(terms: PoolTerms, totals: Totals, lift: Lift | None = None) -> LineState:
     """This function will tell on which side of its lines a pool stands; a line is reached when the ratio is equal."""
-    if terms.lines is None:
+    if terms.lines is None or totals.compensated <= 0:
         return LineState.CLEAR
     above, below = ratio(terms.lines, terms, totals)
     if above > 0 and terms.lines.stop is not None and int(above) >= int(below) * terms.lines.stop:

@@ -55,10 +55,11 @@ def room_for(
     """This function will say what room there is, that of the offers which the decision ends included. Raises MoreWanted
     where the product's pool is another today than it was when the batch was put together.
     """
-    missing = [found for found in pool_lookups(cover.pool) if pools is None or not pools.has_read(found)]
-    if missing:
-        raise MoreWanted(*missing, company_lookup(asker.uscc))
-    free = [held.cover for held in covers_of(asker.ending, pools, catalogue) if held.cover.pool == cover.pool]
+    if pools is None or not pools.has_read_pool(cover.pool):
+        raise MoreWanted(*pool_lookups(cover.pool), company_lookup(asker.uscc))
+    free = ()
+    if asker.ending:
+        free = [held.cover for held in covers_of(asker.ending, pools, catalogue) if held.cover.pool == cover.pool]
     terms = catalogue.pool(cover.pool, on=asker.on)
     return pools.standing(terms, asker.uscc, asker.lender, asker.on, without=free)
 

@@ -19,6 +19,7 @@ from app.audit.canonical import canonical_bytes
 from app.domain.money import Yuan, rate_text
 from app.ledger.offer import Checks, Event, EventKind, OfferLife, OfferStatus, PreApproval, Refusal, RefusalReason
 from app.usecases.acts import Act, ActsWanted, Result, StoredAct, Work
+from app.usecases.line_cover import NamedPool, cover_after, line_lookups, pool_named_by
 from app.usecases.obstacles import KeyReusedWithOtherBody, Obstacle
 from app.usecases.ports import StoredDecision
 
@@ -117,10 +118,12 @@ class OfferEvent(Act):
 
     offer: PreApproval
     expected: int | None = None
+    pool: NamedPool | None = None
 
     def wants(self) -> ActsWanted:
-        """This function will ask for the offer's events and for what it counts as."""
-        return ActsWanted(subjects=((self.lender, self.subject),), offers=(self.subject,))
+        """This function will ask for the offer's events, for what it counts as, and for the pool that covers it."""
+        rows = line_lookups(self.pool, self.subject, self.offer.uscc)
+        return ActsWanted(subjects=((self.lender, self.subject),), offers=(self.subject,), rows=rows)
 
     def seal_into(self, work: Work, record_id: str) -> Result:
         """This function will add the event to the offer's life. Raises EventRefused, OfferChanged."""
@@ -131,21 +134,27 @@ class OfferEvent(Act):
             raise OfferChanged
         event = event_of(orjson.loads(self.document), record_id)
         if event.kind is EventKind.EXPIRED:
-            return self._expired(life, event, on)
+            return self._expired(work, life, event, record_id)
         try:
             later = life.after(event, on)
         except Refusal as refusal:
             raise EventRefused(refusal, life, on) from None
-        shown = {"event": event.kind.value, "offer": offer_document(later, on)}
-        return Result(later.status(on).value, shown, commitments=(later.counts(on),))
+        moved = cover_after(work, self.pool, later, event.kind, self.lender, record_id)
+        shown = {"event": event.kind.value, "offer": offer_document(later, on), "cover": moved.shown}
+        return Result(
+            later.status(on).value, shown, commitments=(later.counts(on),), pool_changes=moved.changes
+        )
 
-    def _expired(self, life: OfferLife, event: Event, on: date) -> Result:
-        """Time has ended it already; the note changes nothing, and is made once."""
+    def _expired(self, work: Work, life: OfferLife, event: Event, record_id: str) -> Result:
+        """Time has ended it already; the note changes nothing but the pool's entries, and is made once."""
+        on = work.on
         status = life.status(on)
         if status not in (OfferStatus.EXPIRED, OfferStatus.LAPSED) or any(e.kind is event.kind for e in life.events):
             raise EventRefused(Refusal(RefusalReason.NOT_POSSIBLE_NOW), life, on)
         noted = OfferLife(life.offer, (*life.events, event), life.superseded_by)
-        return Result(status.value, {"event": event.kind.value, "offer": offer_document(noted, on)})
+        moved = cover_after(work, self.pool, noted, event.kind, self.lender, record_id)
+        shown = {"event": event.kind.value, "offer": offer_document(noted, on), "cover": moved.shown}
+        return Result(status.value, shown, pool_changes=moved.changes)
 
 
 async def note_ended(
@@ -170,6 +179,7 @@ async def note_ended(
                         document=canonical_bytes(document),
                         submitted_by="jifendai",
                         offer=pre_approval_of(found.decision),
+                        pool=pool_named_by(found.decision),
                     )
                 )
             except (EventRefused, KeyReusedWithOtherBody):

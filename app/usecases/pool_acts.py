@@ -13,6 +13,7 @@ from datetime import date
 from enum import StrEnum
 from typing import ClassVar
 
+from app.audit.canonical import Document
 from app.audit.operator_record import OPERATOR
 from app.domain.money import Yuan
 from app.domain.pool import PoolTerms
@@ -30,43 +31,10 @@ from app.ledger.claim import (
 )
 from app.ledger.pool import Lift, LineState, compensate, contribute, ratio, recover
 from app.usecases.acts import Act, ActsWanted, Lookup, Result, Row, Work, Written
-from app.usecases.obstacles import Obstacle
 from app.usecases.pool_book import HeldCover, PoolChange, cover_lookup, pool_lookups, shares_of, shares_text
+from app.usecases.pool_refusals import PoolRefusal, PoolRefused
 
 CLAIM_FORMAT = "jifendai/pool-claim/1"
-
-
-class PoolRefusal(StrEnum):
-    """Why a pool's operation is refused; docs/problems.md has a line for each."""
-
-    NO_SUCH_POOL = "NO_SUCH_POOL"
-    NO_COVER = "NO_COVER"
-    NO_SUCH_CLAIM = "NO_SUCH_CLAIM"
-    BOOK_KEPT_ELSEWHERE = "BOOK_KEPT_ELSEWHERE"
-    BOOK_IS_OURS = "BOOK_IS_OURS"
-    ABOVE_COMMITTED_CAPITAL = "ABOVE_COMMITTED_CAPITAL"
-    IN_THE_FUTURE = "IN_THE_FUTURE"
-    CLAIM_OPEN = "CLAIM_OPEN"
-    CLAIM_DECIDED = "CLAIM_DECIDED"
-    CLAIM_NOT_PAID = "CLAIM_NOT_PAID"
-    SAME_PERSON = "SAME_PERSON"
-    NOTHING_TO_PAY = "NOTHING_TO_PAY"
-    MORE_THAN_LOST = "MORE_THAN_LOST"
-    NOT_STOPPED = "NOT_STOPPED"
-    NOTHING_COMMITTED = "NOTHING_COMMITTED"
-    PAID_BEFORE = "PAID_BEFORE"
-    TOO_EARLY = "TOO_EARLY"
-    DOCUMENTS_MISSING = "DOCUMENTS_MISSING"
-    MORE_THAN_OUTSTANDING = "MORE_THAN_OUTSTANDING"
-
-
-class PoolRefused(Obstacle):
-    """What the rules or the state of a pool stand against; `facts` say what would fit, where anything would."""
-
-    def __init__(self, why: PoolRefusal, pointer: str | None = None, facts: str = "") -> None:
-        super().__init__(pointer)
-        self.why = why
-        self.facts = facts
 
 
 class ClaimState(StrEnum):
@@ -75,6 +43,7 @@ class ClaimState(StrEnum):
     CLAIMED = "CLAIMED"
     PAID = "PAID"
     REJECTED = "REJECTED"
+    REPLACED = "REPLACED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,8 +147,10 @@ class Claim(PoolAct):
     def seal_into(self, work: Work, record_id: str) -> Result:
         """This function will take the claim, or say what stands against it."""
         terms, held = self.terms(work), _own_cover(work, self.offer_id, self.subject, self.lender)
-        if any(row["state"] == ClaimState.CLAIMED for row in work.rows(_claims_on(self.offer_id))):
-            raise PoolRefused(PoolRefusal.CLAIM_OPEN, "/offer_id")
+        # A lender who claims anew mends what nobody has decided on yet.
+        open_ones = [r["claim_id"] for r in work.rows(_claims_on(self.offer_id)) if r["state"] == ClaimState.CLAIMED]
+        replaced = {"state": ClaimState.REPLACED.value}
+        mended = [Written("pool_claim", replaced, {"claim_id": claim_id}) for claim_id in open_ones]
         offer = work.offer(self.offer_id)
         owing = Yuan(0) if offer is None else offer.commitment.outstanding
         outstanding = max(held.cover.outstanding, owing)
@@ -199,7 +170,7 @@ class Claim(PoolAct):
             "past_due_since": self.loss.since.isoformat(), "claimed_on": work.on.isoformat(),
             "review_until": None if until is None else until.isoformat(),
         }  # fmt: skip
-        return Result(ClaimState.CLAIMED.value, shown, rows=(Written("pool_claim", row),))
+        return Result(ClaimState.CLAIMED.value, shown, rows=(*mended, Written("pool_claim", row)))
 
 
 def _own_cover(work: Work, offer_id: str, pool: str, lender: str) -> HeldCover:
@@ -312,3 +283,16 @@ class Recovery(PoolAct):
         return Result(
             "RECOVERED", shown, rows=(row,), pool_changes=(PoolChange(self.subject, record_id, entries, held),)
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementIssued(PoolAct):
+    """出具对账单: what a statement said, put on the lender's log."""
+
+    format: ClassVar[str] = "jifendai/pool-statement/1"
+    stated: Mapping[str, Document]
+
+    def seal_into(self, work: Work, record_id: str) -> Result:
+        """This function will put the statement on record."""
+        self.terms(work)
+        return Result("STATED", {"pool": self.subject, **self.stated})

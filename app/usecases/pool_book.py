@@ -83,6 +83,7 @@ class PoolsInBatch:
         self._known_holders: set[tuple[str, str]] = set()
         self._known_covers: set[str] = set()
         self._asked: set[Lookup] = set(read)
+        self._held = {lookup.value for lookup in read if lookup.table == "pool"}
         for lookup, rows in read.items():
             for row in rows if lookup.table.startswith("pool") else ():
                 self._take(lookup.table, row)
@@ -91,6 +92,10 @@ class PoolsInBatch:
         self._changed_holders: dict[tuple[str, str], None] = {}
         self._changed_covers: dict[str, None] = {}
         self._entries: list[Written] = []
+
+    def has_read_pool(self, pool: str) -> bool:
+        """This function will tell whether the batch holds the pool."""
+        return pool in self._held
 
     def has_read(self, lookup: Lookup) -> bool:
         """This function will tell whether the batch asked for this."""

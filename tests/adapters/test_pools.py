@@ -20,8 +20,9 @@ from app.ledger.pool import LineFigures, follow
 from app.usecases.acts import Act, ActsWanted, Result, Work
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.decide import Room, seal, submission_of, wanted
-from app.usecases.pool_acts import Claim, ClaimDecision, Contribution, PoolRefusal, PoolRefused, Recovery, StopLifted
+from app.usecases.pool_acts import Claim, ClaimDecision, Contribution, Recovery, StopLifted
 from app.usecases.pool_book import PoolChange, cover_lookup, pool_lookups
+from app.usecases.pool_refusals import PoolRefusal, PoolRefused
 from app.usecases.ports import Submission
 from tests.adapters.conftest import SetClock, opened
 from tests.applications import sound
@@ -225,17 +226,18 @@ class TestALoss:
         await bank.contribute(10_000_000)
         offer_id = (await bank.decide(asked(1)))["offer"]["offer_id"]
         await bank.draw(offer_id, 5_000_000)
+        mended = await bank.claim(offer_id, 200_000)
         claim = await bank.claim(offer_id, 100_000)
 
         with pytest.raises(PoolRefused) as same:
             await bank.pay(claim, by="1001")
-        with pytest.raises(PoolRefused) as again:
-            await bank.claim(offer_id, 100_000)
+        with pytest.raises(PoolRefused) as replaced:
+            await bank.pay(mended)
         await bank.pay(claim)
         with pytest.raises(PoolRefused) as twice:
             await bank.pay(claim)
 
-        assert [r.value.why.value for r in (same, again, twice)] == ["SAME_PERSON", "CLAIM_OPEN", "CLAIM_DECIDED"]
+        assert [r.value.why.value for r in (same, replaced, twice)] == ["SAME_PERSON", "CLAIM_DECIDED", "CLAIM_DECIDED"]
 
     async def test_that_is_rejected_may_be_claimed_anew(self, bank: Bank):
         await bank.contribute(10_000_000)

@@ -22,6 +22,7 @@ from app.adapters.database.log_trail import LogTrail
 from app.adapters.database.migrate import is_current, migrate, missing_migrations
 from app.adapters.database.offers import Offers
 from app.adapters.database.operator_log import OperatorLog
+from app.adapters.database.pools import Pools
 from app.adapters.database.previews import PreviewLog
 from app.adapters.database.retention import Retention
 from app.adapters.database.review_queue import ReviewQueue
@@ -45,6 +46,7 @@ class Database:
         self.decisions = DecisionLog(store)
         self.acts = Acts(store)
         self.offers = Offers(store)
+        self.pools = Pools(store)
         self.search = DecisionSearch(store)
         self.reviews = ReviewQueue(store)
         self.statistics = DecisionStatistics(store)

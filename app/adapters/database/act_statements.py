@@ -13,9 +13,18 @@ from functools import cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import Boolean, LargeBinary
+from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary
 
-from app.adapters.database.tables import ACT, CREDIT_LINE, METADATA, Day, Instant, to_instant, to_microseconds
+from app.adapters.database.tables import (
+    ACT,
+    CREDIT_LINE,
+    METADATA,
+    Day,
+    Instant,
+    as_stored,
+    to_instant,
+    to_microseconds,
+)
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
 from app.usecases.acts import (
@@ -93,8 +102,10 @@ def reading(wanted: ActsWanted, *, locks: bool) -> Generator[Statement, Found, A
     return ActsRead(answered, history, offers, rows)
 
 
-def writing(written: ActsWritten) -> Iterator[Statement]:
-    """This function will give the statements that write the acts of a batch, their log entries apart."""
+def writing(written: ActsWritten, *, arrays: bool = False) -> Iterator[Statement]:
+    """This function will give the statements that write the acts of a batch, their log entries apart. `arrays` says
+    that the database makes rows of arrays.
+    """
     for act in written.acts:
         yield Statement(_insert(tuple(ACT.columns.keys())), _act_values(act))
     line = _insert(tuple(CREDIT_LINE.columns.keys()), "credit_line")
@@ -102,10 +113,14 @@ def writing(written: ActsWritten) -> Iterator[Statement]:
         yield Statement(_NO_LINE, (c.offer_id,))
         values = (int(c.credit_limit), c.counts_until.isoformat(), c.credit_approved, int(c.outstanding))
         yield Statement(line, (c.offer_id, lender, *values))
-    for table, names, alike in _new_rows(written.rows):
+    yield from (_rows_as_arrays(written.rows) if arrays else _rows_one_by_one(written.rows))
+
+
+def _rows_one_by_one(rows: Sequence[Written]) -> Iterator[Statement]:
+    for table, names, alike in _new_rows(rows):
         values = [_stored(value) for row in alike for value in row.values.values()]
         yield Statement(_insert(names, table, len(alike)), tuple(values))
-    for row in written.rows:
+    for row in rows:
         if row.key is not None:
             table = METADATA.tables[row.table]
             values = [_stored(value) for value in row.values.values()]
@@ -113,6 +128,63 @@ def writing(written: ActsWritten) -> Iterator[Statement]:
             where = " AND ".join(f'"{table.columns[name].name}" = ?' for name in row.key)
             keyed = [_stored(value) for value in row.key.values()]
             yield Statement(f"UPDATE {row.table} SET {sets} WHERE {where}", (*values, *keyed))
+
+
+_Shape = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""Table, keys and columns of rows that are written alike; no keys: new rows."""
+
+
+def _rows_as_arrays(rows: Sequence[Written]) -> Iterator[Statement]:
+    """All rows in one statement, an array a column (PostgreSQL): a pool costs a batch one message. One statement
+    sees no row that it makes itself, so that a table with new and changed rows is written one by one.
+    """
+    changed = {row.table for row in rows if row.key is not None}
+    if any(row.key is None and row.table in changed for row in rows):
+        yield from _rows_one_by_one(rows)
+        return
+    shapes: dict[_Shape, list[tuple[Any, ...]]] = {}
+    named: set[tuple[Any, ...]] = set()
+    for row in rows:
+        key = row.key or {}
+        name = (row.table, *key.items()) if key else None
+        if name in named:
+            yield from _rows_one_by_one(rows)
+            return
+        if name is not None:
+            named.add(name)
+        values = tuple(_stored(value) for value in (*key.values(), *row.values.values()))
+        shapes.setdefault((row.table, tuple(key), tuple(row.values)), []).append(values)
+    if shapes:
+        columns = tuple(list(column) for alike in shapes.values() for column in zip(*alike, strict=True))
+        yield Statement(_arrays(tuple(shapes)), columns)
+
+
+@cache
+def _arrays(shapes: tuple[_Shape, ...]) -> str:
+    parts = []
+    for number, (name, keys, columns) in enumerate(shapes):
+        table = METADATA.tables[name]
+        marks = ", ".join(f"?::{_array_of(table.columns[column].type)}" for column in (*keys, *columns))
+        given = ", ".join(f'"{table.columns[column].name}"' for column in (*keys, *columns))
+        if keys:
+            sets = ", ".join(f'"{table.columns[c].name}" = g."{table.columns[c].name}"' for c in columns)
+            where = " AND ".join(f'{name}."{table.columns[k].name}" = g."{table.columns[k].name}"' for k in keys)
+            text = f"UPDATE {name} SET {sets} FROM unnest({marks}) AS g ({given}) WHERE {where}"
+        else:
+            text = f"INSERT INTO {name} ({given}) SELECT {given} FROM unnest({marks}) AS g ({given})"
+        parts.append(f"p{number} AS ({text})")
+    return f"WITH {', '.join(parts)} SELECT 1"
+
+
+def _array_of(kind: Any) -> str:
+    held = as_stored(kind)
+    if isinstance(held, LargeBinary):
+        return "bytea[]"
+    if isinstance(held, Boolean):
+        return "bool[]"
+    if isinstance(held, BigInteger):
+        return "bigint[]"
+    return "int[]" if isinstance(held, Integer) else "text[]"
 
 
 def to_act(row: Sequence[Any]) -> StoredAct:

@@ -162,7 +162,7 @@ class PostgresqlBook:
             await connection.execute("ROLLBACK", timeout=_ANSWERS_WITHIN_S)
             return sealed
         if sealed.acts is not None:
-            for text, parameters in act_statements.writing(sealed.acts):
+            for text, parameters in act_statements.writing(sealed.acts, arrays=True):
                 await connection.execute(act_statements.numbered(text), *parameters, timeout=_ANSWERS_WITHIN_S)
         if not await self._write(connection, sealed, state):
             raise RuntimeError(f"a head of {wanted.lenders} was moved by somebody who does not take the lock")

@@ -1,0 +1,52 @@
+"""The pools' rows in memory, for the tests that use the database in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from app.usecases.acts import Row, Value
+
+Tables = Mapping[str, list[dict[str, Value]]]
+
+
+class MemoryPools:
+    """Reads the pools' rows of a database in memory."""
+
+    def __init__(self, rows: Tables) -> None:
+        self._rows = rows
+
+    async def book(self, pool: str) -> tuple[Sequence[Row], Sequence[Row]]:
+        """This function will return the pool's own row, if there is one, and its holders'."""
+        return self._of("pool", pool), sorted(self._of("pool_holder", pool), key=lambda row: str(row["holder"]))
+
+    async def entries(self, pool: str, holders: Sequence[str], *, after: int, limit: int) -> Sequence[Row]:
+        """This function will return entries of the pool itself and of these holders, in order."""
+        seen = [r for r in self._of("pool_entry", pool) if r["holder"] in (None, *holders) and r["number"] > after]
+        return seen[:limit]
+
+    async def every_entry(self, pool: str) -> tuple[Sequence[Row], Sequence[Row]]:
+        """This function will return the pool's own row and all its entries."""
+        return self._of("pool", pool), self._of("pool_entry", pool)
+
+    async def claims(self, pool: str, holders: Sequence[str]) -> Sequence[Row]:
+        """This function will return the claims of these holders, the oldest first."""
+        return self._of("pool_claim", pool, lambda row: row["holder"] in holders)
+
+    async def covers(self, pool: str, holders: Sequence[str]) -> Sequence[Row]:
+        """This function will return the covers of these holders."""
+        return self._of("pool_cover", pool, lambda row: row["holder"] in holders)
+
+    async def claim(self, claim_id: str, holders: Sequence[str]) -> Row | None:
+        """This function will return one claim where it is one of these holders', else None."""
+        return self._one("pool_claim", "claim_id", claim_id, holders)
+
+    async def cover(self, offer_id: str, holders: Sequence[str]) -> Row | None:
+        """This function will return one offer's cover where it is one of these holders', else None."""
+        return self._one("pool_cover", "offer_id", offer_id, holders)
+
+    def _of(self, table: str, pool: str, seen: Callable[[Row], bool] = lambda row: True) -> list[Row]:
+        return [dict(row) for row in self._rows.get(table, ()) if row["pool_id"] == pool and seen(row)]
+
+    def _one(self, table: str, key: str, value: str, holders: Sequence[str]) -> Row | None:
+        rows = self._rows.get(table, ())
+        return next((dict(row) for row in rows if row[key] == value and row["holder"] in holders), None)

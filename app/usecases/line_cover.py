@@ -1,0 +1,123 @@
+"""Cover of a line: what the events of an offer do to the pool that its decision named.
+
+Neighbours may rely on this: room is reserved when the product says (with the offer, the bank's approval, or each
+drawdown), and a promise then follows the line's own figures: each drawdown commits its part, what ends or is repaid is
+given back, a reversal puts back what it takes back. A line that finds no room is the lender's own, and says why; no
+event is refused for want of room.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from app.audit.canonical import Document
+from app.domain.money import Yuan
+from app.domain.pool import Asked, PoolStanding, fitting
+from app.domain.reasons import ReasonCode
+from app.domain.terms import PoolBook, ReservedAt
+from app.ledger.claim import POOL
+from app.ledger.offer import EventKind, OfferLife, OfferStatus
+from app.ledger.pool import Cover, Entry, LineFigures, draw, follow, release, reserve
+from app.usecases.acts import Lookup, Work
+from app.usecases.pool_book import HeldCover, PoolChange, company_lookup, cover_lookup, pool_lookups
+from app.usecases.ports import StoredDecision
+
+_OVER = (OfferStatus.EXPIRED, OfferStatus.WITHDRAWN, OfferStatus.SUPERSEDED)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPool:
+    """The pool that a decision named for its offer, and when its room is reserved."""
+
+    pool: str
+    reserve_at: ReservedAt
+    shares: Mapping[str, Decimal]
+
+
+def pool_named_by(stored: StoredDecision) -> NamedPool | None:
+    """This function will read from a decision's record and terms which pool of ours covers its offer, None where none
+    does.
+    """
+    offer = orjson.loads(stored.record)["decision"]["offer"]
+    told = None if offer is None else offer["risk_compensation"]
+    if told is None or told["pool"] is None:
+        return None
+    terms: Mapping[str, Any] = orjson.loads(stored.terms)["risk_compensation"]
+    if terms.get("book") == PoolBook.EXTERNAL:
+        return None
+    shares = {part["bearer"]: Decimal(part["share"]) for part in told["shares"]}
+    return NamedPool(told["pool"], ReservedAt(terms.get("reserve_at", ReservedAt.CREDIT_APPROVAL)), shares)
+
+
+def line_lookups(named: NamedPool | None, offer_id: str, uscc: str) -> tuple[Lookup, ...]:
+    """This function will say what must be read before an event moves a line's cover."""
+    return () if named is None else (*pool_lookups(named.pool), cover_lookup(offer_id), company_lookup(uscc))
+
+
+@dataclass(frozen=True, slots=True)
+class CoverMoved:
+    """What an event does to the pool, and what is told of it."""
+
+    changes: tuple[PoolChange, ...] = ()
+    shown: Mapping[str, Document] | None = None
+
+
+def cover_after(
+    work: Work, named: NamedPool | None, life: OfferLife, kind: EventKind, lender: str, record_id: str
+) -> CoverMoved:
+    """This function will bring the cover to where the line stands after an event."""
+    if named is None:
+        return CoverMoved()
+    offer = life.offer
+    held = work.pools.cover(offer.offer_id)
+    start = held or HeldCover(
+        Cover(offer.offer_id, named.pool, lender, offer.uscc, named.shares.get(POOL, Decimal(0))),
+        offer.decision_id, named.shares,
+    )  # fmt: skip
+    why: ReasonCode | None = None
+    if life.figures().approved_limit is None:
+        over = life.status(work.on) in _OVER
+        cover, entries = release(start.cover, work.on) if over and held is not None else (start.cover, ())
+    else:
+        cover, entries, why = _of_line(work, named, start.cover, life, kind)
+    shown = {
+        "pool": named.pool,
+        "covered": (cover.outstanding + cover.undrawn).text(),
+        "reserved": cover.reserved.text(),
+        "committed": cover.committed.text(),
+        "reason": None if why is None else why.name,
+    }
+    if not entries:
+        return CoverMoved((), shown)
+    moved = HeldCover(cover, start.decision_id, start.shares)
+    return CoverMoved((PoolChange(named.pool, record_id, entries, moved),), shown)
+
+
+def _of_line(
+    work: Work, named: NamedPool, cover: Cover, life: OfferLife, kind: EventKind
+) -> tuple[Cover, tuple[Entry, ...], ReasonCode | None]:
+    figures, on = life.figures(), work.on
+    undrawn = Yuan(0) if figures.ended_by is not None else figures.undrawn(revolving=life.offer.revolving)
+    line = LineFigures(figures.outstanding, figures.disbursed, undrawn, figures.available_until)
+    if named.reserve_at is ReservedAt.DRAWDOWN:
+        if kind is EventKind.DRAWDOWN:
+            return draw(cover, line, _standing(work, named, cover), on)
+        return *follow(cover, LineFigures(line.outstanding, line.disbursed, Yuan(0), line.available_until), on), None
+    if kind is not EventKind.CREDIT_APPROVED or named.reserve_at is not ReservedAt.CREDIT_APPROVAL:
+        return *follow(cover, line, on), None
+    fits = fitting(_standing(work, named, cover), Asked(figures.approved_limit, cover.share))
+    if isinstance(fits, ReasonCode):
+        return cover, (), fits
+    return *reserve(cover, fits, held_until=figures.available_until, on=on), None
+
+
+def _standing(work: Work, named: NamedPool, cover: Cover) -> PoolStanding:
+    terms = work.room.catalogue.pool(named.pool, on=work.on)
+    if terms is None:
+        return PoolStanding(named.pool, Yuan(0), stopped=True)
+    return work.pools.standing(terms, cover.uscc, cover.lender, work.on)
