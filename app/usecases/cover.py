@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from app.domain.decision import Decision, RiskStatus
 from app.domain.pool import PoolStanding
-from app.domain.standing import Commitment
+from app.domain.standing import Commitment, Standing
 from app.domain.terms import RiskCompensationTerms
 from app.ledger.claim import POOL
 from app.ledger.pool import Cover, release, reserve
@@ -103,3 +103,11 @@ def pool_changes(
     new = Cover(offer_id, promised.pool, holder.lender, holder.uscc, shares.get(POOL, Decimal(0)))
     cover, entries = reserve(new, promised.covered_amount, held_until=decision.offer.expires_on, on=holder.on)
     yield PoolChange(promised.pool, decision_id, entries, HeldCover(cover, decision_id, shares))
+
+
+def replaced_by(standing: Standing, replaces: str | None, superseded: list[Commitment]) -> list[Commitment]:
+    """This function will return the offer whose place a new one takes, or the room of one cap would be promised twice;
+    a line that the bank has approved ends by the bank's word alone.
+    """
+    found = None if replaces is None else standing.find(replaces)
+    return [] if found is None or found.credit_approved or found in superseded else [found]

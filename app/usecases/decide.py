@@ -32,7 +32,7 @@ from app.products.catalog import UnknownProduct
 from app.rules.decide import EDITION, decide
 from app.usecases.acts import Act, ActRow, ActsInBatch, Lookup, OfferStanding, Row, StoredAct, wanted_of
 from app.usecases.catalogue import ActiveCatalogue, ResolvedTerms, check_codes
-from app.usecases.cover import Asker, covers_of, lookups_of, pool_changes, room_for, with_rows
+from app.usecases.cover import Asker, covers_of, lookups_of, pool_changes, replaced_by, room_for, with_rows
 from app.usecases.days import check_days, day_in_shanghai
 from app.usecases.obstacles import (
     CatalogueNotActive,
@@ -215,7 +215,7 @@ class _Work:
             if commitment.offer_id != replaces:
                 standing = standing.without(commitment.offer_id)
         standing = standing.live(self.on)
-        replaced = _replaced(standing, replaces, superseded)
+        replaced = replaced_by(standing, replaces, superseded)
         cover = resolved.terms.risk_compensation
         if cover is not None and cover.reserves_at_offer:
             asker = Asker(lender, application.company.uscc, self.on, (*superseded, *replaced))
@@ -396,14 +396,6 @@ class _Work:
             self.pools.book(change, self.now)
         acts.add(row, stored, KeyedAnswer(act.fingerprint, body), result)
         return Answer(body)
-
-
-def _replaced(standing: Standing, replaces: str | None, superseded: list[Commitment]) -> list[Commitment]:
-    """The offer whose place a new one takes, or the room of one cap would be promised twice; a line that the bank has
-    approved ends by the bank's word alone.
-    """
-    found = None if replaces is None else standing.find(replaces)
-    return [] if found is None or found.credit_approved or found in superseded else [found]
 
 
 def _row(
