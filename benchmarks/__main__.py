@@ -27,7 +27,7 @@ _BEGIN_SEARCH, _END_SEARCH = '<!-- searches: make bench ARGS="search --write" --
 def main() -> None:
     """This function will measure what is asked for and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help="rules, http, access, pools, start (by default) or search")
+    parser.add_argument("parts", nargs="*", metavar="PART", help="all but search by default")
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes; the figures mean nothing")
     parser.add_argument("--write", action="store_true", help="put the table into docs/performance.md as well")
     parser.add_argument(
