@@ -87,10 +87,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             app.state.services = Services(
                 desk=desk,
                 decisions=database.decisions,
-                acts=database.acts,
-                pools=database.pools,
-                offers=database.offers,
-                search=database.search,
+                acts=database.acts, pools=database.pools, offers=database.offers, search=database.search,
                 exports=ExportFiles(settings.data_dir),
                 reviews=database.reviews,
                 statistics=database.statistics,
@@ -107,8 +104,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 deadlines=Deadlines(settings.request_deadline_s),
                 rate_limits=None if settings.rate_limit is None else RateLimits(*settings.rate_limit),
                 ready=partial(_ready, database, keeping),
-                notes=keeping.notes,
-                workbook=workbook,
+                notes=keeping.notes, workbook=workbook,
                 stopping=lambda: app.state.stopping,
                 recorded_lenders=await _recorded_lenders(database),
             )
