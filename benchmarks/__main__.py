@@ -13,10 +13,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import access, http_decisions, pools, rules, search, startup
+from benchmarks import access, http_decisions, pools, replays, rules, search, startup
 from benchmarks.report import Section, show
 
-_PARTS = ("rules", "http", "access", "pools", "start")
+_PARTS = ("rules", "replay", "http", "access", "pools", "start")
 # Makes 1,000,000 decisions first, so it is measured when asked for.
 _ON_DEMAND = ("search",)
 _DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -47,6 +47,8 @@ def main() -> None:
         match part:
             case "rules":
                 sections.append(rules.measure(quick=options.quick))
+            case "replay":
+                sections.append(replays.measure(quick=options.quick))
             case "http":
                 sections += http_decisions.measure(quick=options.quick)
             case "access":

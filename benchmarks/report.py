@@ -26,9 +26,10 @@ class Section:
     lines: tuple[Line, ...]
 
 
-def at_least(what: str, value: float, goal: float) -> Line:
-    """This function will make the line of a ratio that should reach `goal`."""
-    return Line(what, f"{value:.2f} x", f">= {goal:g} x", value >= goal)
+def at_least(what: str, value: float, goal: float, unit: str = "x") -> Line:
+    """This function will make the line of a figure that should reach `goal`."""
+    digits = 2 if goal < 100 else 0
+    return Line(what, f"{value:,.{digits}f} {unit}", f">= {goal:,g} {unit}", value >= goal)
 
 
 def at_most(what: str, value: float, goal: float, unit: str = "x") -> Line:

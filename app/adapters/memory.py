@@ -319,10 +319,12 @@ class MemoryDecisionLog:
         row = self._tables.by_key.get((lender, idempotency_key))
         return None if row is None else KeyedAnswer(row.fingerprint, self._tables.answer(row))
 
-    async def every_decision(self, lenders: Sequence[str] | None = None) -> AsyncIterator[StoredDecision]:
+    async def every_decision(
+        self, lenders: Sequence[str] | None = None, *, since: datetime | None = None
+    ) -> AsyncIterator[StoredDecision]:
         """This function will give every stored decision in log order."""
         for row in sorted(self._tables.decisions.values(), key=lambda row: (row.lender, row.index)):
-            if lenders is None or row.lender in lenders:
+            if (lenders is None or row.lender in lenders) and (since is None or row.recorded_at >= since):
                 yield self._stored(row)
 
     def _stored(self, row: DecisionRow) -> StoredDecision:

@@ -11,13 +11,15 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
-from datetime import date
+from contextlib import suppress
+from datetime import date, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from app.cli.installation import DONE, NOT_READY, Refused, say
 from app.settings import SettingsRefused
+from app.usecases.days import SHANGHAI
 
 CarryOut = Callable[[argparse.Namespace], int | None]
 
@@ -138,6 +140,8 @@ def _service_commands(commands: Any) -> None:
         "decide recorded decisions again and compare the bytes",
     )  # fmt: skip
     replay.add_argument("id", nargs="*", metavar="ID", help="decision ids; all if absent 决策编号，缺省为全部")
+    replay.add_argument("--since", type=_since, metavar="DAY", help="recorded since this day or instant 自此日或时刻起")
+    replay.add_argument("--processes", type=_processes, metavar="N", help="at once; every core if absent 并行进程数")
     _backup_commands(commands)
     history = _command(
         commands, "demo-data", _in("history", "demo_data"), "为空的演示环境生成历史决策",
@@ -393,6 +397,20 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError("a date such as 2026-11-20 日期形如 2026-11-20") from None
+
+
+def _since(text: str) -> datetime:
+    """A day begins in Shanghai."""
+    with suppress(ValueError):
+        found = datetime.fromisoformat(text)
+        return found if found.tzinfo is not None else found.replace(tzinfo=SHANGHAI)
+    raise argparse.ArgumentTypeError("a day such as 2026-11-20 or an instant such as 2026-11-20T02:10:00Z 日期或时刻")
+
+
+def _processes(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 256):
+        raise argparse.ArgumentTypeError("a whole number of processes, 1 to 256 进程数须为 1 至 256 的整数")
+    return int(text)
 
 
 def _days(text: str) -> int:

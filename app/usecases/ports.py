@@ -295,8 +295,13 @@ class DecisionLog(Protocol):
     async def answered(self, lender: str, idempotency_key: str) -> KeyedAnswer | None:
         """This function will return what the key is bound to, if it is."""
 
-    def every_decision(self, lenders: Sequence[str] | None = None) -> AsyncIterator[StoredDecision]:
-        """This function will give every stored decision in log order, a page at a time."""
+    def every_decision(
+        self, lenders: Sequence[str] | None = None, *, since: datetime | None = None
+    ) -> AsyncIterator[StoredDecision]:
+        """This function will give every stored decision in log order, a page at a time; `since` leaves out those that
+        were recorded before.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

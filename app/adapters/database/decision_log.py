@@ -12,7 +12,7 @@ from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Select, or_, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from app.adapters.database.act_statements import to_commitment
 from app.adapters.database.plain_book import OPEN_COMMITMENTS, members_of
@@ -146,15 +146,19 @@ class DecisionLog:
 
         return await self._store.read(found, lenders=(lender,))
 
-    async def every_decision(self, lenders: Sequence[str] | None = None) -> AsyncIterator[StoredDecision]:
-        """This function will give every stored decision in log order, a page at a time."""
+    async def every_decision(
+        self, lenders: Sequence[str] | None = None, *, since: datetime | None = None
+    ) -> AsyncIterator[StoredDecision]:
+        """This function will give every stored decision in log order, a page at a time; `since` leaves out those that
+        were recorded before.
+        """
         heads = select(LOG_HEAD.c.lender).order_by(LOG_HEAD.c.lender)
         if lenders is not None:
             heads = heads.where(LOG_HEAD.c.lender.in_(lenders))
         allowed = EVERY_LENDER if lenders is None else lenders
         for lender in await self._store.read(lambda c: c.execute(heads).scalars().all(), lenders=allowed):
             terms: dict[str, bytes] = {}
-            last = -1
+            last = -1 if since is None else await self._last_before(lender, since)
             while page := await self._store.read(
                 lambda c, of=lender, seen=last: c.execute(_log_page(of, seen)).all(), lenders=(lender,)
             ):
@@ -162,6 +166,12 @@ class DecisionLog:
                 for decision_id, index, digest, *answer in page:
                     yield to_stored(decision_id, lender, index, terms[digest], *answer)
                 last = page[-1][1]
+
+    async def _last_before(self, lender: str, since: datetime) -> int:
+        """Within a log no instant is before the one of the leaf before it."""
+        before = select(func.max(DECISION.c.index)).where(DECISION.c.lender == lender, DECISION.c.recorded_at < since)
+        found = await self._store.read(lambda c: c.execute(before).scalar(), lenders=(lender,))
+        return -1 if found is None else found
 
     async def _look_up(self, digests: Iterable[str], terms: dict[str, bytes]) -> None:
         """A product's terms are stored once and read once, however many decisions were made under them."""
