@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import date, datetime
 from functools import partial
+from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -163,8 +164,11 @@ def open_outside(settings: Settings) -> Outside | None:
     return outside_at(settings.outside_checkpoints, token)
 
 
-async def _ready(database: Database, keeping: KeepingOutside) -> list[str]:
-    return [*await database.ready(), *keeping.faults()]
+async def _ready(database: Database, keeping: KeepingOutside, data_dir: Path) -> list[str]:
+    # Needed when somebody asks, not when the service starts.
+    from app.adapters.deployment import what_is_not_ready
+
+    return [*await what_is_not_ready(database, data_dir), *keeping.faults()]
 
 
 def open_desk(book: Book, room: Room, metrics: Metrics) -> Desk[Answer | Obstacle]:

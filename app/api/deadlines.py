@@ -27,7 +27,8 @@ class Deadlines:
         """This function will note that the current task's operation begins, and return the task for `end`."""
         loop = asyncio.get_running_loop()
         task = asyncio.current_task(loop)
-        assert task is not None
+        if task is None:
+            raise RuntimeError("an operation runs in a task")
         self._running[task] = loop.time()
         if self._timer is None:
             self._timer = loop.call_later(self._looks_every_s, self._look)

@@ -227,7 +227,7 @@ _SECURITY_SCHEMES: Final = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "贵行身份平台签发的令牌（JWT）。A token of your institution's identity provider (JWT).",
+        "description": "贵行身份平台签发的令牌（JWT）。A token of your institution's identity provider (JWT, as RFC8725 advises).",
     },
 }
 _ACTOR: Final = {

@@ -35,7 +35,7 @@ async def readyz(call: ThisCall) -> Response:
     """可以作出决策 The service can decide"""
     services = call.services
     if services.stopping():
-        raise Problem("not-ready", detail=("服务正在停止。", "The service is stopping."))
+        raise Problem("not-ready", detail=("服务正在停止。", "draining: The service is stopping."))
     try:
         async with asyncio.timeout(READY_WITHIN_S):
             missing = await services.ready()
@@ -43,7 +43,7 @@ async def readyz(call: ThisCall) -> Response:
     except TimeoutError:
         raise StoreUnavailable("the database does not answer") from None
     if missing:
-        raise Problem("not-ready", detail=("数据库尚未就绪。", " ".join(missing)))
+        raise Problem("not-ready", detail=("尚未就绪：", " ".join(missing)))
     if active is None or active.digest != services.catalogue.digest:
         raise CatalogueNotActive
     return _json({"status": "READY", "catalogue": active.digest, "notes": services.notes()})

@@ -30,8 +30,8 @@ MOST_REMEMBERED: Final = 10_000
 _KEY: Final = re.compile(rb"jfd_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 _BEARER: Final = re.compile(rb"[Bb][Ee][Aa][Rr][Ee][Rr] +([!-~]{1,8192})")
 _ACTOR: Final = re.compile(ACTOR_PATTERN[1:-1].encode())
-# What tells who asks for a token that he need only fetch another one; the rest is the log's.
-_TOLD: Final = {"TOKEN_EXPIRED": "the token has expired", "TOKEN_NOT_YET": "the token is not valid yet"}
+# What tells who asks for a token that he need only fetch another one; the rest is the log's. (Words, no passwords.)
+_TOLD: Final = {"TOKEN_EXPIRED": "the token has expired", "TOKEN_NOT_YET": "the token is not valid yet"}  # nosec B105
 
 
 class SignInFailed(Problem):

@@ -121,6 +121,11 @@ def _service_commands(commands: Any) -> None:
         commands, "migrate", _in("serving", "bring_up_to_date"), "升级数据库表结构",
         "bring the database to the newest tables; `serve` does it too",
     )  # fmt: skip
+    doctor = _command(
+        commands, "doctor", _in("doctor", "examine"), "检查部署并给出处理办法",
+        "examine the deployment and say what to do; exit code 3 where something has to be done",
+    )  # fmt: skip
+    doctor.add_argument("--json", action="store_true", help="for programs 供程序读取")
     decide = _command(
         commands, "decide", _in("deciding", "decide"), "对申请作出决策并入账，无需启动服务",
         "decide an application and record it as the API does; no server is needed",

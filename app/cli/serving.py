@@ -14,6 +14,7 @@ from app.adapters.log_lines import log_to_stderr
 from app.api.edge import current_request_id
 from app.api.examples import pre_approved
 from app.api.problems import connection_refusals
+from app.cli.doctor import refuse_what_the_doctor_warns_of
 from app.cli.installation import (
     NOT_READY,
     Refused,
@@ -52,6 +53,8 @@ async def _serving(settings: Settings, bound: socket.socket) -> None:
         make_data_dir(settings)
         # The first of several replicas works, the others wait for it and find the work done.
         await asyncio.to_thread(migrate_its_database, settings)
+    if settings.strict:
+        await refuse_what_the_doctor_warns_of(settings)
     async with app.router.lifespan_context(app):
         await server.serve(
             app, bound,
@@ -63,7 +66,8 @@ async def _serving(settings: Settings, bound: socket.socket) -> None:
 
 
 def _announce(settings: Settings, port: int) -> None:
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
+    # Only shown; what is listened on is the operator's choice.
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)  # nosec B104
     address = f"http://{host}:{port}"
     lines = [f"Jifendai 积分贷: {address}/docs"]
     if settings.demo:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy import Connection
 
 from app.adapters.clock import utc_now
 from app.adapters.database.acts import Acts
@@ -33,6 +35,8 @@ from app.usecases.ports import StoreUnavailable
 
 if TYPE_CHECKING:
     from app.adapters.database.postgresql import PostgresqlBook
+
+_T = TypeVar("_T")
 
 __all__ = ["Database", "is_current", "migrate", "open_database"]
 
@@ -67,6 +71,15 @@ class Database:
         """This function will wait for what is being written and give every connection back."""
         await self.book.close()
         await self._store.close()
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it is a file of this machine."""
+        return self._store.url.get_backend_name() == "sqlite"
+
+    async def look(self, examine: Callable[[Connection], _T]) -> _T:
+        """This function will return what an examination finds, which sees no lender's rows. Raises StoreUnavailable."""
+        return await self._store.read(examine, lenders=NO_LENDER)
 
     async def ready(self) -> list[str]:
         """This function will return what keeps this database from being used, in words; nothing when it is ready."""

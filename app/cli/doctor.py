@@ -1,0 +1,99 @@
+"""jifendai doctor: what a deployment is like, and what to do about it."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+
+from app.adapters.database import Database, open_database
+from app.adapters.deployment import Finding, Level, examine_database, fault, warning
+from app.adapters.signing import LogSigner, SigningKeyError
+from app.cli.installation import NOT_READY, Refused, its_catalogue, its_settings, say, show
+from app.products.faults import CatalogueError
+from app.settings import Settings
+
+_MARKS = {Level.OK: "ok  ", Level.WARNING: "WARN", Level.FAULT: "FAIL"}
+
+
+def examine(options: argparse.Namespace) -> int:
+    """This function will examine the deployment and return 0, or 3 where something has to be done."""
+    found = asyncio.run(_examined(its_settings()))
+    bad = [one for one in found if one.level is not Level.OK]
+    faults = [one for one in bad if one.level is Level.FAULT]
+    if options.json:
+        show(json.dumps({"sound": not faults, "findings": [asdict(one) for one in found]}, ensure_ascii=False))
+    else:
+        for one in found:
+            show(f"{_MARKS[one.level]}  {one.check:<20} {one.en} {one.zh}")
+        warned = len(bad) - len(faults)
+        say(f"{len(faults)} faults, {warned} warnings 故障 {len(faults)} 项，警告 {warned} 项")
+    return NOT_READY if faults else 0
+
+
+async def refuse_what_the_doctor_warns_of(settings: Settings) -> None:
+    """This function will return where nothing is wrong, not even a little. Raises Refused, which names each."""
+    bad = [one for one in await _examined(settings) if one.level is not Level.OK]
+    if bad:
+        lines = [f"{one.check}: {one.en} {one.zh}" for one in bad]
+        raise Refused(NOT_READY, "JIFENDAI_STRICT=1, and jifendai doctor says 严格模式拒绝启动:", *lines)
+
+
+async def _examined(settings: Settings) -> list[Finding]:
+    return [one async for one in _findings(settings)]
+
+
+async def _findings(settings: Settings) -> AsyncIterator[Finding]:
+    faults = settings.faults()
+    for sentence in faults:
+        yield fault("settings", "", sentence)
+    if not faults:
+        yield Finding("settings", Level.OK, "有效", "are sound")
+    if settings.demo:
+        yield warning("demo", "演示模式，不得存放真实数据。", "This is a demonstration: never real data.")
+    if settings.migration_database_url and not settings.demo:
+        yield warning("migration_account", "服务环境中含表所有者的口令；请只交给 jifendai migrate。",
+                      "The environment holds the owner's password: give it to `jifendai migrate` alone.")  # fmt: skip
+    try:
+        LogSigner.from_file(settings.key_file, settings.previous_signing_key_file)
+        yield Finding("signing_key", Level.OK, "可用", "can be read")
+    except (SigningKeyError, OSError) as refused:
+        yield fault("signing_key", "签名密钥不可用。", str(refused))
+    database = open_database(settings.database_url)
+    try:
+        for one in await examine_database(database, settings.data_dir):
+            yield one
+        async for one in _of_the_installation(settings, database):
+            yield one
+    finally:
+        await database.close()
+
+
+async def _of_the_installation(settings: Settings, database: Database) -> AsyncIterator[Finding]:
+    try:
+        catalogue = its_catalogue(settings)
+    except (CatalogueError, OSError) as refused:
+        yield fault("catalogue", "产品目录有误。", f"The files have faults: {str(refused)[:500]}")
+        return
+    if await database.ready():
+        return
+    active = await database.catalogue.active()
+    if active is None or active.digest != catalogue.digest:
+        yield fault("catalogue", "本机目录不是现行生效的版本：请执行 jifendai catalogue activate 或更换文件。",
+                    "These files are not the active edition: `jifendai catalogue activate` them.")  # fmt: skip
+    else:
+        yield Finding("catalogue", Level.OK, "即现行生效的版本", "is the active edition")
+    keys = [key for key in await database.keys.all_keys() if key.revoked_at is None]
+    if not keys and settings.tokens is None:
+        yield fault("keys", "没有可用的 API 密钥：请执行 jifendai keys create。",
+                    "There is no API key: run `jifendai keys create`.")  # fmt: skip
+    else:
+        yield Finding("keys", Level.OK, f"{len(keys)} 个 API 密钥", f"{len(keys)} API keys")
+    if not settings.outside_checkpoints:
+        yield warning(
+            "outside_checkpoint", "未设置外部检查点：整库回退将无从发现。请设置 JIFENDAI_OUTSIDE_CHECKPOINTS。",
+            "No place outside is set for checkpoints, so nobody would notice a database that was set back as a whole: "
+            "name one in JIFENDAI_OUTSIDE_CHECKPOINTS.",
+        )  # fmt: skip
