@@ -147,6 +147,13 @@ TOOLS = {
         "--version",
         "cp tests/contract/package*.json .cache/node/ && npm ci --prefix .cache/node  (needs Node)",
     ),
+    "needs_owasp_rules": Tool(
+        "spectral's OWASP rules",
+        (str(ROOT / ".cache/node/node_modules/.bin/spectral"),),
+        "--version",
+        "cp tests/contract/package*.json .cache/node/ && npm ci --prefix .cache/node  (needs Node)",
+        also=ROOT / ".cache/node/node_modules/@stoplight/spectral-owasp-ruleset",
+    ),
     "needs_go": Tool(
         "Go with golang.org/x/mod",
         ("go",),
@@ -195,6 +202,12 @@ def needs_node() -> str:
 def needs_spectral() -> str:
     """The path of a spectral that runs."""
     return _require("needs_spectral")
+
+
+@pytest.fixture
+def needs_owasp_rules() -> str:
+    """The path of a spectral that has the OWASP rules beside it."""
+    return _require("needs_owasp_rules")
 
 
 @pytest.fixture

@@ -211,8 +211,10 @@ def _complete(
         shown["headers"] = _headers(name, code)
         if name == "metrics":
             shown["content"] = {"text/plain": {"schema": {"type": "string", "maxLength": 10_000_000}}}
+        for shape in (found["schema"] for kind, found in shown["content"].items() if kind.startswith("text/plain")):
+            shape.setdefault("maxLength", 1_000_000)
         _show(shown, _ANSWERED_BY.get(name, {}), answers)
-    operation["responses"] = responses | _problem_responses(_PROBLEMS[name])
+    operation["responses"] = responses | _problem_responses(_PROBLEMS[name], keyed=name not in OPEN)
     for parameter in operation.get("parameters", ()):
         _complete_parameter(parameter, _EXAMPLES_OF.get(name, {}))
     if name in _REQUESTS:
@@ -227,7 +229,7 @@ _SECURITY_SCHEMES: Final = {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "JWT",
-        "description": "贵行身份平台签发的令牌（JWT）。A token of your institution's identity provider (JWT, as RFC8725 advises).",
+        "description": "贵行身份平台签发的令牌（JWT，RFC8725）。A token of your identity provider (JWT, RFC8725).",
     },
 }
 _ACTOR: Final = {
@@ -284,14 +286,14 @@ def _headers(name: str, code: str) -> dict[str, Any]:
     return headers
 
 
-def _problem_responses(slugs: Iterable[str]) -> dict[str, Any]:
+def _problem_responses(slugs: Iterable[str], *, keyed: bool) -> dict[str, Any]:
     by_status: dict[int, list[str]] = {}
     for slug in (*slugs, *_ANY):
         by_status.setdefault(KINDS[slug].status, []).append(slug)
-    return {str(status): _problem_response(status, found) for status, found in sorted(by_status.items())}
+    return {str(status): _problem_response(status, found, keyed) for status, found in sorted(by_status.items())}
 
 
-def _problem_response(status: int, slugs: Sequence[str]) -> dict[str, Any]:
+def _problem_response(status: int, slugs: Sequence[str], keyed: bool) -> dict[str, Any]:
     headers = {
         "X-Request-Id": {"description": "请求编号。Id of the request.", "schema": {"type": "string", "maxLength": 128}}
     }
@@ -300,7 +302,8 @@ def _problem_response(status: int, slugs: Sequence[str]) -> dict[str, Any]:
             "description": "所需的认证方式。How to authenticate.",
             "schema": {"type": "string", "maxLength": 128},
         }
-    if status == 429:
+    # A caller who was recognised is told his quota with any answer, a refusal too.
+    if keyed:
         headers |= _QUOTA_HEADERS
     if status in (429, 503):
         wait = {"type": "integer", "format": "int32", "minimum": 0, "maximum": 3600}

@@ -55,6 +55,23 @@ class TestTheFile:
 
         assert finished.returncode == 0, finished.stdout + finished.stderr
 
+    @pytest.mark.needs_owasp_rules
+    def test_is_clean_under_the_rules_of_owasp(self, needs_spectral: str, needs_owasp_rules: str, tmp_path: Path):
+        finished = linted_for_owasp(needs_spectral, tmp_path, FILE.read_text("utf-8"))
+
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+
+    @pytest.mark.needs_owasp_rules
+    def test_shows_owasp_a_planted_danger(self, needs_spectral: str, needs_owasp_rules: str, tmp_path: Path):
+        document = yaml.safe_load(FILE.read_text("utf-8"))
+        document["paths"]["/v1/decisions"]["get"]["security"] = []
+        document["components"]["schemas"]["Planted"] = {"type": "string"}
+
+        finished = linted_for_owasp(needs_spectral, tmp_path, yaml.safe_dump(document, allow_unicode=True))
+
+        assert finished.returncode != 0
+        assert "owasp:api4:2023-string-limit" in finished.stdout
+
     def test_shows_a_planted_fault_to_the_linter(self, needs_spectral: str, tmp_path: Path):
         (tmp_path / "ruleset.yaml").write_text("extends: ['spectral:oas']\n")
         document = yaml.safe_load(FILE.read_text("utf-8"))
@@ -64,6 +81,16 @@ class TestTheFile:
         command = [needs_spectral, "lint", str(tmp_path / "planted.yaml"), "--ruleset", str(tmp_path / "ruleset.yaml")]
 
         assert subprocess.run(command, capture_output=True).returncode != 0
+
+
+def linted_for_owasp(spectral: str, folder: Path, contract: str) -> subprocess.CompletedProcess[str]:
+    """This function will lint a contract under tests/contract/owasp.yaml."""
+    rules = ROOT / ".cache/node/node_modules/@stoplight/spectral-owasp-ruleset/dist/ruleset.mjs"
+    ruleset = (Path(__file__).parent / "owasp.yaml").read_text("utf-8")
+    (folder / "ruleset.yaml").write_text(ruleset.replace("RULESET", str(rules)), "utf-8")
+    (folder / "openapi.yaml").write_text(contract, "utf-8")
+    command = [spectral, "lint", "openapi.yaml", "--ruleset", "ruleset.yaml", "--fail-severity", "hint"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
 
 def without_examples(part: Any) -> Any:
