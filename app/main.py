@@ -104,7 +104,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 operator_log=database.operator,
                 deadlines=Deadlines(settings.request_deadline_s),
                 rate_limits=None if settings.rate_limit is None else RateLimits(*settings.rate_limit),
-                ready=partial(_ready, database, keeping),
+                ready=partial(_ready, database, keeping, settings.data_dir),
                 notes=keeping.notes, workbook=workbook,
                 stopping=lambda: app.state.stopping,
                 recorded_lenders=await _recorded_lenders(database),

@@ -77,7 +77,9 @@ class StatementRequest(Sent):
 
 
 class _PoolPage(Sent):
-    limit: Annotated[int, whole(1, 200)] = Field(50, description="每页条数。Rows a page.")
+    limit: Annotated[int, Field(ge=1, le=200, json_schema_extra={"format": "int32"})] = Field(
+        50, description="每页条数，1 至 200。Rows a page, 1 to 200."
+    )
     cursor: Cursor | None = Field(None, description="上一页的 next_cursor。next_cursor of the page before.")
 
 
