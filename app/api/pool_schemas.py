@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from app.api.answers import Answered, BothLanguages, Count, Date, Id, Money, Name, NextCursor
-from app.api.fields import Amount, Code, Cursor, Day, DecisionId, PositiveAmount, Text, _text, whole
+from app.api.fields import Amount, Code, Cursor, Day, DecisionId, PositiveAmount, Text, _text
 from app.api.schemas import Sent
 
 Period = _text(r"^20[0-9]{2}Q[1-4]$", 6, "期间形如 2026Q4", "a period is a quarter, such as 2026Q4")
