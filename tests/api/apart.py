@@ -5,7 +5,8 @@ attempted without a word here. There are two worlds, alike but for the other len
 previewed and whatever else can be done, in the other they have done nothing. An attempt is a finding where
 
 - the two worlds answer it differently: something shows through that is not the caller's,
-- the same world answers it differently once every foreign name is replaced by one that nobody has, or
+- the same world answers it differently once every foreign name is replaced by one that nobody has,
+- it is answered differently with If-Match, whatever version that names, and without, or
 - an answer holds an id of somebody else's.
 """
 
@@ -38,6 +39,11 @@ AT = datetime(2026, 11, 20, 2, 15, tzinfo=UTC)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # What differs between two worlds although nobody else's affairs show through it: ids, hashes, signatures, cursors.
 _VOLATILE = re.compile(rf'{_UUID.pattern}|[0-9a-f]{{64}}|[A-Za-z0-9+/_-]{{40,}}={{0,2}}|"next_cursor":"[^"]*"')
+# A shared pool tells all who share it what it has left, and so what all of them have taken; never who has.
+_POOL_TOTALS = re.compile(r'"(?:balance|paid_in|compensated|recovered|reserved|committed|room|amount)":"[0-9.]+"')
+_POOLS = ("list_pools", "get_pool")
+# A pool's own entries are shown to all who share it, and its operator's acts stand on one log: no pool is named here.
+_POOLS_OWN = ("contribute_to_pool", "lift_pool_stop", "list_pool_entries")
 _ABSENT_UUID = "01990000-0000-7000-8000-00000000fffe"
 _ABSENT_CODE = "none-of-that"
 
@@ -47,7 +53,9 @@ class Foreign:
     """Names of somebody else's things, by kind, and what nobody has instead of each."""
 
     uuids: tuple[str, ...]
-    cursors: tuple[str, ...]
+    cursors: tuple[tuple[str, str], ...]
+    """Each with the operation that gave it."""
+    offers: tuple[str, ...]
     application_ids: tuple[str, ...]
     names: dict[str, tuple[tuple[str, str], ...]]
     own_product: str = OWN_PRODUCT
@@ -59,12 +67,14 @@ class Foreign:
 
     def of(self, parameter: str, schema: dict[str, Any]) -> Sequence[tuple[str, str]]:
         """This function will return pairs of a foreign and an absent value for a parameter of that name."""
+        if parameter == "offer_id":
+            return tuple((one, _ABSENT_UUID) for one in self.offers)
         if parameter in self.names:
             return self.names[parameter]
         if schema.get("format") == "uuid" or parameter.endswith("_id") or parameter == "id":
             return tuple((one, _ABSENT_UUID) for one in self.uuids)
         if parameter == "cursor":
-            return tuple((one, "A" * len(one)) for one in self.cursors)
+            return tuple((one, "A" * len(one)) for _, one in self.cursors)
         if "enum" in schema:
             return tuple((value, value) for value in schema["enum"])
         if schema.get("type") == "integer":
@@ -84,6 +94,8 @@ class Attempt:
     sent: tuple[str, Any, Any]
     twin: tuple[str, Any, Any]
     number: int
+    etag: str | None = None
+    """What If-Match says, on operations that take it; they are sent without it as well."""
 
 
 @dataclass
@@ -99,6 +111,8 @@ class World:
         path, query, body = sent
         key = {"Idempotency-Key": f"{self.caller}-{attempt.number}-{mark}"}
         headers = self.service.bearer(f"{self.caller}_{attempt.role}") | key
+        if attempt.etag is not None and mark != "bare":
+            headers |= {"If-Match": attempt.etag}
         more = {} if body is None else {"json": body}
         answer = await self.service.client.request(attempt.method, path, params=query, headers=headers, **more)
         return answer.status_code, _readable(answer)
@@ -142,7 +156,7 @@ async def _nothing(*_: Any, **__: Any) -> int:
 
 async def _others_at_work(world: World) -> Foreign:
     """Everybody else does whatever the contract has an example of; what they are told, the caller may not be."""
-    service, told = world.service, []
+    service, told, cursors = world.service, [], set()
     others = [lender for lender in service.app.state.services.lenders if lender != OWN]
     for role in Role:
         await service.add_key(f"others_{role}", role, *others)
@@ -159,11 +173,13 @@ async def _others_at_work(world: World) -> Foreign:
             fresh = headers | {"Idempotency-Key": f"others-{name}-{number}"}
             answer = await service.client.request(method, filled, headers=fresh, params=query, **more)
             told.append(answer.text)
+            cursors |= {(name, cursor) for cursor in re.findall(r'"next_cursor":"([^"]+)"', answer.text)}
     foreign = (await service.get("/v1/decisions?limit=100", caller="others_auditor")).json()["items"]
     text = "\n".join((*told, json.dumps(foreign)))
     return Foreign(
         uuids=tuple(sorted(set(_UUID.findall(text)))),
-        cursors=tuple(sorted(set(re.findall(r'"next_cursor":"([^"]+)"', text)))),
+        cursors=tuple(sorted(cursors)),
+        offers=tuple(sorted({d["offer"]["offer_id"] for d in foreign if d["offer"] is not None})),
         application_ids=tuple(sorted({d["application_id"] for d in foreign})),
         names={
             "lender": (("icbc", _ABSENT_CODE), ("boc", _ABSENT_CODE)),
@@ -189,7 +205,8 @@ async def as_branch(full: World, foreign: Foreign) -> tuple[World, Foreign]:
     applications = {item["application_id"] for item in own.json()["items"]}
     ids = tuple(one for one in foreign.application_ids if one not in applications)
     names = foreign.names | {"lender": (("boc", _ABSENT_CODE),)}
-    branch = Foreign(uuids, foreign.cursors, ids, names, OWN_BRANCH_PRODUCT)
+    offers = tuple(sorted(set(foreign.offers) & set(uuids)))
+    branch = Foreign(uuids, foreign.cursors, offers, ids, names, OWN_BRANCH_PRODUCT)
     return World(full.service, full.contract, "branch"), branch
 
 
@@ -201,7 +218,9 @@ def attempts(world: World, foreign: Foreign, count: int, seed: int = 7) -> Itera
         path, method, operation = operations[number % len(operations)]
         role = chance.choice(sorted(PERMITTED[operation["operationId"]]))
         sent, twin = _requests(path, operation, foreign, chance)
-        yield Attempt(operation["operationId"], method, role, sent, twin, number)
+        takes_version = any(one["name"] == "If-Match" for one in operation.get("parameters", ()))
+        etag = f'"{chance.randrange(5)}"' if takes_version else None
+        yield Attempt(operation["operationId"], method, role, sent, twin, number, etag)
 
 
 def _requests(path: str, operation: dict[str, Any], foreign: Foreign, chance: random.Random) -> tuple[Any, Any]:
@@ -209,6 +228,10 @@ def _requests(path: str, operation: dict[str, Any], foreign: Foreign, chance: ra
     parameters = operation.get("parameters", ())
     for parameter in parameters:
         pairs = foreign.of(parameter["name"], parameter["schema"])
+        is_shared = parameter["in"] == "path" and operation["operationId"] not in _POOLS_OWN
+        if not pairs and is_shared and "example" in parameter:
+            # What is nobody's own, as a zone.
+            pairs = ((str(parameter["example"]),) * 2,)
         if not pairs:
             continue
         pair = chance.choice(pairs)
@@ -218,6 +241,11 @@ def _requests(path: str, operation: dict[str, Any], foreign: Foreign, chance: ra
             for query, value in zip(queries, pair, strict=True):
                 query[parameter["name"]] = value
     bodies: list[Any] = [None, None]
+    own = [one for name, one in foreign.cursors if name == operation["operationId"]]
+    if own and chance.random() < 0.5:
+        # Nothing but the cursor, to the very list that gave it: all that it is sealed to, but for who asks, is right.
+        cursor = chance.choice(own)
+        queries = [{"cursor": cursor}, {"cursor": "A" * len(cursor)}]
     if examples := _examples(operation):
         example = chance.choice(examples)
         keeps_product, draw = chance.random() < 0.5, chance.randrange(10**6)
@@ -263,9 +291,7 @@ class Finding:
     answers: tuple[tuple[int, str], ...]
 
 
-async def findings(
-    full: World, empty: World | None, foreign: Foreign, count: int, *, most: int = 5
-) -> list[Finding]:
+async def findings(full: World, empty: World | None, foreign: Foreign, count: int, *, most: int = 5) -> list[Finding]:
     """This function will make the attempts and return those through which something showed, `most` of them. Without an
     empty world nothing is held against one.
     """
@@ -281,13 +307,18 @@ async def findings(
             twin = await full.answer(attempt, attempt.twin, "twin")
             if empty is not None:
                 await empty.answer(attempt, attempt.twin, "twin")
+        bare = seen
+        if attempt.etag is not None and seen[0] != 201:
+            bare = await full.answer(attempt, attempt.sent, "bare")
         shown = [name for name in foreign.canaries if name in seen[1] and name not in said]
         if shown:
             found.append(Finding(attempt, f"the answer holds {shown[0]}", (seen,)))
-        elif _plain(seen) != _plain(unseen):
+        elif _in_both_worlds(attempt, seen) != _in_both_worlds(attempt, unseen):
             found.append(Finding(attempt, "it shows whether others have been at work", (seen, unseen)))
         elif twin is not seen and _without_names(seen, attempt.sent) != _without_names(twin, attempt.twin):
             found.append(Finding(attempt, "a foreign name is answered otherwise than an absent one", (seen, twin)))
+        elif _plain(bare) != _plain(seen):
+            found.append(Finding(attempt, "If-Match changes what is said of a foreign name", (seen, bare)))
         if len(found) == most:
             break
     return found
@@ -295,6 +326,11 @@ async def findings(
 
 def _plain(answer: tuple[int, str]) -> tuple[int, str]:
     return answer[0], _VOLATILE.sub("…", answer[1])
+
+
+def _in_both_worlds(attempt: Attempt, answer: tuple[int, str]) -> tuple[int, str]:
+    status, text = _plain(answer)
+    return status, _POOL_TOTALS.sub("…", text) if attempt.operation in _POOLS else text
 
 
 def _without_names(answer: tuple[int, str], sent: tuple[str, Any, Any]) -> tuple[int, str]:

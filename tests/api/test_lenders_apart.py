@@ -8,13 +8,18 @@ from typing import Any
 
 import pytest
 
+import app.api.cursor
+import app.api.offers
 from app.adapters.database.decision_log import STORED, DecisionLog, to_stored
 from app.adapters.database.previews import PreviewLog
 from app.adapters.database.store import EVERY_LENDER
 from app.adapters.database.tables import DECISION
 from app.api.access import Caller
+from app.api.acting import expected_version
+from app.api.calls import Call
 from app.api.problems import Problem
 from app.domain.access import lenders_within
+from app.usecases.offers import StoredOffer
 from tests.api.apart import as_branch, findings, worlds
 
 SHORT, FULL = 200, 5_000
@@ -22,9 +27,7 @@ SHORT, FULL = 200, 5_000
 
 class TestAnotherLendersAffairs:
     @pytest.mark.parametrize("count", [SHORT, pytest.param(FULL, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
-    async def test_do_not_show_through_any_operation(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
-    ):
+    async def test_do_not_show_through_any_operation(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int):
         async with worlds(tmp_path, monkeypatch) as (full, empty, foreign):
             found = await findings(full, empty, foreign, count)
             branch, others = await as_branch(full, foreign)
@@ -32,6 +35,7 @@ class TestAnotherLendersAffairs:
 
         assert len(foreign.uuids) > 10
         assert len(foreign.cursors) > 0
+        assert len(foreign.offers) > 3
         assert found == [], "\n\n".join(
             f"{one.why}: {one.attempt.operation} as {one.attempt.role}: {str(one.attempt.sent)[:300]}\n"
             + "\n".join(differing(*one.answers))
@@ -102,11 +106,28 @@ def lists_anybodys_previews(planted: pytest.MonkeyPatch) -> None:
     planted.setattr(PreviewLog, "search", lambda log, lenders, **asked: search(log, ("icbc", "boc", "nbcb"), **asked))
 
 
+def compares_versions_before_it_looks_whose_offer_it_is(planted: pytest.MonkeyPatch) -> None:
+    own = app.api.offers._offer
+
+    async def compare_first(call: Call, offer_id: str) -> StoredOffer:
+        found = await call.services.offers.find(offer_id, call.services.lenders)
+        if found is not None and expected_version(call) is not None:
+            raise Problem("offer-changed")
+        return await own(call, offer_id)
+
+    planted.setattr(app.api.offers, "_offer", compare_first)
+
+
+def seals_cursors_to_nobody(planted: pytest.MonkeyPatch) -> None:
+    sealed = app.api.cursor._seal
+    planted.setattr(app.api.cursor, "_seal", lambda key, text, scope, filters: sealed(key, text, (), filters))
+
+
 PLANTED: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     plant.__name__: plant
     for plant in (
         sees_everything, sees_every_log, reaches_every_lender, finds_anybodys, says_forbidden_for_what_is_foreign,
-        lists_anybodys_previews,
+        lists_anybodys_previews, compares_versions_before_it_looks_whose_offer_it_is, seals_cursors_to_nobody,
     )
 }  # fmt: skip
 
