@@ -44,9 +44,16 @@ class TestWhatIsLocked:
         """The list of known faults is asked for over the network: where that cannot be reached nothing is known."""
         finished = subprocess.run(
             [sys.executable, "-m", "pip_audit", "--require-hashes", "--disable-pip", "--progress-spinner=off",
-             "--timeout=20", "-r", str(ROOT / "requirements.lock")],
+             "--timeout=20", "--format=json", "-r", str(ROOT / "requirements.lock")],
             capture_output=True, text=True,
         )  # fmt: skip
-        if finished.returncode != 0 and "found" not in (finished.stdout + finished.stderr).lower():
+        try:
+            asked = json.loads(finished.stdout)["dependencies"]
+        except ValueError:
             pytest.skip(f"pip-audit could not ask for known faults: {finished.stderr.strip()[-200:]}")
-        assert finished.returncode == 0, finished.stdout + finished.stderr
+        # It calls a package that it could not ask about sound, and ends with 0 where it could ask about none.
+        unknown = [f"{one['name']}: {one['skip_reason']}" for one in asked if "skip_reason" in one]
+        assert not [one for one in asked if one.get("vulns")], finished.stderr
+        assert asked, finished.stderr
+        if unknown:
+            pytest.skip(f"pip-audit could not ask about {len(unknown)} of {len(asked)} packages: {unknown[0]}")

@@ -125,7 +125,9 @@ async def make_previews(
     """This function will let so many companies be previewed again and again, their revenue raised until the answer
     pleases: what the report of repeated previews is for.
     """
-    draw, companies = random.Random(f"{plan.seed} previews"), Companies(catalogue.catalog, plan)
+    # Nothing here is secret: what is drawn has to come out the same again. So it is in the two places below.
+    draw = random.Random(f"{plan.seed} previews")  # nosec B311
+    companies = Companies(catalogue.catalog, plan)
     moments = list(plan.moments())
     for at, _ in draw.choices(moments[len(moments) // 2 :], k=count):
         document = companies.application(at.astimezone(SHANGHAI).date())
@@ -154,7 +156,7 @@ class Companies:
         self._catalog = catalog
         self._seed = plan.seed
         self._count = max(1, plan.decisions * 2 // 5)
-        self._draw = random.Random(f"{plan.seed} applications")
+        self._draw = random.Random(f"{plan.seed} applications")  # nosec B311
         self._times_asked: dict[int, int] = {}
         self._zones = [zone.id for zone in catalog.zones(on=plan.until.date())]
 
@@ -165,7 +167,7 @@ class Companies:
         times = self._times_asked[number] = self._times_asked.get(number, 0) + 1
         # One in four that come again improve the application that they have sent.
         improved = times > 1 and draw.random() < 0.25
-        own = random.Random(f"{self._seed} {number}")
+        own = random.Random(f"{self._seed} {number}")  # nosec B311
         zone = own.choice(self._zones)
         on_shelf, decided = _shelf(self._catalog, zone, on)
         product = draw.choice(on_shelf) if draw.random() < 0.05 or not decided else draw.choice(decided)

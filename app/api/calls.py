@@ -214,8 +214,8 @@ class LeanRoute(APIRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Without this line TRACE and the like would run the operation.
-        if scope["method"] not in self.methods:
-            await _not_allowed(self.path, scope).response()(scope, receive, send)
+        if scope["method"] not in self.methods or (scope["path_params"] and _has_routes_of_its_own(scope)):
+            await self._not_allowed(scope).response()(scope, receive, send)
             return
         services: Services = scope["app"].state.services
         quota: Headers = []
@@ -242,18 +242,17 @@ class LeanRoute(APIRoute):
             response.raw_headers.extend(quota)
         await response(scope, receive, send)
 
+    def _not_allowed(self, scope: Scope) -> Problem:
+        """Of several routes with one path the framework knows the first alone; callers are told of all."""
+        path = scope["path"] if _has_routes_of_its_own(scope) else self.path
+        same = (route for route in scope["app"].router.routes if getattr(route, "path", None) == path)
+        methods = sorted({method for route in same for method in route.methods})
+        return Problem("method-not-allowed", headers={"Allow": ", ".join(methods)})
 
-def _not_allowed(path: str, scope: Scope) -> Problem:
-    """Of several routes with one path the framework knows the first alone; callers are told of all."""
-    same = (route for route in scope["app"].router.routes if getattr(route, "path", None) == path)
-    methods = sorted({method for route in same for method in route.methods})
-    return Problem("method-not-allowed", headers={"Allow": ", ".join(methods)})
 
-
-def _nothing_there(scope: Scope) -> Problem:
+def _has_routes_of_its_own(scope: Scope) -> bool:
     """/v1/decisions/preview looks like a decision's path to GET, and is a path of its own."""
-    paths = {getattr(route, "path", None) for route in scope["app"].router.routes}
-    return _not_allowed(scope["path"], scope) if scope["path"] in paths else Problem("not-found")
+    return any(getattr(route, "path", None) == scope["path"] for route in scope["app"].router.routes)
 
 
 def problem_response(reason: Exception) -> Response:
@@ -345,7 +344,7 @@ def _reader(name: str, hint: Any) -> tuple[str, Callable[..., Any]]:
         try:
             return adapter.validate_python(call.scope["path_params"][name])
         except ValidationError:
-            raise _nothing_there(call.scope) from None
+            raise Problem("not-found") from None
 
     return "path", read_path
 

@@ -370,6 +370,16 @@ class TestAHostileQuery:
         assert answer.headers["allow"] == ("GET, POST" if path == "/v1/decisions" else "GET")
         assert_problem(answer)
 
+    @pytest.mark.parametrize("method", ["GET", "PUT"])
+    def test_by_a_method_that_only_a_path_like_it_has_is_405_whatever_else_is_wrong(
+        self, healthy: httpx.Client, method: str
+    ):
+        answer = healthy.request(method, "/v1/decisions/preview?full=1", headers={"Jifendai-Actor": "zhang.wei"})
+
+        assert answer.status_code == 405
+        assert answer.headers["allow"] == "POST"
+        assert_problem(answer)
+
 
 HEADERS: dict[str, Callable[[], list[tuple[str, bytes]]]] = {
     "a key of 100 KB": lambda: [("Idempotency-Key", b"k" * 60_000)],
