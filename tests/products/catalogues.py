@@ -97,4 +97,4 @@ MALFORMED = [Malformed.read(path) for path in sorted((HERE / "malformed").glob("
 def row(parameter: Parameter, actual: object) -> tuple[object, object]:
     """Where the band that holds begins, and its value."""
     found = parameter.value.find(actual)
-    return parameter.value.shown(found)[1], parameter.at(found)
+    return parameter.value.shown(found), parameter.at(found)
