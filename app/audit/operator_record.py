@@ -2,12 +2,13 @@
 
 Neighbours may rely on this: a record says what was done, by whom, when, and what anybody needs to follow it without the
 database; never a secret, and never a company. The log is a tree like each lender's, and `OPERATOR` stands where a
-lender's id would: the catalogue refuses a lender of that name. docs/audit-record.md specifies the form, example first.
+lender's id would: the catalogue refuses a lender of that name. Acts over HTTP that belong to no lender, such as a
+contribution to a pool, stand in the same log in their own form. docs/audit-record.md specifies the form, example first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +17,7 @@ from typing import Any, Final
 import orjson
 
 from app.audit import EvidenceError
+from app.audit.act_record import open_act
 from app.audit.application import instant_text
 from app.audit.canonical import canonical_bytes
 
@@ -87,3 +89,24 @@ def read_operator_record(written: bytes) -> OperatorRecord:
     except (ValueError, LookupError, TypeError):
         pass
     raise MalformedOperatorRecordError
+
+
+def operator_records_among(leaves: Iterable[bytes]) -> list[OperatorRecord]:
+    """This function will read the operator's records among the leaves of its log, in their order, and pass over the
+    acts that stand there too. Raises MalformedOperatorRecordError for what is neither.
+    """
+    found = []
+    for written in leaves:
+        try:
+            found.append(read_operator_record(written))
+        except MalformedOperatorRecordError:
+            _hold_to_an_act(written)
+    return found
+
+
+def _hold_to_an_act(written: bytes) -> None:
+    """A hold that was changed must not be passed over as if it were of another kind."""
+    try:
+        open_act(written)
+    except ValueError:
+        raise MalformedOperatorRecordError from None

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app.adapters.database import Database
 from app.adapters.signing import LogSigner, make_key_file
-from app.audit.operator_record import OPERATOR, Act, read_operator_record
+from app.audit.operator_record import OPERATOR, Act, operator_records_among
 from app.cli.installation import FAULTY, Refused, its_database, its_settings, its_signer, say, show, subject
 from app.settings import Settings
 from app.usecases.known_logs import read_known_logs
@@ -52,7 +52,7 @@ async def _changes(database: Database) -> list[str]:
     lines: list[str] = []
     before: int | None = None
     while page := await database.operator.entries(before=before, limit=_PAGE):
-        for record in (read_operator_record(entry.record) for entry in page):
+        for record in operator_records_among(entry.record for entry in page):
             if record.act in _CHANGES:
                 keys = " ".join(f"{name} {value}" for name, value in record.document.items() if isinstance(value, str))
                 lines.append(f"{record.recorded_at:%Y-%m-%d %H:%M:%SZ}  {record.act}  {record.by}  {keys}")

@@ -4,11 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from app.audit.act_record import act_record
 from app.audit.operator_record import (
     Act,
     MalformedOperatorRecordError,
     OperatorRecord,
     operator_record_bytes,
+    operator_records_among,
     read_operator_record,
 )
 
@@ -36,3 +38,22 @@ class TestAnOperatorsRecord:
     def test_is_nothing_else(self, written: bytes):
         with pytest.raises(MalformedOperatorRecordError):
             read_operator_record(written)
+
+
+class TestTheOperatorsRecordsOfALog:
+    CONTRIBUTED = act_record(
+        act_format="jifendai/contribution/1", document=b'{"amount":"1.00"}', subject="pool", submitted_by="key",
+        submitted_for=None, result={"record_id": "r1"},
+    ).record  # fmt: skip
+
+    def test_are_read_among_the_acts_that_stand_there_too(self):
+        assert operator_records_among([self.CONTRIBUTED, WRITTEN, self.CONTRIBUTED, WRITTEN]) == [RECORD, RECORD]
+
+    @pytest.mark.parametrize(
+        "written",
+        [b"", b"[]", b"{}", b"\xff", WRITTEN.replace(b"REVOKED", b"FORGOTTEN"), CONTRIBUTED + b" ",
+         CONTRIBUTED.replace(b'"subject"', b'"SUBJECT"')],
+    )  # fmt: skip
+    def test_are_not_passed_over_when_they_were_changed(self, written: bytes):
+        with pytest.raises(MalformedOperatorRecordError):
+            operator_records_among([WRITTEN, written])

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,18 @@ class TestAChangeOfTheSigningKey:
 
         assert "SIGNING_KEY_ROTATION_BEGUN  cli:" in listed
         assert "SIGNING_KEY_ROTATION_ENDED  cli:" in listed
+
+    def test_is_listed_where_a_contribution_to_a_pool_is_on_the_operator_s_log(
+        self, demonstration: Path, jifendai: Jifendai, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setenv("JIFENDAI_DEMO", "1")
+        with closing(sqlite3.connect(demonstration / "var" / "jifendai.db")) as database:
+            (acts,) = database.execute("SELECT count(*) FROM act WHERE lender = 'operator'").fetchone()
+
+        listed = jifendai("keys", "signing", "list")
+
+        assert acts > 0
+        assert listed.code == 0, listed.err
 
     def test_makes_a_forgery_of_the_retired_key_known(
         self, deciding: Path, jifendai: Jifendai, application: Path, monkeypatch: pytest.MonkeyPatch

@@ -25,7 +25,7 @@ from app.adapters.database.tables import (
     POOL_COVER,
     PRUNED_RECORD,
 )
-from app.audit.operator_record import OPERATOR, OperatorRecord, read_operator_record
+from app.audit.operator_record import OPERATOR, OperatorRecord, operator_records_among, read_operator_record
 from app.usecases.days import day_in_shanghai
 from app.usecases.operator_log import Recording
 from app.usecases.retention import Case, CasePage, CaseRecord, Pruning
@@ -84,7 +84,7 @@ class Retention:
 
 def _operator_records(connection: Connection) -> list[OperatorRecord]:
     query = select(LOG_ENTRY.c.record).where(LOG_ENTRY.c.lender == OPERATOR).order_by(LOG_ENTRY.c.index)
-    return [read_operator_record(bytes(written)) for written in connection.execute(query).scalars()]
+    return operator_records_among(bytes(written) for written in connection.execute(query).scalars())
 
 
 def _read(connection: Connection, lender: str, applications: Iterable[str]) -> tuple[Case, ...]:
