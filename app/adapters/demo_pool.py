@@ -29,6 +29,8 @@ PRODUCT, POOL, LENDER = "undisclosed/zhongkai-pool-illustration", "zhongkai/illu
 _ID = "01990000-0000-7000-8000-0000000030"
 PAID_CLAIM_ID, OPEN_CLAIM_ID, CLAIMABLE_OFFER_ID = f"{_ID}c1", f"{_ID}c2", f"{_ID}3f"
 _USCC = ("91999999MAD0000118", "91999999MAD000012B", "91999999MAD000013E")
+LINE_DECISION_IDS = tuple(f"{_ID}{number}0" for number, _ in enumerate(_USCC, 1))
+"""The decisions behind the pool's lines, all pre-approved, after the other cases."""
 _BY = "demo-loan-system"
 
 

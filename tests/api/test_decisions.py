@@ -34,8 +34,10 @@ class TestADecision:
             answer = await service.decide(example.document, example.name)
             assert answer.status_code == 201, answer.text
             found = await service.get(answer.headers["location"])
-            assert found.content == answer.content
-            outcomes[example.name] = answer.json()["outcome"]
+            outcomes[example.name] = outcome = answer.json()["outcome"]
+            # The same bytes; behind a referral's stands what people made of it, which is nothing yet.
+            unreviewed = answer.content[:-1] + b',"review":null}'
+            assert found.content == (unreviewed if outcome == "REFERRED" else answer.content)
 
         assert outcomes["pre-approved"] == "PRE_APPROVED"
         assert outcomes["referred"] == "REFERRED"

@@ -134,15 +134,17 @@ class TestTheQueue:
             await service.decide(referred | {"application_id": f"Q-{number}"}, f"q{number}")
 
         every = await queue(service)
-        first = (await service.get("/v1/reviews/queue?limit=2")).json()
-        rest = (await service.get(f"/v1/reviews/queue?limit=2&cursor={first['next_cursor']}")).json()
+        first = (await service.get("/v1/reviews/queue?limit=3")).json()
+        rest = (await service.get(f"/v1/reviews/queue?limit=3&cursor={first['next_cursor']}")).json()
 
-        assert [item["application_id"] for item in every] == ["DEMO-G8", "Q-0", "Q-1", "Q-2"]
+        seeded = ["DEMO-G8", "DEMO-EXCEPTION"]
+        assert [item["application_id"] for item in every] == [*seeded, "Q-0", "Q-1", "Q-2"]
+        assert len(first["items"]) == 3
         assert first["items"] + rest["items"] == every
         assert rest["next_cursor"] is None
-        assert [item["waiting_days"] for item in every] == [0] * 4
-        assert len(await queue(service, "?product=icbc/suzhou-innovation-points-loan")) == 3
-        assert len(await queue(service, "?lender=boc&zone=donghu")) == 1
+        assert [item["waiting_days"] for item in every] == [0] * len(every)
+        assert await queue(service, "?product=icbc/suzhou-innovation-points-loan") == every[2:]
+        assert await queue(service, "?lender=boc&zone=donghu") == every[:2]
         assert await queue(service, "?recorded_until=2020-01-01T00:00:00Z") == []
         assert await queue(service, "?resubmitted=true") == []
 

@@ -1,27 +1,39 @@
-"""Searches, statistics and reports over HTTP, on the demonstration's ten decisions."""
+"""Searches, statistics and reports over HTTP, on the demonstration's decisions."""
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
+from app.adapters.demo import DECLINED_DECISION_ID, EXCEPTION_DECISION_ID, GOLDEN_DECISION_IDS, seeded_cases
+from app.adapters.demo_pool import LINE_DECISION_IDS
 from app.api.examples import pre_approved
 from tests.api.test_decisions import today
 from tests.service import Service
 
+SEEDED = (*(case.decision_id for case in seeded_cases(today())), *LINE_DECISION_IDS)
+"""Every decision of the demonstration, oldest first."""
+REFERRED = {GOLDEN_DECISION_IDS["G8"], EXCEPTION_DECISION_ID}
+
+
+def short(decision_id: str) -> str:
+    """A seeded decision's number: 01 is case G1, 301 the pool's first line."""
+    return f"{int(decision_id[-8:-1]):02}"
+
 
 async def ids(service: Service, query: str, caller: str = "risk_analyst") -> list[str]:
-    """This function will return the ids that a search gives."""
+    """This function will return the ids that a search gives, shortened."""
     answer = await service.get(f"/v1/decisions?{query}", caller=caller)
     assert answer.status_code == 200, answer.text
-    return [item["decision_id"][-3:-1] for item in answer.json()["items"]]
+    return [short(item["decision_id"]) for item in answer.json()["items"]]
 
 
 class TestASearch:
     async def test_finds_what_all_its_filters_mean(self, service: Service):
         right = {
-            "sort=oldest": "01 02 03 04 05 06 07 08 09 10",
-            "": "10 09 08 07 06 05 04 03 02 01",
+            "sort=oldest": " ".join(map(short, SEEDED)),
+            "": " ".join(map(short, reversed(SEEDED))),
             "branch=suzhou-xinqu": "10 02 01",
             "stage=growth": "06 05",
             "score_min=79.16&score_max=85": "09 05 03",
@@ -59,7 +71,7 @@ class TestACursor:
             found += [item["decision_id"] for item in page["items"]]
             cursor = page["next_cursor"] and f"&cursor={page['next_cursor']}"
 
-        assert len(found) == len(set(found)) == 10
+        assert sorted(found) == sorted(SEEDED)
 
     @pytest.mark.parametrize("changed", ["sort=oldest", "zone=suzhou-snd", "score_min=1", "lender=icbc"])
     async def test_of_another_question_is_refused(self, embedded: Service, changed: str):
@@ -83,15 +95,16 @@ class TestStatistics:
         answer = (await service.get("/v1/decisions/statistics?by=outcome,lender", caller="auditor")).json()
 
         total, groups = answer["total"], answer["groups"]
-        assert total["outcomes"] == {"PRE_APPROVED": 8, "REFERRED": 1, "DECLINED": 1}
-        assert total["pre_approval_rate"] == "0.8000"
-        assert sum(group["decisions"] for group in groups) == 10
+        approved = len(set(SEEDED) - REFERRED - {DECLINED_DECISION_ID})
+        assert total["outcomes"] == {"PRE_APPROVED": approved, "REFERRED": len(REFERRED), "DECLINED": 1}
+        assert total["pre_approval_rate"] == f"{Decimal(approved) / len(SEEDED):.4f}"
+        assert sum(group["decisions"] for group in groups) == len(SEEDED)
         declined = next(group for group in groups if group["group"]["outcome"] == "DECLINED")
         assert declined["group"]["lender"] == "icbc"
         assert (declined["requested_amount"], declined["pre_approved_limit"]["total"]) == ("3000000.00", "0.00")
         assert declined["pre_approved_limit"]["median"] is None
         assert declined["top_reasons"] == [{"code": "SCORE_BELOW_MINIMUM", "decisions": 1}]
-        assert total["referrals"]["waiting"] == 1
+        assert total["referrals"]["waiting"] == len(REFERRED)
 
     @pytest.mark.parametrize("by", ["year", "day,day", "day,"])
     async def test_by_something_else_are_refused_by_name(self, embedded: Service, by: str):
