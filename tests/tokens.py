@@ -39,7 +39,7 @@ def claims(**changes: Any) -> dict[str, Any]:
     """This function will return the claims of a sound token, with changes; None leaves a claim out."""
     now = int(time.time())
     sound = {
-        "iss": ISSUER, "aud": AUDIENCE, "sub": "E1001", "iat": now, "nbf": now, "exp": now + 300,
+        "iss": ISSUER, "aud": AUDIENCE, "sub": "E1001", "iat": now, "nbf": now, "exp": now + 7_200,
         "roles": ["loan_officer"], "lenders": ["icbc"],
     }  # fmt: skip
     return {name: value for name, value in (sound | changes).items() if value is not None}
