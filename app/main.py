@@ -21,26 +21,25 @@ from fastapi import FastAPI
 from app.adapters.catalogue_files import read_catalogue_files
 from app.adapters.clock import utc_now
 from app.adapters.database import Database, migrate, open_database
-from app.adapters.demo import decide_case, demo_keys, seed, seed_exception, seed_line, seeded_cases
+from app.adapters.demo import demo_keys, seed, seed_exception, seed_line, seeded_cases
 from app.adapters.demo_pool import seed_pool
 from app.adapters.desk import Desk
 from app.adapters.export_files import ExportFiles
-from app.adapters.follower import Follower
-from app.adapters.history import Plan, SimulatedClock, make_history, make_previews
 from app.adapters.identifiers import new_uuid7
 from app.adapters.keeping_outside import KeepingOutside
 from app.adapters.metrics import Metrics
 from app.adapters.outside_checkpoints import outside_at
-from app.adapters.settlement_workbook import workbook
+from app.adapters.search_follower import Follower
 from app.adapters.signing import LogSigner, make_key_file
 from app.adapters.sweeper import Sweeper
+from app.adapters.workbook import workbook
 from app.api.application import new_application
 from app.api.calls import Services
 from app.api.deadlines import Deadlines
 from app.api.documentation import contract_as_yaml
 from app.api.rate_limits import RateLimits
 from app.api.sign_in import SignIn, new_key
-from app.audit.operator_record import OPERATOR, Act
+from app.audit.operator_record import OPERATOR, OperatorAct
 from app.audit.sm3 import has_sm3
 from app.products.parse import parse_catalogue
 from app.settings import BUILT_IN_CATALOGUE, Settings, SettingsRefused
@@ -74,7 +73,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
         metrics = Metrics()
         try:
             if settings.demo:
-                await _prepare_demo(settings)
+                await prepare_demo(settings)
             catalogue = load_catalogue(settings)
             signer = LogSigner.from_file(settings.key_file, settings.previous_signing_key_file)
             await database.start()
@@ -213,7 +212,8 @@ def _sign_in(settings: Settings, database: Database, clock: Clock) -> SignIn:
 # ---- demo mode -------------------------------------------------------------------------------------------------------
 
 
-async def _prepare_demo(settings: Settings) -> None:
+async def prepare_demo(settings: Settings) -> None:
+    """This function will make the folder, the tables and the signing key that a demonstration lacks."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     await asyncio.to_thread(migrate, settings.database_url, owner_url=settings.migration_database_url)
     # Of two processes that start at once one makes the key, and both use it.
@@ -222,10 +222,10 @@ async def _prepare_demo(settings: Settings) -> None:
 
 
 async def _seed_demo(settings: Settings, database: Database, room: Room, now: datetime) -> None:
-    records = await _activate_demo(database, room)
+    records = await activate_demo(database, room)
     await demo_keys(database.keys, settings.demo_keys_file, partial(new_key, now=now), records)
     today = day_in_shanghai(now)
-    if _knows_cases(room, today):
+    if knows_cases(room, today):
         for part in (seed, seed_line, seed_exception, seed_pool):
             await part(
                 database.book,
@@ -237,59 +237,14 @@ async def _seed_demo(settings: Settings, database: Database, room: Room, now: da
             )
 
 
-async def _activate_demo(database: Database, room: Room) -> OperatorRecords:
+async def activate_demo(database: Database, room: Room) -> OperatorRecords:
+    """This function will activate the catalogue, on record, and return what records the next act."""
     records = OperatorRecords(room.signer, room.log_name)
-    recording = records.recording(Act.CATALOGUE_ACTIVATED, {"catalogue": room.catalogue.digest}, by="demo")
+    recording = records.recording(OperatorAct.CATALOGUE_ACTIVATED, {"catalogue": room.catalogue.digest}, by="demo")
     await database.catalogue.activate(room.catalogue.digest, "demo", recording)
     return records
 
 
-def _knows_cases(room: Room, today: date) -> bool:
-    """A bank's own catalogue need not have the products of the demonstration."""
+def knows_cases(room: Room, today: date) -> bool:
+    """This function will tell whether the catalogue has the products of the demonstration: a bank's own need not."""
     return all(room.catalogue.catalog.knows_product(case.document["product"]) for case in seeded_cases(today))
-
-
-class NotEmpty(Exception):
-    """The database holds decisions, and a history must come before all of them."""
-
-
-async def make_demo_history(
-    settings: Settings, decisions: int, drawn_from: int, told: Callable[[int], None]
-) -> dict[str, int]:
-    """This function will fill an empty demonstration with a history that ends yesterday, and with the seeded cases; it
-    returns how many decisions came out as what. Raises NotEmpty.
-    """
-    await _prepare_demo(settings)
-    plan, room = Plan(decisions, drawn_from, utc_now()), _demo_room(settings)
-    clock = SimulatedClock(plan.begins)
-    async with _opened(settings, clock) as database:
-        async for _ in database.decisions.every_decision():
-            raise NotEmpty
-        records = await _activate_demo(database, room)
-        outcomes = await make_history(
-            plan, clock, database.book, room, told, Follower(database.blocks).catch_up
-        )
-        companies = min(2_000, 3 + decisions // 500)
-        await make_previews(plan, companies, room.catalogue, database.decisions, database.previews, new_uuid7)
-    async with _opened(settings, None) as database:
-        await demo_keys(database.keys, settings.demo_keys_file, partial(new_key, now=utc_now()), records)
-        today = day_in_shanghai(utc_now())
-        for case in seeded_cases(today) if _knows_cases(room, today) else ():
-            await decide_case(case, database.book, room)
-        await Follower(database.blocks).catch_up()
-    return outcomes
-
-
-def _demo_room(settings: Settings) -> Room:
-    signer = LogSigner.from_file(settings.key_file, settings.previous_signing_key_file)
-    return Room(load_catalogue(settings), new_uuid7, signer, settings.log_name)
-
-
-@asynccontextmanager
-async def _opened(settings: Settings, clock: Clock | None) -> AsyncIterator[Database]:
-    database = open_database(settings.database_url, clock=clock)
-    try:
-        await database.start()
-        yield database
-    finally:
-        await database.close()

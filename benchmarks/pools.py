@@ -24,7 +24,7 @@ from app.adapters.identifiers import new_uuid7
 from app.adapters.signing import LogSigner, make_key_file
 from app.audit.application import application_from_document
 from app.audit.canonical import canonical_bytes
-from app.audit.operator_record import OPERATOR, Act
+from app.audit.operator_record import OPERATOR, OperatorAct
 from app.domain.money import Yuan
 from app.products.parse import parse_catalogue
 from app.settings import BUILT_IN_CATALOGUE
@@ -99,7 +99,7 @@ class _Side:
             records = OperatorRecords(LogSigner.from_file(key), "bench.example")
         finally:
             key.unlink()
-        told = records.recording(Act.CATALOGUE_ACTIVATED, {"catalogue": catalogue.digest}, by="bench")
+        told = records.recording(OperatorAct.CATALOGUE_ACTIVATED, {"catalogue": catalogue.digest}, by="bench")
         await database.catalogue.activate(catalogue.digest, "bench", told)
         if pooled:
             amount, on = Yuan.whole(9_000_000_000_000), date(2023, 1, 1)

@@ -5,7 +5,7 @@ for nothing of what is recorded of it; `verifier` opens the checkpoints of both.
 """
 
 from app.audit.checkpoint import Signer, Verifier, sign_checkpoint
-from app.audit.operator_record import OPERATOR, Act
+from app.audit.operator_record import OPERATOR, OperatorAct
 from app.usecases.operator_log import OperatorRecords
 
 LOG_NAME = "test.jifendai.example"
@@ -26,4 +26,4 @@ def verifier(origin: str = ORIGIN) -> Verifier:
 
 
 RECORDS = OperatorRecords(SeedSigner(), LOG_NAME)
-ACTIVATED = RECORDS.recording(Act.CATALOGUE_ACTIVATED, {"catalogue": "sha256:0"}, by="test")
+ACTIVATED = RECORDS.recording(OperatorAct.CATALOGUE_ACTIVATED, {"catalogue": "sha256:0"}, by="test")

@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import Generic, Protocol, TypeVar
 
 from app.usecases.acts import Act, MoreWanted
-from app.usecases.cover import with_rows
+from app.usecases.offer_cover import with_rows
 from app.usecases.ports import BatchState, Book, CommitUnknown, Sealed, StoreUnavailable, Submission, Wanted
 
 _Answer = TypeVar("_Answer", covariant=True)

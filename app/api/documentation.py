@@ -20,18 +20,18 @@ from starlette.responses import Response
 
 from app.api import (
     catalogue,
-    counting,
     decisions,
     exceptions,
-    explaining,
-    exporting,
+    explanations,
+    exports,
     logs,
     offers,
     operations,
     pools,
-    previewed,
+    previews,
     reviews,
-    searching,
+    search,
+    statistics,
     subsidies,
 )
 from app.api.calls import Call, LeanRoute, ThisCall
@@ -55,14 +55,14 @@ _PAGE_POLICY: Final = (
 
 router = APIRouter(route_class=LeanRoute)
 ROUTES: Final = (
-    *searching.router.routes,
+    *search.router.routes,
     # Before what takes any path below /v1/decisions/ for a decision's.
-    *exporting.router.routes,
-    *counting.router.routes,
+    *exports.router.routes,
+    *statistics.router.routes,
     *decisions.router.routes,
     *reviews.router.routes,
-    *previewed.router.routes,
-    *explaining.router.routes,
+    *previews.router.routes,
+    *explanations.router.routes,
     *offers.router.routes,
     *exceptions.router.routes,
     *pools.router.routes,

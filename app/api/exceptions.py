@@ -14,7 +14,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from app.api.access import Caller
-from app.api.acting import by_caller, record_act
+from app.api.acts import by_caller, record_act
 from app.api.answers import Answered, BothLanguages, Date, Id, Moment, Money, Name, NextCursor, PlaceInLog, Words200
 from app.api.calls import Call, LeanRoute, ThisCall
 from app.api.cursor import read_cursor, write_cursor

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path
 from starlette.responses import PlainTextResponse, Response
 
 from app.api.access import Caller
-from app.api.acting import IfMatch, by_caller, expected_version, record_act
+from app.api.acts import IfMatch, by_caller, expected_version, record_act
 from app.api.calls import Call, LeanRoute, ThisCall
 from app.api.decisions import JSON, IdempotencyKey
 from app.api.fields import DecisionId

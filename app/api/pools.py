@@ -15,7 +15,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from app.api.access import Caller
-from app.api.acting import by_caller, record_act
+from app.api.acts import by_caller, record_act
 from app.api.calls import Call, LeanRoute, ThisCall
 from app.api.cursor import read_cursor, write_cursor
 from app.api.decisions import JSON, IdempotencyKey

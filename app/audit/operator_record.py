@@ -26,7 +26,7 @@ OPERATOR: Final = "operator"
 """Where a lender's id would stand: in the tables, and at the end of the log's origin."""
 
 
-class Act(StrEnum):
+class OperatorAct(StrEnum):
     """操作种类. Closed; a value is never reused, whatever becomes of the act."""
 
     CATALOGUE_ACTIVATED = "CATALOGUE_ACTIVATED"
@@ -56,7 +56,7 @@ class MalformedOperatorRecordError(EvidenceError):
 class OperatorRecord:
     """One act: `document` holds what belongs to its kind, in plain JSON types."""
 
-    act: Act
+    act: OperatorAct
     document: Mapping[str, Any]
     by: str
     recorded_at: datetime
@@ -82,7 +82,7 @@ def read_operator_record(written: bytes) -> OperatorRecord:
     try:
         found = orjson.loads(written)
         record = OperatorRecord(
-            Act(found["act"]), found["document"], found["by"], datetime.fromisoformat(found["recorded_at"])
+            OperatorAct(found["act"]), found["document"], found["by"], datetime.fromisoformat(found["recorded_at"])
         )
         if operator_record_bytes(record) == written:
             return record

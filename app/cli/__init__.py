@@ -149,7 +149,7 @@ def _service_commands(commands: Any) -> None:
     replay.add_argument("--processes", type=_processes, metavar="N", help="at once; every core if absent 并行进程数")
     _backup_commands(commands)
     history = _command(
-        commands, "demo-data", _in("history", "demo_data"), "为空的演示环境生成历史决策",
+        commands, "demo-data", _in("demo_data", "demo_data"), "为空的演示环境生成历史决策",
         "fill an empty demonstration with a plausible history",
     )  # fmt: skip
     history.add_argument("--decisions", type=_decisions, default=10_000, metavar="N", help="how many 决策数")
@@ -261,7 +261,7 @@ def _signing_key_commands(keys: Any) -> None:
 def _epoch_commands(commands: Any) -> None:
     log = _group(commands, "log", "日志", "a new epoch after a restore that lost records; the marks of searches")
     _command(
-        log, "reindex", _in("history", "reindex"), "由日志重建检索与统计所用的标记",
+        log, "reindex", _in("demo_data", "reindex"), "由日志重建检索与统计所用的标记",
         "make what searches and statistics use anew from the logs, and say what differed",
     )  # fmt: skip
     ask = _command(
@@ -310,7 +310,7 @@ def _verify_commands(commands: Any) -> Any:
 def _log_commands(commands: Any, verify: Any) -> None:
     export = _group(commands, "export", "导出", "copies for others")
     log = _command(
-        export, "log", _in("exporting", "export"), "把整个日志导出为 C2SP tlog-tiles，可增量续传",
+        export, "log", _in("exporting_log", "export"), "把整个日志导出为 C2SP tlog-tiles，可增量续传",
         "write a whole log as C2SP tlog-tiles; repeated, it goes on where it was",
     )  # fmt: skip
     decisions = _command(

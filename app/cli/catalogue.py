@@ -8,7 +8,7 @@ import json
 import os
 
 from app.adapters.catalogue_files import read_catalogue_files
-from app.audit.operator_record import Act
+from app.audit.operator_record import OperatorAct
 from app.cli.installation import (
     DONE,
     FAULTY,
@@ -69,7 +69,7 @@ def activate(options: argparse.Namespace) -> None:
     """This function will let the installation's catalogue decide from now on."""
     settings = its_settings()
     catalogue, by = its_catalogue(settings), subject()
-    recording = its_records(settings).recording(Act.CATALOGUE_ACTIVATED, {"catalogue": catalogue.digest}, by=by)
+    recording = its_records(settings).recording(OperatorAct.CATALOGUE_ACTIVATED, {"catalogue": catalogue.digest}, by=by)
 
     async def record() -> None:
         async with its_database(settings) as database:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from app.adapters.export_files import ExportFiles
 from app.api.problems import Problem, invalid_query
 from app.api.schemas import DecisionFilters
-from app.api.searching import search_within
+from app.api.search import search_within
 from app.cli.installation import FAULTY, Refused, its_database, its_settings, say
 from app.usecases.export import Exported, exported_pages
 from app.usecases.search import Search

@@ -15,12 +15,11 @@ from sqlalchemy.exc import ProgrammingError
 
 from app.adapters.clock import utc_now
 from app.adapters.database import Database
-from app.adapters.follower import Follower
 from app.adapters.identifiers import new_uuid7
-from app.audit.operator_record import OPERATOR, Act, OperatorRecord
+from app.adapters.search_follower import Follower
+from app.audit.operator_record import OPERATOR, OperatorAct, OperatorRecord
 from app.cli.installation import FAULTY, NOT_READY, Refused, its_database, its_records, its_settings, say, show, subject
 from app.settings import Settings
-from app.usecases.blocks import PLACES
 from app.usecases.days import day_in_shanghai
 from app.usecases.retention import (
     Case,
@@ -33,6 +32,7 @@ from app.usecases.retention import (
     may_be_pruned,
     prune_document,
 )
+from app.usecases.search_blocks import PLACES
 
 _AT_ONCE = 100
 _USCC = re.compile(r"[0-9A-Z]{18}")
@@ -89,7 +89,7 @@ def prune(options: argparse.Namespace) -> None:
 
 async def _pruning(settings: Settings, on: date) -> None:
     years, records = settings.retention_years, its_records(settings)
-    recording = partial(records.recording, Act.RECORDS_PRUNED, by=subject())
+    recording = partial(records.recording, OperatorAct.RECORDS_PRUNED, by=subject())
     removed = 0
     async with its_database(settings) as database:
         for lender in await _lenders(database):
@@ -134,7 +134,7 @@ def hold(options: argparse.Namespace) -> None:
         hold_id, company=options.company and options.company.strip().upper(), decision=options.decision,
         reason=options.reason, person=options.person or subject(),
     )  # fmt: skip
-    _record(settings, Act.LEGAL_HOLD_PLACED, document)
+    _record(settings, OperatorAct.LEGAL_HOLD_PLACED, document)
     say("Held: nothing of it is pruned until the hold is released. 已保全，解除前不会清除")
     show(hold_id)
 
@@ -150,11 +150,11 @@ def release(options: argparse.Namespace) -> None:
     if options.id not in {hold.hold_id for hold in asyncio.run(standing())}:
         raise Refused(FAULTY, "There is no such hold; see `jifendai retention plan`. 没有此保全")
     document = lift_document(options.id, reason=options.reason, person=options.person or subject())
-    _record(settings, Act.LEGAL_HOLD_LIFTED, document)
+    _record(settings, OperatorAct.LEGAL_HOLD_LIFTED, document)
     say("Released. 已解除")
 
 
-def _record(settings: Settings, act: Act, document: dict[str, Any]) -> None:
+def _record(settings: Settings, act: OperatorAct, document: dict[str, Any]) -> None:
     recording = its_records(settings).recording(act, document, by=subject())
 
     async def append() -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from app.adapters.database import Database
 from app.adapters.signing import LogSigner, make_key_file
-from app.audit.operator_record import OPERATOR, Act, operator_records_among
+from app.audit.operator_record import OPERATOR, OperatorAct, operator_records_among
 from app.cli.installation import FAULTY, Refused, its_database, its_settings, its_signer, say, show, subject
 from app.settings import Settings
 from app.usecases.known_logs import read_known_logs
 from app.usecases.operator_log import OperatorRecords
 
-_CHANGES = (Act.SIGNING_KEY_ROTATION_BEGUN, Act.SIGNING_KEY_ROTATION_ENDED)
+_CHANGES = (OperatorAct.SIGNING_KEY_ROTATION_BEGUN, OperatorAct.SIGNING_KEY_ROTATION_ENDED)
 _PAGE = 200
 
 
@@ -81,7 +81,7 @@ def rotate(options: argparse.Namespace) -> None:
             document = {"next": b64encode(following).decode(), "previous": b64encode(current).decode()}
             await database.operator.append(
                 OperatorRecords(both, settings.log_name).recording(
-                    Act.SIGNING_KEY_ROTATION_BEGUN, document, by=subject()
+                    OperatorAct.SIGNING_KEY_ROTATION_BEGUN, document, by=subject()
                 )
             )
 
@@ -117,7 +117,7 @@ def finish(options: argparse.Namespace) -> None:
             sizes = {log: (await database.trail.extent(log)).signed for log in sorted(logs)}
             document = {"current": b64encode(current).decode(), "retired": b64encode(previous).decode()}
             recording = OperatorRecords(signer, settings.log_name).recording(
-                Act.SIGNING_KEY_ROTATION_ENDED, document | {"sizes": sizes | {OPERATOR: sizes[OPERATOR] + 1}},
+                OperatorAct.SIGNING_KEY_ROTATION_ENDED, document | {"sizes": sizes | {OPERATOR: sizes[OPERATOR] + 1}},
                 by=subject(),
             )  # fmt: skip
             await database.operator.append(recording)

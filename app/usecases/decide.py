@@ -32,7 +32,6 @@ from app.products.catalog import UnknownProduct
 from app.rules.decide import EDITION, decide
 from app.usecases.acts import Act, ActRow, ActsInBatch, Lookup, OfferStanding, Row, StoredAct, wanted_of
 from app.usecases.catalogue import ActiveCatalogue, ResolvedTerms, check_codes
-from app.usecases.cover import Asker, covers_of, lookups_of, pool_changes, replaced_by, room_for, with_rows
 from app.usecases.days import check_days, day_in_shanghai
 from app.usecases.obstacles import (
     CatalogueNotActive,
@@ -43,6 +42,7 @@ from app.usecases.obstacles import (
     OfferAlreadyApproved,
     RecordTooLarge,
 )
+from app.usecases.offer_cover import Asker, covers_of, lookups_of, pool_changes, replaced_by, room_for, with_rows
 from app.usecases.pool_book import HeldCover, PoolsInBatch
 from app.usecases.ports import (
     BatchState,

@@ -15,7 +15,7 @@ import orjson
 
 from app.audit.application import instant_text
 from app.audit.canonical import canonical_bytes
-from app.audit.operator_record import OPERATOR, Act
+from app.audit.operator_record import OPERATOR, OperatorAct
 from app.audit.origin import origin_of
 from app.usecases.finding import Finding
 from app.usecases.known_logs import Epoch, KnownLogs
@@ -118,7 +118,7 @@ async def open_epoch(
         "requested_by": request.requested_by,
     }
     own = [log["epoch"] for log in request.lost if log["log"] == OPERATOR]
-    recording = records.recording(Act.LOG_EPOCH_OPENED, document, by=by, epoch=own[0] if own else None)
+    recording = records.recording(OperatorAct.LOG_EPOCH_OPENED, document, by=by, epoch=own[0] if own else None)
     if not await requests.open(request_id, by, recording):
         raise EpochRefused("somebody else has just opened it", "另一人刚刚开启了它")
     return replace(request, opened_by=by)

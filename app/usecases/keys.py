@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from app.audit.application import instant_text
-from app.audit.operator_record import Act
+from app.audit.operator_record import OperatorAct
 from app.domain.access import Role
 from app.usecases.operator_log import OperatorRecords, Recording
 
@@ -78,7 +78,8 @@ def added(*keys: ApiKey, by: str, records: OperatorRecords) -> Decide:
         for key in keys:
             if key.key_id in ids:
                 raise KeyNotChanged(f"There is a key {key.key_id} already; choose another id. 密钥编号已存在")
-        return KeyChanges(keys, tuple(records.recording(Act.API_KEY_CREATED, _told(key), by=by) for key in keys))
+        created = (records.recording(OperatorAct.API_KEY_CREATED, _told(key), by=by) for key in keys)
+        return KeyChanges(keys, tuple(created))
 
     return decide
 
@@ -102,7 +103,7 @@ def rotated(
         new = make(old)
         told = {**_told(new), "rotates": key_id, "rotated_ends_at": instant_text(ends)}
         return KeyChanges(
-            (new, replace(old, expires_at=ends)), (records.recording(Act.API_KEY_ROTATED, told, by=by),)
+            (new, replace(old, expires_at=ends)), (records.recording(OperatorAct.API_KEY_ROTATED, told, by=by),)
         )
 
     return decide
@@ -124,7 +125,7 @@ def revoked(key_id: str, *, at: datetime, by: str, records: OperatorRecords) -> 
                 "Make another first: `jifendai keys create --role operator --subject …`. "
                 "这是最后一个全机构运维密钥，请先创建另一个"
             )
-        recording = records.recording(Act.API_KEY_REVOKED, _told(key), by=by)
+        recording = records.recording(OperatorAct.API_KEY_REVOKED, _told(key), by=by)
         return KeyChanges((replace(key, revoked_at=at),), (recording,))
 
     return decide

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from app.audit import EvidenceError
 from app.audit.checkpoint import Verifier, open_checkpoint
 from app.audit.merkle import Frontier, leaf_hash
-from app.audit.operator_record import OPERATOR, Act, OperatorRecord, read_operator_record
+from app.audit.operator_record import OPERATOR, OperatorAct, OperatorRecord, read_operator_record
 from app.audit.origin import origin_of
 from app.audit.strict_base64 import from_base64
 from app.usecases.ports import LogExtent, LogTrail
@@ -23,7 +23,8 @@ from app.usecases.retention import pruned_in
 _TELLING = tuple(
     b'{"act":"%b"' % act.value.encode()
     for act in (
-        Act.SIGNING_KEY_ROTATION_BEGUN, Act.SIGNING_KEY_ROTATION_ENDED, Act.LOG_EPOCH_OPENED, Act.RECORDS_PRUNED,
+        OperatorAct.SIGNING_KEY_ROTATION_BEGUN, OperatorAct.SIGNING_KEY_ROTATION_ENDED,
+        OperatorAct.LOG_EPOCH_OPENED, OperatorAct.RECORDS_PRUNED,
     )
 )  # fmt: skip
 
@@ -162,13 +163,13 @@ def _told(known: KnownLogs, records: Sequence[OperatorRecord]) -> KnownLogs:
     for record in records:
         document = record.document
         try:
-            if record.act is Act.SIGNING_KEY_ROTATION_BEGUN:
+            if record.act is OperatorAct.SIGNING_KEY_ROTATION_BEGUN:
                 announced += [_key(document["previous"]), _key(document["next"])]
-            elif record.act is Act.SIGNING_KEY_ROTATION_ENDED:
+            elif record.act is OperatorAct.SIGNING_KEY_ROTATION_ENDED:
                 key = _key(document["retired"])
                 retired.append(RetiredKey(key, tuple(document["sizes"].items())))
                 announced = [other for other in announced if other != key]
-            elif record.act is Act.LOG_EPOCH_OPENED:
+            elif record.act is OperatorAct.LOG_EPOCH_OPENED:
                 epochs += [_epoch(log, record) for log in document["logs"]]
         except (LookupError, TypeError, ValueError, AttributeError):
             raise OperatorLogNotSoundError(
@@ -178,7 +179,8 @@ def _told(known: KnownLogs, records: Sequence[OperatorRecord]) -> KnownLogs:
         pruned = pruned_in(records)
     except (LookupError, TypeError, ValueError):
         raise OperatorLogNotSoundError(
-            f"a record of {Act.RECORDS_PRUNED} lacks what belongs to it", f"{Act.RECORDS_PRUNED} 的记录缺少应有内容"
+            f"a record of {OperatorAct.RECORDS_PRUNED} lacks what belongs to it",
+            f"{OperatorAct.RECORDS_PRUNED} 的记录缺少应有内容",
         ) from None
     return KnownLogs(known.log_name, known.public_keys, tuple(announced), tuple(retired), tuple(epochs), pruned)
 

@@ -3,7 +3,7 @@
 Neighbours may rely on this: a change and its record are one transaction: both stand or neither. So whoever writes a
 change takes a `Recording`, made here, and its adapter calls it behind the lock on the operator's head:
 
-    await database.catalogue.activate(digest, by, records.recording(Act.CATALOGUE_ACTIVATED, {...}, by=by))
+    await database.catalogue.activate(digest, by, records.recording(OperatorAct.CATALOGUE_ACTIVATED, {...}, by=by))
 
 What changes nothing records nothing. It is not hot: these logs grow by a few records a day.
 """
@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from app.audit.merkle import Frontier, leaf_hash
-from app.audit.operator_record import OPERATOR, Act, OperatorRecord, operator_record_bytes
+from app.audit.operator_record import OPERATOR, OperatorAct, OperatorRecord, operator_record_bytes
 from app.audit.origin import origin_of, parts_of
 from app.audit.record import LARGEST_RECORD
 from app.usecases.ports import CheckpointSigner, LogEntry, LogHead, Sealed, SignedCheckpoint
@@ -46,7 +46,9 @@ class OperatorRecords:
         self._signer = signer
         self._log_name = log_name
 
-    def recording(self, act: Act, document: Mapping[str, Any], *, by: str, epoch: int | None = None) -> Recording:
+    def recording(
+        self, act: OperatorAct, document: Mapping[str, Any], *, by: str, epoch: int | None = None
+    ) -> Recording:
         """This function will return what seals the record: leaf, head and signed checkpoint. `document` is plain JSON
         without secrets; `by` the subject who acts; `epoch` is given where the record opens one of this very log.
         Raises ValueError when it is carried out, for a record too long.

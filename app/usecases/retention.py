@@ -18,7 +18,7 @@ from datetime import date
 from hashlib import sha256
 from typing import Any, Final, Protocol
 
-from app.audit.operator_record import Act, OperatorRecord
+from app.audit.operator_record import OperatorAct, OperatorRecord
 from app.usecases.finding import ranges
 
 SHORTEST_YEARS: Final = 10
@@ -81,12 +81,12 @@ def holds_in(records: Iterable[OperatorRecord]) -> tuple[Hold, ...]:
     standing: dict[str, Hold] = {}
     for record in records:
         document = record.document
-        if record.act is Act.LEGAL_HOLD_PLACED:
+        if record.act is OperatorAct.LEGAL_HOLD_PLACED:
             standing[document["hold_id"]] = Hold(
                 document["hold_id"], document["company"], document["decision"], document["reason"],
                 document["person"], record.by, f"{record.recorded_at:%Y-%m-%d}",
             )  # fmt: skip
-        elif record.act is Act.LEGAL_HOLD_LIFTED:
+        elif record.act is OperatorAct.LEGAL_HOLD_LIFTED:
             standing.pop(document["hold_id"], None)
     return tuple(standing.values())
 
@@ -144,7 +144,7 @@ def pruned_in(records: Iterable[OperatorRecord]) -> dict[str, frozenset[int]]:
     """This function will return the pruned indices of each log, from the operator's records."""
     found: dict[str, set[int]] = {}
     for record in records:
-        if record.act is Act.RECORDS_PRUNED:
+        if record.act is OperatorAct.RECORDS_PRUNED:
             indices = found.setdefault(record.document["log"], set())
             for start, stop in record.document["ranges"]:
                 indices.update(range(start, stop))

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from app.audit.figures import Figures
+from app.audit.search_figures import Figures
 
 
 class Sort(StrEnum):

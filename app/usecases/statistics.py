@@ -17,10 +17,10 @@ from enum import StrEnum
 from itertools import compress
 from typing import Protocol
 
-from app.audit.figures import SCORE_UNIT
-from app.usecases.blocks import NOTHING, PLACES, RECORDED_AT, mark_between
+from app.audit.search_figures import SCORE_UNIT
 from app.usecases.days import SHANGHAI
 from app.usecases.search import Search
+from app.usecases.search_blocks import NOTHING, PLACES, RECORDED_AT, mark_between
 
 MOST_DECISIONS = 2_000_000
 MOST_GROUPS = 1_000

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from app.adapters.database import Database, open_database
-from app.audit.operator_record import Act, read_operator_record
+from app.audit.operator_record import OperatorAct, read_operator_record
 from app.usecases.keys import ApiKey, KeyNotChanged, added, revoked, rotated
 from app.usecases.ports import Activation, BatchState, PreviewRow, Sealed, Wanted
 from tests.adapters.conftest import SetClock
@@ -157,9 +157,9 @@ class TestKeys:
         entries = await database.operator.entries(before=None, limit=9)
         told = [read_operator_record(entry.record) for entry in entries]
         assert [(one.act, one.document["key_id"], one.by) for one in told] == [
-            (Act.API_KEY_REVOKED, "key-2", "cli:wang"),
-            (Act.API_KEY_ROTATED, "key-2", "cli:li"),
-            (Act.API_KEY_CREATED, "key-1", "cli:wang"),
+            (OperatorAct.API_KEY_REVOKED, "key-2", "cli:wang"),
+            (OperatorAct.API_KEY_ROTATED, "key-2", "cli:li"),
+            (OperatorAct.API_KEY_CREATED, "key-1", "cli:wang"),
         ]
         assert all(KEY.secret_sha256.hex() not in entry.record.decode() for entry in entries)
 

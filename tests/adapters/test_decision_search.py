@@ -9,7 +9,7 @@ from sqlalchemy import delete
 from app.adapters.database import Database, decision_search, searched_logs
 from app.adapters.database.store import EVERY_LENDER
 from app.adapters.database.tables import SEARCH_BLOCK
-from app.adapters.follower import Follower, rebuild
+from app.adapters.search_follower import Follower, rebuild
 from app.usecases.search import Search, Sort
 from tests.adapters.varied import LENDERS, VariedBook, expected, listed, populated
 from tests.conftest import SOAK

@@ -7,7 +7,7 @@ from statistics import quantiles
 import pytest
 
 from app.adapters.database import Database
-from app.audit.figures import SCORE_UNIT, Figures
+from app.audit.search_figures import SCORE_UNIT, Figures
 from app.usecases import statistics
 from app.usecases.days import SHANGHAI
 from app.usecases.search import Range, Search

@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 
 from app.adapters.database import Database
-from app.audit.operator_record import Act, read_operator_record
+from app.audit.operator_record import OperatorAct, read_operator_record
 from app.usecases.epochs import EpochRequest
 from tests.records import RECORDS
 
@@ -12,7 +12,7 @@ REQUEST = EpochRequest(
     "01990000-0000-7000-8000-0000000000ee", b'[{"log":"icbc"}]', "a disk failed 磁盘损坏", "cli:wang",
     datetime(2026, 11, 20, 2, 15, 0, 123456, tzinfo=UTC),
 )  # fmt: skip
-OPENED = RECORDS.recording(Act.LOG_EPOCH_OPENED, {"logs": []}, by="li")
+OPENED = RECORDS.recording(OperatorAct.LOG_EPOCH_OPENED, {"logs": []}, by="li")
 
 
 class TestARequest:
@@ -32,4 +32,4 @@ class TestARequest:
         (entry,) = await real_database.operator.entries(before=None, limit=9)
         assert sorted(opened) == [False, False, False, True]
         assert (await real_database.epochs.find(REQUEST.request_id)).opened_by == "li"
-        assert read_operator_record(entry.record).act is Act.LOG_EPOCH_OPENED
+        assert read_operator_record(entry.record).act is OperatorAct.LOG_EPOCH_OPENED

@@ -8,14 +8,14 @@ import pytest
 from app.adapters.database import Database, open_database
 from app.audit.checkpoint import open_checkpoint
 from app.audit.merkle import Frontier, leaf_hash
-from app.audit.operator_record import OPERATOR, Act, read_operator_record
+from app.audit.operator_record import OPERATOR, OperatorAct, read_operator_record
 from app.usecases.ports import LogHead, Sealed
 from tests.adapters.conftest import SetClock
 from tests.records import ACTIVATED, ORIGIN, RECORDS, verifier
 
 
 def revoked(key_id: str):
-    return RECORDS.recording(Act.API_KEY_REVOKED, {"key_id": key_id}, by="cli:wang")
+    return RECORDS.recording(OperatorAct.API_KEY_REVOKED, {"key_id": key_id}, by="cli:wang")
 
 
 class TestTheOperatorsLog:
@@ -32,7 +32,7 @@ class TestTheOperatorsLog:
         assert (signed.origin, signed.size) == (ORIGIN, 3)
         assert signed.root == Frontier().extend(await database.decisions.leaf_hashes(OPERATOR, 0, 3)).root()
         first = read_operator_record(entries[-1].record)
-        assert (first.act, first.document, first.by) == (Act.API_KEY_REVOKED, {"key_id": "key-0"}, "cli:wang")
+        assert (first.act, first.document, first.by) == (OperatorAct.API_KEY_REVOKED, {"key_id": "key-0"}, "cli:wang")
         assert first.recorded_at == clock.now - timedelta(seconds=3)
 
     async def test_is_read_a_page_at_a_time(self, database: Database):
@@ -70,7 +70,7 @@ class TestAChangeAndItsRecord:
         await database.catalogue.activate("sha256:one", "operator", ACTIVATED)
 
         (entry,) = await database.operator.entries(before=None, limit=9)
-        assert read_operator_record(entry.record).act is Act.CATALOGUE_ACTIVATED
+        assert read_operator_record(entry.record).act is OperatorAct.CATALOGUE_ACTIVATED
 
     async def test_are_neither_written_when_the_record_cannot_be_made(self, database: Database):
         def fails(head: LogHead, now: object, signed_as: object) -> Sealed:

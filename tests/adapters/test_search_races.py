@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 from app.adapters.database import Database, open_database
-from app.adapters.follower import Follower
+from app.adapters.search_follower import Follower
 from app.usecases.search import Position, Search, SearchPage, Sort
 from tests.adapters.harness import SPAWN
 from tests.adapters.varied import LENDERS, VariedBook

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from app.adapters.database import Database
-from app.adapters.follower import Follower
-from app.adapters.memory_search import figures_of
-from app.audit.figures import Figures
+from app.adapters.memory.search import figures_of
+from app.adapters.search_follower import Follower
+from app.audit.search_figures import Figures
 from app.domain.money import Yuan
 from app.usecases.ports import BatchState, DecisionRow, LogEntry, LogHead, Sealed, SignedCheckpoint, Wanted
 from app.usecases.search import Position, Range, Search, Sort

@@ -15,7 +15,7 @@ from app.adapters.database.previews import PreviewLog
 from app.adapters.database.store import EVERY_LENDER
 from app.adapters.database.tables import DECISION
 from app.api.access import Caller
-from app.api.acting import expected_version
+from app.api.acts import expected_version
 from app.api.calls import Call
 from app.api.problems import Problem
 from app.domain.access import lenders_within

@@ -6,7 +6,7 @@ from app.adapters.signing import LogSigner
 from app.audit.canonical import canonical_bytes
 from app.audit.checkpoint import Checkpoint, Verifier, open_checkpoint
 from app.audit.merkle import RootMismatchError, leaf_hash, verify_consistency
-from app.audit.operator_record import Act
+from app.audit.operator_record import OperatorAct
 from app.audit.strict_base64 import from_base64
 from app.usecases.operator_log import OperatorRecords
 from tests.api.test_decisions import application
@@ -123,7 +123,8 @@ class TestTheOperatorsLog:
         records = OperatorRecords(LogSigner.from_file(embedded.settings.key_file), embedded.settings.log_name)
         async with embedded.database() as database:
             for number in range(4):
-                await database.operator.append(records.recording(Act.ROLE_CHANGED, {"number": number}, by="test"))
+                changed = records.recording(OperatorAct.ROLE_CHANGED, {"number": number}, by="test")
+                await database.operator.append(changed)
 
         seen, cursor = [], ""
         while cursor is not None:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from app.adapters.demo import seeded_cases
 from app.api.examples import decision_examples
-from app.api.explanation import explanation_document
+from app.api.explanation_document import explanation_document
 from app.api.explanation_page import POLICY, explanation_page
 from app.audit.application import application_from_document
 from app.audit.canonical import vouched_bytes

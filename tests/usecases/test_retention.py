@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.audit.operator_record import Act, OperatorRecord
+from app.audit.operator_record import OperatorAct, OperatorRecord
 from app.usecases.retention import (
     Case,
     CaseRecord,
@@ -31,7 +31,7 @@ def case(ended_on: date | None = date(2026, 11, 20), *, uscc: str = "U", indices
 
 def placed(hold_id: str, company: str | None = None, decision: str | None = None) -> OperatorRecord:
     document = hold_document(hold_id, company=company, decision=decision, reason="why", person="2001")
-    return OperatorRecord(Act.LEGAL_HOLD_PLACED, document, "cli:root", NOW)
+    return OperatorRecord(OperatorAct.LEGAL_HOLD_PLACED, document, "cli:root", NOW)
 
 
 class TestACase:
@@ -69,7 +69,8 @@ class TestACase:
 
 class TestAHold:
     def test_stands_until_it_is_lifted(self):
-        lifted = OperatorRecord(Act.LEGAL_HOLD_LIFTED, lift_document("h1", reason="over", person="2001"), "x", NOW)
+        document = lift_document("h1", reason="over", person="2001")
+        lifted = OperatorRecord(OperatorAct.LEGAL_HOLD_LIFTED, document, "x", NOW)
 
         assert [hold.hold_id for hold in holds_in([placed("h1"), placed("h2"), lifted])] == ["h2"]
 
@@ -87,6 +88,6 @@ class TestARecordOfPruning:
         cases = [case(indices=(index,)) for index in sorted(indices)]
         document = prune_document("icbc", cases, on=date(2037, 1, 1), years=10)
 
-        record = OperatorRecord(Act.RECORDS_PRUNED, document, "cli:root", NOW)
+        record = OperatorRecord(OperatorAct.RECORDS_PRUNED, document, "cli:root", NOW)
 
         assert pruned_in([record]) == {"icbc": frozenset(indices)}

@@ -18,9 +18,9 @@ from app.adapters.database.search_blocks import OF_ENTRY
 from app.adapters.database.searched_logs import Log, Row, SearchedLogs
 from app.adapters.database.store import Store
 from app.adapters.database.tables import ANSWER, DECISION, LOG_ENTRY, to_instant
-from app.usecases.blocks import PLACES, RECORDED_AT, places_in
 from app.usecases.ports import answer_in
 from app.usecases.search import BY_TIME, Count, FoundRow, Position, Search, SearchPage, Sort
+from app.usecases.search_blocks import PLACES, RECORDED_AT, places_in
 
 # So many rows of marks may a page read, or a count, of all logs together; each log has at least the least.
 _MARKS_A_PAGE, _MARKS_A_COUNT, _LEAST_A_LOG = 4_096, 65_536, 256

@@ -17,8 +17,8 @@ from app.adapters.database.search_blocks import FIGURE_COLUMNS, OF_ENTRY, to_fig
 from app.adapters.database.searched_logs import Log, SearchedLogs
 from app.adapters.database.store import Store
 from app.adapters.database.tables import ACT, DECISION, LOG_ENTRY, SEARCH_BLOCK
-from app.usecases.blocks import PLACES, BlockInMaking, to_figures_array, to_mark
 from app.usecases.search import Search
+from app.usecases.search_blocks import PLACES, BlockInMaking, to_figures_array, to_mark
 from app.usecases.statistics import (
     COLUMNS,
     MARKS,

@@ -23,9 +23,9 @@ from app.adapters.database.tables import (
     SEARCH_PROGRESS,
     from_codes,
 )
-from app.audit.figures import Extras, Figures, extras_in, score_units
 from app.audit.operator_record import OPERATOR
-from app.usecases.blocks import PLACES, Key
+from app.audit.search_figures import Extras, Figures, extras_in, score_units
+from app.usecases.search_blocks import PLACES, Key
 
 FIGURE_COLUMNS = (
     DECISION.c.lender, DECISION.c.product, DECISION.c.branch, DECISION.c.zone, DECISION.c.stage, DECISION.c.outcome,

@@ -24,10 +24,10 @@ from app.adapters.database.tables import (
     to_instant,
     to_microseconds,
 )
-from app.audit.figures import score_units
-from app.usecases import blocks
-from app.usecases.blocks import PLACES, mark_between, mark_within, to_column, to_mark
+from app.audit.search_figures import score_units
+from app.usecases import search_blocks
 from app.usecases.search import Search
+from app.usecases.search_blocks import PLACES, mark_between, mark_within, to_column, to_mark
 
 _FIRST_CHUNK, _LONGEST_CHUNK = 2, 256
 # A column costs as much to read and compare as so many marks.
@@ -148,7 +148,7 @@ class SearchedLogs:
         codes = [(name, (value,)) for name, value in self._asked.codes.items()]
         if log.branches is not None:
             codes.append(("branch", log.branches))
-        return codes or [(blocks.DECISION, ("",))]
+        return codes or [(search_blocks.DECISION, ("",))]
 
     def _chunk(
         self, log: Log, key: tuple[str, tuple[str, ...]], first: int, until: int, longest: int, *, last_first: bool

@@ -14,12 +14,12 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from app.api.calls import LeanRoute, ThisCall
-from app.api.counted import StatisticsAnswer
 from app.api.problems import Problem, error
 from app.api.schemas import StatisticsQuery
-from app.api.searching import search_of
+from app.api.search import search_of
+from app.api.statistics_schemas import StatisticsAnswer
 from app.audit.application import instant_text
-from app.audit.figures import SCORE_UNIT
+from app.audit.search_figures import SCORE_UNIT
 from app.domain.money import Yuan
 from app.usecases.statistics import Dimension, Key, Tally, TooMuch, quartiles
 

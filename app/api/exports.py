@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.calls import LeanRoute, ThisCall, log_failure
 from app.api.schemas import DecisionFilters
-from app.api.searching import search_of
+from app.api.search import search_of
 from app.usecases.export import exported_pages
 
 router = APIRouter(route_class=LeanRoute, tags=["decisions"])

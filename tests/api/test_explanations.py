@@ -7,7 +7,7 @@ import pytest
 
 from app.adapters.demo import DECLINED_DECISION_ID, GOLDEN_DECISION_IDS
 from app.api.examples import DECISION_ID, decision_examples, pre_approved
-from app.api.explained import ExplanationAnswer
+from app.api.explanation_schemas import ExplanationAnswer
 from tests.api.test_decisions import today
 from tests.api.test_replay import tampered
 from tests.service import Service

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from app.audit.figures import Figures
+from app.audit.search_figures import Figures
 
 PLACES = 512
 """Places in a block. A log's whole blocks are marked; the rest, its tail, is searched as it stands."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.adapters.demo import FIRST_DECISION_ID
-from app.adapters.history import Companies, Plan
+from app.adapters.demo_history import Companies, Plan
 from app.api.fields import normalised_uscc
 from app.main import load_catalogue
 from app.settings import Settings

@@ -22,7 +22,7 @@ from app.api.cursor import open_cursor, seal_cursor
 from app.api.problems import Problem, error
 from app.api.schemas import DecisionFilters, DecisionsQuery
 from app.audit.application import instant_text
-from app.audit.figures import SCORE_UNIT
+from app.audit.search_figures import SCORE_UNIT
 from app.domain.money import Yuan
 from app.usecases.days import SHANGHAI
 from app.usecases.search import Position, Range, Search, SearchPage, Sort

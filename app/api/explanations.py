@@ -15,9 +15,9 @@ from pydantic import Field
 from starlette.responses import Response
 
 from app.api.calls import Call, LeanRoute, ThisCall
-from app.api.explained import ExplanationAnswer
-from app.api.explanation import explanation_document
+from app.api.explanation_document import explanation_document
 from app.api.explanation_page import POLICY, explanation_page
+from app.api.explanation_schemas import ExplanationAnswer
 from app.api.fields import DecisionId
 from app.api.problems import Problem
 from app.api.schemas import Sent

@@ -15,17 +15,17 @@ from starlette.responses import Response
 
 from app.api.answers import PreviewPage
 from app.api.calls import LeanRoute, ThisCall
-from app.api.counted import RepeatedPreviewPage
 from app.api.cursor import open_cursor, read_cursor, seal_cursor, write_cursor
 from app.api.problems import Problem, error
 from app.api.schemas import PreviewsQuery, RepeatedPreviewsQuery
+from app.api.statistics_schemas import RepeatedPreviewPage
 from app.audit.application import instant_text
 from app.domain.access import within
 from app.domain.money import Yuan
-from app.usecases.blocks import microseconds
 from app.usecases.days import SHANGHAI
 from app.usecases.ports import PreviewRow
 from app.usecases.repeated_previews import RepeatedPreview, RepeatedPreviews
+from app.usecases.search_blocks import microseconds
 
 router = APIRouter(route_class=LeanRoute, tags=["decisions"])
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from app.adapters.clock import utc_now
-from app.adapters.memory_acts import MemoryActs, MemoryOffers
-from app.adapters.memory_pools import MemoryPools
-from app.adapters.memory_reviews import MemoryReviewQueue
-from app.adapters.memory_search import MemoryDecisionSearch, MemoryDecisionStatistics
+from app.adapters.memory.acts import MemoryActs, MemoryOffers
+from app.adapters.memory.pools import MemoryPools
+from app.adapters.memory.reviews import MemoryReviewQueue
+from app.adapters.memory.search import MemoryDecisionSearch, MemoryDecisionStatistics
 from app.audit.operator_record import OPERATOR
 from app.domain.access import sees
 from app.domain.standing import Commitment

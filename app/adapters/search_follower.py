@@ -16,7 +16,7 @@ from time import perf_counter
 from typing import Any, Protocol
 
 from app.adapters.database.search_blocks import to_figures
-from app.usecases.blocks import PLACES, BlockInMaking, Key
+from app.usecases.search_blocks import PLACES, BlockInMaking, Key
 
 _log = logging.getLogger("jifendai.follower")
 _SLICE = 16

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from app.audit.figures import Extras, Figures, extras_in, score_units
-from app.usecases.blocks import PLACES, BlockInMaking, microseconds, to_figures_array, to_mark
+from app.audit.search_figures import Extras, Figures, extras_in, score_units
 from app.usecases.ports import DecisionRow
 from app.usecases.search import BY_TIME, Count, FoundRow, Position, Search, SearchPage, Sort
+from app.usecases.search_blocks import PLACES, BlockInMaking, microseconds, to_figures_array, to_mark
 from app.usecases.statistics import COLUMNS, Dimension, StatedBlock, Statistics, check_places
 
 _NO_FIGURE = -(2**63)
