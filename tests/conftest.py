@@ -162,7 +162,7 @@ TOOLS = {
         also=Path("/usr/share/gocode/src/golang.org/x/mod/sumdb/tlog"),
     ),
 }
-_missing: dict[str, Tool] = {}
+_missing: set[str] = set()
 
 
 @functools.cache
@@ -181,7 +181,6 @@ def _path_of(need: str) -> str | None:
 def _require(need: str) -> str:
     path = _path_of(need)
     if path is None:
-        _missing[need] = TOOLS[need]
         pytest.skip(f"{TOOLS[need].name} is missing: {TOOLS[need].install}")
     return path
 
@@ -246,7 +245,13 @@ def pytest_make_collect_report(collector: pytest.Collector):
     return report
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Notes what a skip lacked, here and not at the skip: with several processes this one alone hears of them all."""
+    if report.skipped and isinstance(report.longrepr, tuple):
+        _missing.update(need for need, tool in TOOLS.items() if f"{tool.name} is missing" in report.longrepr[2])
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The last lines of a run name what was missing, where nobody can overlook it."""
-    for tool in _missing.values():
+    for tool in (TOOLS[need] for need in sorted(_missing)):
         print(f"Left out, {tool.name} is missing 缺少 {tool.name}，相关测试未运行。 Install 安装: {tool.install}")
