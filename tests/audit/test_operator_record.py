@@ -6,16 +6,17 @@ import pytest
 
 from app.audit.act_record import act_record
 from app.audit.operator_record import (
-    Act,
     MalformedOperatorRecordError,
+    OperatorAct,
     OperatorRecord,
     operator_record_bytes,
     operator_records_among,
     read_operator_record,
 )
 
+RECORDED_AT = datetime(2026, 11, 20, 2, 15, tzinfo=UTC)
 RECORD = OperatorRecord(
-    Act.API_KEY_REVOKED, {"key_id": "0a1b", "lenders": ["icbc"]}, "cli:王", datetime(2026, 11, 20, 2, 15, tzinfo=UTC)
+    OperatorAct.API_KEY_REVOKED, {"key_id": "0a1b", "lenders": ["icbc"]}, "cli:王", RECORDED_AT
 )
 WRITTEN = (
     '{"act":"API_KEY_REVOKED","by":"cli:王","document":{"key_id":"0a1b","lenders":["icbc"]},'
