@@ -174,7 +174,7 @@ MEANING = {
 
 class TestAGate:
     @pytest.mark.parametrize(
-        ("kind", "test"), [(kind, test) for kind, tests in sorted(TESTS_OF.items()) for test in sorted(tests)]
+        ("kind", "test"), [(kind, test) for kind in FactKind for test in sorted(TESTS_OF[kind])]
     )
     def test_answers_exactly_true_or_false_for_every_value_of_its_kind(self, kind: FactKind, test: GateTest):
         @given(threshold=THRESHOLDS[kind], actual=VALUES[kind])
