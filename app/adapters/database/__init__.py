@@ -28,6 +28,7 @@ from app.adapters.database.pools import Pools
 from app.adapters.database.previews import PreviewLog
 from app.adapters.database.retention import Retention
 from app.adapters.database.review_queue import ReviewQueue
+from app.adapters.database.score_snapshots import ScoreSnapshots
 from app.adapters.database.search_blocks import SearchBlocks
 from app.adapters.database.sqlite import SqliteBook
 from app.adapters.database.store import NO_LENDER, Store
@@ -57,6 +58,7 @@ class Database:
         self.blocks = SearchBlocks(store)
         self.trail = LogTrail(store)
         self.previews = PreviewLog(store)
+        self.score_snapshots = ScoreSnapshots(store)
         self.catalogue = CatalogueBook(store, clock)
         self.keys = KeyRing(store, clock)
         self.operator = OperatorLog(store, clock)

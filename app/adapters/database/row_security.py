@@ -31,7 +31,7 @@ _ALLOW = text("SELECT set_config('jifendai.lenders', :lenders, true)")
 
 # What has been written here is never changed or deleted, so the service's account may not.
 APPENDED_ONLY: Final = frozenset(
-    {"log_entry", "decision", "act", "checkpoint", "terms", "catalogue_activation", "key_change"}
+    {"log_entry", "decision", "act", "checkpoint", "terms", "catalogue_activation", "key_change", "score_snapshot"}
 )
 
 

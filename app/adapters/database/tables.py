@@ -454,6 +454,29 @@ PRUNED_RECORD = Table(
     PrimaryKeyConstraint("record_id"),
 )
 
+# What platforms and score sheets have told (usecases/score_snapshots.py): `score` is the score as a request sends it,
+# the columns before it are what lists ask for. A score is counted in millionths, which is as exact as one can be sent.
+SCORE_SNAPSHOT = Table(
+    "score_snapshot",
+    METADATA,
+    Column("snapshot_id", String(64), nullable=False),
+    Column("lender", _NAME, nullable=False),
+    Column("zone", _NAME, nullable=False),
+    Column("uscc", String(18), nullable=False),
+    Column("observed_on", Day, nullable=False),
+    Column("obtained_at", Instant, nullable=False),
+    Column("state", String(32), nullable=False),
+    Column("value_millionths", BigInteger),
+    Column("stage", _NAME),
+    Column("field", _NAME),
+    Column("rank_position", BigInteger),
+    Column("name", _NAME),
+    Column("score", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("snapshot_id", "lender"),
+    Index(None, "uscc", "lender", "zone", "observed_on"),
+    Index(None, "lender", "zone", "uscc"),
+)
+
 # What an answer is put together from, in the order in which `answer_in` takes it, and how a decision finds its record.
 ANSWER = (LOG_ENTRY.c.record, DECISION.c.answer_from, DECISION.c.answer_until, DECISION.c.place)
 RECORDED = and_(LOG_ENTRY.c.lender == DECISION.c.lender, LOG_ENTRY.c.index == DECISION.c.index)

@@ -15,6 +15,7 @@ from app.adapters.clock import utc_now
 from app.adapters.memory.acts import MemoryActs, MemoryOffers
 from app.adapters.memory.pools import MemoryPools
 from app.adapters.memory.reviews import MemoryReviewQueue
+from app.adapters.memory.score_snapshots import MemoryScoreSnapshots
 from app.adapters.memory.search import MemoryDecisionSearch, MemoryDecisionStatistics
 from app.audit.operator_record import OPERATOR
 from app.domain.access import sees
@@ -134,6 +135,7 @@ class MemoryDatabase:
         self.reviews = MemoryReviewQueue(tables.every_decision, tables.stored_acts)
         self.statistics = MemoryDecisionStatistics(tables.every_decision)
         self.previews = MemoryPreviewLog(tables)
+        self.score_snapshots = MemoryScoreSnapshots()
         self.catalogue = MemoryCatalogueBook(tables, clock)
         self.keys = MemoryKeyRing(tables, clock)
         self.operator = MemoryOperatorLog(tables, clock)
