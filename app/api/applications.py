@@ -19,11 +19,12 @@ from pydantic.fields import FieldInfo
 from starlette.types import Receive
 
 from app.api.bodies import LARGEST_BODY_BYTES, checked_document, received_json
-from app.api.fields import Uscc, normalised_uscc
+from app.api.fields import Uscc
 from app.api.schemas import DecisionRequest
 from app.audit.application import application_from_bytes, application_from_document
 from app.audit.canonical import vouched_bytes
 from app.domain.company import Application
+from app.domain.uscc import normalised_uscc
 
 
 class SentApplication(NamedTuple):

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from stdnum.cn import uscc as stdnum_uscc
 
 from app.api import fields
-from app.api.fields import normalised_uscc
+from app.domain.uscc import normalised_uscc
 
 ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 

@@ -10,7 +10,7 @@ import pytest
 
 from app.adapters.demo import FIRST_DECISION_ID
 from app.adapters.demo_history import Companies, Plan
-from app.api.fields import normalised_uscc
+from app.domain.uscc import normalised_uscc
 from app.main import load_catalogue
 from app.settings import Settings
 from tests.cli.conftest import Jifendai
