@@ -214,7 +214,7 @@ class LeanRoute(APIRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Without this line TRACE and the like would run the operation.
-        if scope["method"] not in self.methods or (scope["path_params"] and _has_routes_of_its_own(scope)):
+        if scope["method"] not in self.methods:
             await self._not_allowed(scope).response()(scope, receive, send)
             return
         services: Services = scope["app"].state.services
@@ -244,15 +244,9 @@ class LeanRoute(APIRoute):
 
     def _not_allowed(self, scope: Scope) -> Problem:
         """Of several routes with one path the framework knows the first alone; callers are told of all."""
-        path = scope["path"] if _has_routes_of_its_own(scope) else self.path
-        same = (route for route in scope["app"].router.routes if getattr(route, "path", None) == path)
+        same = (route for route in scope["app"].router.routes if getattr(route, "path", None) == self.path)
         methods = sorted({method for route in same for method in route.methods})
         return Problem("method-not-allowed", headers={"Allow": ", ".join(methods)})
-
-
-def _has_routes_of_its_own(scope: Scope) -> bool:
-    """/v1/decisions/preview looks like a decision's path to GET, and is a path of its own."""
-    return any(getattr(route, "path", None) == scope["path"] for route in scope["app"].router.routes)
 
 
 def problem_response(reason: Exception) -> Response:

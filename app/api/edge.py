@@ -52,6 +52,9 @@ class Edge:
             if isinstance(route, LeanRoute) and "{" not in route.path
             for method in route.methods
         }
+        self._allowed: dict[str, list[str]] = {}
+        for method, path in sorted(self._by_path):
+            self._allowed.setdefault(path, []).append(method)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -101,6 +104,9 @@ class Edge:
             raise Problem("uri-too-long")
         route = self._by_path.get((scope["method"], scope["path"]))
         if route is None:
+            # /v1/decisions/preview looks like a decision's path to GET, and is a path of its own.
+            if (allowed := self._allowed.get(scope["path"])) is not None:
+                raise Problem("method-not-allowed", headers={"Allow": ", ".join(allowed)})
             await self._router(scope, receive, send)
             return
         scope["route"] = route

@@ -180,7 +180,7 @@ class _Work:
         self._entries: list[LogEntry] = []
         self._decisions: list[DecisionRow] = []
         self._offers: list[OfferRow] = []
-        self._superseded: list[tuple[str, str]] = []
+        self._superseded: dict[str, str] = {}
         self._terms: dict[str, bytes] = {}
         self._acts = None if state.acts is None else ActsInBatch(state.acts)
         self.pools = None if state.acts is None else PoolsInBatch(state.acts.rows)
@@ -281,12 +281,14 @@ class _Work:
         self._previous[lender, application.application_id] = Previous(identity.decision_id, identity.revision)
         for commitment in ended:
             self._promised.remove(lender, commitment)
-            self._superseded.append((commitment.offer_id, identity.decision_id))
+            self._superseded[commitment.offer_id] = identity.decision_id
         if decision.offer is not None:
             self._promise(submission, decision, identity)
-        holder = Asker(lender, application.company.uscc, self.on)
-        for change in pool_changes(decision, identity.decision_id, identity.offer_id, holder, freed):
-            self.pools.book(change, self.now)
+        # Without a pool that was read, no cover can be held or freed.
+        if self.pools is not None:
+            holder = Asker(lender, application.company.uscc, self.on)
+            for change in pool_changes(decision, identity.decision_id, identity.offer_id, holder, freed):
+                self.pools.book(change, self.now)
         return Answer(body)
 
     def _promise(self, submission: Submission, decision: Decision, identity: Identity) -> None:
@@ -319,7 +321,7 @@ class _Work:
             entries=tuple(self._entries),
             decisions=tuple(self._decisions),
             offers=tuple(self._offers),
-            superseded=tuple(self._superseded),
+            superseded=tuple(self._superseded.items()),
             terms=tuple(self._terms.items()),
             heads=tuple(heads),
             checkpoints=tuple(checkpoints),
@@ -344,7 +346,7 @@ class _Work:
 
     def offer(self, offer_id: str) -> OfferStanding | None:
         found = self._acts.offers.get(offer_id)
-        closed = dict(self._superseded).get(offer_id)
+        closed = self._superseded.get(offer_id)
         return found if found is None or closed is None else replace(found, superseded_by=closed)
 
     def _answer_act(self, act: Act, acts: ActsInBatch) -> Answer | Obstacle:
