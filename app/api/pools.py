@@ -88,17 +88,22 @@ async def list_pool_entries(
 ) -> Response:
     """分录，由旧到新 Entries, oldest first
 
-    分录只增不改；全部分录之和即余额。只列资金池自身与调用者机构的分录。
-    Entries are only added; their sum is the balance. Those of the pool itself and of the caller's own lenders.
+    分录只增不改；全部分录之和即余额。只列资金池自身与调用者机构的分录；各机构分别编号，故看不出他人的笔数。
+    Entries are only added; their sum is the balance. Those of the pool itself and of the caller's own lenders, each
+    numbered by itself, so that nobody can tell how many others have made.
     """
     pool, own = _terms(call, zone, name, call.services.today()).id, _own(call)
     key, asked = call.services.cursor_key, {"pool": pool}
-    after = -1 if query.cursor is None else int(read_cursor(key, query.cursor, own, asked)[1])
+    after = None
+    if query.cursor is not None:
+        holder, _, number = read_cursor(key, query.cursor, own, asked)[1].rpartition(":")
+        after = holder or None, int(number)
     found = await call.services.pools.entries(pool, own, after=after, limit=query.limit + 1)
     shown = found[: query.limit]
     following = None
     if len(found) > query.limit:
-        following = write_cursor(key, (_NO_INSTANT, str(shown[-1]["number"])), own, asked)
+        last = f"{shown[-1]['holder'] or ''}:{shown[-1]['own_number']}"
+        following = write_cursor(key, (_NO_INSTANT, last), own, asked)
     return _json({"items": [entry_document(row) for row in shown], "next_cursor": following})
 
 
@@ -264,9 +269,8 @@ def _own(call: Call) -> tuple[str, ...]:
 
 
 async def _shown(call: Call, terms: PoolTerms, on: date) -> dict[str, Any]:
-    own, holders = await call.services.pools.book(terms.id)
-    held = {row["holder"] for row in holders} & set(_own(call))
-    return pool_document(terms, in_book(terms.id, own, holders), held, on)
+    own, holders = await call.services.pools.book(terms.id, _own(call))
+    return pool_document(terms, in_book(terms.id, own, holders), [row["holder"] for row in holders], on)
 
 
 async def _seen(call: Call, asked: Any, pool: str) -> Row:

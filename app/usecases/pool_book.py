@@ -9,7 +9,7 @@ batch changes that pool's row once. Nothing changes before `book` is called.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -58,18 +58,29 @@ def cover_lookup(offer_id: str) -> Lookup:
 
 
 @dataclass(slots=True)
-class _Pool:
-    """One pool in the batch."""
+class _Part:
+    """What a lender holds of a pool: its entries, which are numbered by themselves so that no number tells of anybody
+    else's, their sums, and until when what is reserved is held.
+    """
 
-    known: bool
-    entries: int
-    totals: Totals
-    held: dict[tuple[date, str], int]
-    lift: Lift | None
+    entries: int = 0
+    totals: Totals = _NEW
+    held: dict[date, int] = field(default_factory=dict)
+
+    def lapsed(self, on: date) -> Yuan:
+        return Yuan(sum(fen for day, fen in self.held.items() if day < on))
+
+
+@dataclass(slots=True)
+class _Pool(_Part):
+    """One pool in the batch, with all that all hold of it; `entries` counts everybody's, `own_entries` those of the
+    pool's own capital.
+    """
+
+    known: bool = False
+    own_entries: int = 0
+    lift: Lift | None = None
     changed: bool = False
-
-    def lapsed(self, on: date, holder: str | None = None) -> Yuan:
-        return Yuan(sum(fen for (day, of), fen in self.held.items() if day < on and holder in (None, of)))
 
 
 class PoolsInBatch:
@@ -77,7 +88,7 @@ class PoolsInBatch:
 
     def __init__(self, read: Mapping[Lookup, Iterable[Row]]) -> None:
         self._pools: dict[str, _Pool] = {}
-        self._holders: dict[tuple[str, str], Totals] = {}
+        self._holders: dict[tuple[str, str], _Part] = {}
         self._covers: dict[str, HeldCover] = {}
         self._of_company: dict[tuple[str, str], set[str]] = {}
         self._known_holders: set[tuple[str, str]] = set()
@@ -109,7 +120,8 @@ class PoolsInBatch:
         """
         pool = self._pool(terms.id)
         totals, company = pool.totals, self._company(terms.id, uscc, on)
-        holder = self._holders.get((terms.id, lender), _NEW).promised - pool.lapsed(on, lender)
+        part = self._holders.get((terms.id, lender), _Part())
+        holder = part.totals.promised - part.lapsed(on)
         for cover in without:
             back = cover.reserved if cover.held_until is not None and cover.held_until >= on else Yuan(0)
             totals = totals + Totals(reserved=Yuan(-back))
@@ -128,7 +140,7 @@ class PoolsInBatch:
 
     def totals(self, pool: str, lender: str | None = None) -> Totals:
         """This function will return the sums of a pool, or of one lender's part of it."""
-        return self._pool(pool).totals if lender is None else self._holders.get((pool, lender), _NEW)
+        return self._pool(pool).totals if lender is None else self._holders.get((pool, lender), _Part()).totals
 
     def cover(self, offer_id: str) -> HeldCover | None:
         """This function will return an offer's cover, None where it has none."""
@@ -140,18 +152,24 @@ class PoolsInBatch:
         before = None if change.held is None else self._covers.get(change.held.cover.id)
         for entry in change.entries:
             pool.totals = pool.totals + entry.change
-            if entry.lender is not None:
-                key = (change.pool, entry.lender)
-                self._holders[key] = self._holders.get(key, _NEW) + entry.change
-                self._changed_holders[key] = None
-            self._entries.append(_entry_row(change, pool.entries, entry, at))
+            if entry.lender is None:
+                own_number, pool.own_entries = pool.own_entries, pool.own_entries + 1
+            else:
+                part = self._part(change.pool, entry.lender)
+                part.totals = part.totals + entry.change
+                own_number, part.entries = part.entries, part.entries + 1
+                self._changed_holders[change.pool, entry.lender] = None
+            self._entries.append(_entry_row(change, pool.entries, own_number, entry, at))
             pool.entries += 1
         pool.changed = True
         if change.lift is not None:
             pool.lift = change.lift
         if change.held is not None:
-            _move(pool.held, before, -1)
-            _move(pool.held, change.held, 1)
+            for held, sign in ((before, -1), (change.held, 1)):
+                if held is not None:
+                    _move(pool.held, held, sign)
+                    _move(self._part(change.pool, held.cover.lender).held, held, sign)
+                    self._changed_holders[change.pool, held.cover.lender] = None
             self._know(change.held)
             self._changed_covers[change.held.cover.id] = None
 
@@ -164,7 +182,7 @@ class PoolsInBatch:
         for pool_id, holder in self._changed_holders:
             key = {"pool_id": pool_id, "holder": holder}
             known = (pool_id, holder) in self._known_holders
-            rows.append(_row("pool_holder", key, _totals(self._holders[pool_id, holder]), known=known))
+            rows.append(_row("pool_holder", key, _part_values(self._holders[pool_id, holder]), known=known))
         for offer_id in self._changed_covers:
             held = self._covers[offer_id]
             values = cover_values(held)
@@ -176,10 +194,11 @@ class PoolsInBatch:
     def _take(self, table: str, row: Row) -> None:
         if table == "pool":
             lift = None if row["lifted_at"] is None else Lift(Yuan(row["lifted_at"]))
-            held = _days(row["reserved_by_day"])
-            self._pools[row["pool_id"]] = _Pool(True, row["entries"], totals_of(row), held, lift)
+            part = (row["entries"], totals_of(row), _days(row["reserved_by_day"]))
+            self._pools[row["pool_id"]] = _Pool(*part, known=True, own_entries=row["own_entries"], lift=lift)
         elif table == "pool_holder":
-            self._holders[row["pool_id"], row["holder"]] = totals_of(row)
+            held = _days(row["reserved_by_day"])
+            self._holders[row["pool_id"], row["holder"]] = _Part(row["entries"], totals_of(row), held)
         elif table == "pool_cover":
             self._know(cover_of(row))
 
@@ -188,7 +207,10 @@ class PoolsInBatch:
         self._of_company.setdefault((held.cover.pool, held.cover.uscc), set()).add(held.cover.id)
 
     def _pool(self, pool_id: str) -> _Pool:
-        return self._pools.setdefault(pool_id, _Pool(False, 0, _NEW, {}, None))
+        return self._pools.setdefault(pool_id, _Pool())
+
+    def _part(self, pool_id: str, lender: str) -> _Part:
+        return self._holders.setdefault((pool_id, lender), _Part())
 
     def _company(self, pool: str, uscc: str, on: date) -> Yuan:
         covers = self._of_company.get((pool, uscc), ())
@@ -239,37 +261,37 @@ def _totals(totals: Totals) -> dict[str, Value]:
     return {name: int(getattr(totals, name)) for name in TOTALS}
 
 
+def _part_values(part: _Part) -> dict[str, Value]:
+    days = " ".join(f"{day.isoformat()}:{fen}" for day, fen in sorted(part.held.items()) if fen)
+    return {"entries": part.entries, **_totals(part.totals), "reserved_by_day": days}
+
+
 def _pool_values(pool: _Pool) -> dict[str, Value]:
-    days = " ".join(f"{day.isoformat()}/{holder}:{fen}" for (day, holder), fen in sorted(pool.held.items()) if fen)
     lifted = None if pool.lift is None else int(pool.lift.numerator)
-    return {"entries": pool.entries, **_totals(pool.totals), "reserved_by_day": days, "lifted_at": lifted}
+    return {**_part_values(pool), "own_entries": pool.own_entries, "lifted_at": lifted}
 
 
-def _days(text: str) -> dict[tuple[date, str], int]:
-    held: dict[tuple[date, str], int] = {}
-    for part in text.split():
-        key, _, fen = part.partition(":")
-        held[date.fromisoformat(key[:10]), key[11:]] = int(fen)
-    return held
+def _days(text: str) -> dict[date, int]:
+    return {date.fromisoformat(day): int(fen) for day, _, fen in (part.partition(":") for part in text.split())}
 
 
-def _move(held: dict[tuple[date, str], int], of: HeldCover | None, sign: int) -> None:
-    if of is not None and of.cover.held_until is not None:
-        key = (of.cover.held_until, of.cover.lender)
-        held[key] = held.get(key, 0) + sign * int(of.cover.reserved)
+def _move(days: dict[date, int], of: HeldCover, sign: int) -> None:
+    until = of.cover.held_until
+    if until is not None:
+        days[until] = days.get(until, 0) + sign * int(of.cover.reserved)
 
 
 def _row(table: str, key: dict[str, Value], values: dict[str, Value], *, known: bool) -> Written:
     return Written(table, values, key) if known else Written(table, {**key, **values})
 
 
-def _entry_row(change: PoolChange, number: int, entry: Entry, at: datetime) -> Written:
+def _entry_row(change: PoolChange, number: int, own_number: int, entry: Entry, at: datetime) -> Written:
     held = change.held
     return Written(
         "pool_entry",
         {
-            "pool_id": change.pool, "number": number, "kind": entry.kind.value, "holder": entry.lender,
-            "offer_id": entry.cover, "decision_id": None if held is None else held.decision_id,
+            "pool_id": change.pool, "number": number, "own_number": own_number, "kind": entry.kind.value,
+            "holder": entry.lender, "offer_id": entry.cover, "decision_id": None if held is None else held.decision_id,
             "record_id": change.record_id, **_totals(entry.change), "value_on": entry.value_on, "booked_at": at,
         },
     )  # fmt: skip

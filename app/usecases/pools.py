@@ -24,13 +24,15 @@ SHOWN = ("paid_in", "reserved", "committed", "compensated", "recovered")
 class Pools(Protocol):
     """The pools' rows as readers see them; they never lock the writer."""
 
-    async def book(self, pool: str) -> tuple[Sequence[Row], Sequence[Row]]:
-        """This function will return the pool's own row, if there is one, and its holders', read at one moment."""
+    async def book(self, pool: str, holders: Sequence[str]) -> tuple[Sequence[Row], Sequence[Row]]:
+        """This function will return the pool's own row, if there is one, and these holders', read at one moment."""
         ...
 
-    async def entries(self, pool: str, holders: Sequence[str], *, after: int, limit: int) -> Sequence[Row]:
-        """This function will return up to `limit` entries behind the number `after`, of the pool itself and of these
-        holders, in order.
+    async def entries(
+        self, pool: str, holders: Sequence[str], *, after: tuple[str | None, int] | None, limit: int
+    ) -> Sequence[Row]:
+        """This function will return up to `limit` entries of the pool itself and of these holders, in order; behind
+        the one of that holder and own number, or from the first.
         """
         ...
 
@@ -113,9 +115,9 @@ def _holding(terms: PoolTerms, book: PoolsInBatch, lender: str) -> dict[str, Any
 
 
 def entry_document(row: Row) -> dict[str, Any]:
-    """This function will show one entry."""
+    """This function will show one entry, by its number among its lender's: it tells nothing of others'."""
     return {
-        "number": row["number"],
+        "number": row["own_number"],
         "kind": row["kind"],
         "lender": row["holder"],
         "offer_id": row["offer_id"],

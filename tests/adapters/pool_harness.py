@@ -207,7 +207,7 @@ async def faults(url: str, *, at_rest: bool = True) -> list[str]:
     try:
         own, entries = await database.pools.every_entry(POOL)
         covers = await database.pools.covers(POOL, LENDERS)
-        _, holders = await database.pools.book(POOL)
+        _, holders = await database.pools.book(POOL, LENDERS)
     finally:
         await database.close()
     wrong = [*_sums_that_differ(own[0], entries), *_beyond_capacity(entries)]
@@ -216,6 +216,10 @@ async def faults(url: str, *, at_rest: bool = True) -> list[str]:
 
 def _sums_that_differ(own: dict, entries: Sequence[dict]) -> list[str]:
     wrong = [] if [e["number"] for e in entries] == list(range(own["entries"])) else ["entries are missing, or twice"]
+    for holder in {entry["holder"] for entry in entries}:
+        numbers = [entry["own_number"] for entry in entries if entry["holder"] == holder]
+        if numbers != list(range(len(numbers))):
+            wrong.append(f"{holder}: entries of its own are missing, or twice")
     for name in TOTALS:
         if (found := sum(entry[name] for entry in entries)) != own[name]:
             wrong.append(f"{name}: the entries sum to {found}, the book holds {own[name]}")
@@ -238,6 +242,8 @@ def _covers_that_differ(covers: Sequence[dict], holders: Sequence[dict], own: di
     undrawn = sum(cover["undrawn"] for cover in covers)
     promised = {name: sum(row[name] for row in holders) for name in ("reserved", "committed")}
     wrong = []
+    if own["entries"] != own["own_entries"] + sum(row["entries"] for row in holders):
+        wrong.append("the parts have other entries than the pool")
     if (undrawn, held) != (own["reserved"], own["committed"]):
         wrong.append(f"covers hold {undrawn} and {held}, the pool {own['reserved']} and {own['committed']}")
     if promised != {name: own[name] for name in promised}:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from app.adapters.database import Database, is_current, migrate, open_database
+from app.adapters.database.migrate import _config
 from app.adapters.database.store import database_url as with_driver
 from app.adapters.database.tables import METADATA
 from tests.postgres import as_owner
@@ -56,6 +58,36 @@ class TestMigrate:
 
         assert [replica.exitcode for replica in replicas] == [0] * 4
         assert is_current(empty_database_url)
+
+    def test_divides_the_pools_of_an_earlier_release_by_holder(self, empty_database_url: str):
+        with sa.create_engine(with_driver(as_owner(empty_database_url))).begin() as connection:
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "0009")
+            days = "2027-01-20/boc:5 2027-01-20/icbc:7 2027-02-01/icbc:1"
+            sums = dict.fromkeys(("paid_in", "reserved", "committed", "compensated", "recovered", "drawn"), 0)
+            rows = {
+                "pool": [{"pool_id": "z/p", "entries": 4, **sums, "reserved_by_day": days}],
+                "pool_holder": [{"pool_id": "z/p", "holder": holder, **sums} for holder in ("boc", "icbc")],
+                "pool_entry": [
+                    {"pool_id": "z/p", "number": number, "kind": "RESERVED", "holder": holder, "record_id": "r", **sums,
+                     "value_on": "2026-11-20", "booked_at": 0}
+                    for number, holder in enumerate((None, "icbc", "boc", "icbc"))
+                ],
+            }  # fmt: skip
+            for table, values in rows.items():
+                connection.execute(sa.insert(sa.table(table, *map(sa.column, values[0]))), values)
+
+        migrate(as_owner(empty_database_url))
+
+        with sa.create_engine(with_driver(as_owner(empty_database_url))).connect() as connection:
+            numbers = connection.execute(sa.text("SELECT holder, own_number FROM pool_entry ORDER BY number")).all()
+            parts = sa.text("SELECT holder, entries, reserved_by_day FROM pool_holder ORDER BY 1")
+            held = connection.execute(parts).all()
+            own = connection.execute(sa.text("SELECT own_entries, reserved_by_day FROM pool")).one()
+        assert numbers == [(None, 0), ("icbc", 0), ("boc", 0), ("icbc", 1)]
+        assert held == [("boc", 1, "2027-01-20:5"), ("icbc", 2, "2027-01-20:7 2027-02-01:1")]
+        assert own == (1, "2027-01-20:12 2027-02-01:1")
 
     def test_leaves_nothing_behind_when_it_fails_half_way(self, empty_database_url: str):
         execute(empty_database_url, "CREATE TABLE preview (in_the_way integer)")

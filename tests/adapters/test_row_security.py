@@ -1,9 +1,11 @@
 """Row-level security on PostgreSQL: what stands behind the adapters' own filters, tried by going around them."""
 
 import asyncio
+import itertools
 import math
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 
 import asyncpg
 import psycopg
@@ -16,11 +18,16 @@ from app.adapters.database.row_security import APPENDED_ONLY, guard, unbound_acc
 from app.adapters.database.store import EVERY_LENDER, NO_LENDER, Store
 from app.adapters.database.store import database_url as with_driver
 from app.adapters.database.tables import DECISION, METADATA
+from app.domain.money import Yuan
+from app.ledger.claim import Loss
+from app.usecases.pool_acts import Claim
+from tests.adapters.pool_harness import Bank, Moved, asked, prepared
 from tests.adapters.sealing import submission
 from tests.adapters.test_book import write
 from tests.postgres import Databases, as_owner
 
 OF_LENDERS = sorted(table.name for table in METADATA.tables.values() if "lender" in table.columns)
+OF_HOLDERS = sorted(table.name for table in METADATA.tables.values() if "holder" in table.columns)
 WRITTEN = ("log_head", "log_entry", "decision", "offer", "checkpoint")
 
 
@@ -101,6 +108,78 @@ class TestAStatementThatForgotItsFilter:
             raw.execute("UPDATE offer SET lender = 'icbc'")
 
 
+@pytest.fixture(scope="module")
+def shared_pool(postgres_databases: Databases) -> Iterator[str]:
+    """The address of a database in which two lenders each have a reservation, a claim and entries of one pool."""
+
+    async def work(url: str) -> None:
+        await prepared(url, 60_000_000)
+        database = open_database(url)
+        bank = Bank(database)
+        loss = Loss(Yuan.whole(500_000), Yuan(0), date(2023, 1, 1), ("loan-contract", "demand-letter"))
+        for lender in ("icbc", "boc", "icbc"):
+            offer_id = (await bank.decide(asked(lender, f"{lender}-{next(_numbers)}")))["offer"]["offer_id"]
+            await bank.act(Moved, lender, subject=offer_id, said={"drawn": 1_000_000, "ended": False})
+            await bank.act(Claim, lender, offer_id=offer_id, loss=loss)
+        await database.close()
+
+    with postgres_databases.fresh() as url:
+        asyncio.run(work(url))
+        yield url
+
+
+_numbers = itertools.count()
+
+
+class TestASharedPool:
+    def test_has_its_policy_on_every_table_that_tells_who_holds_what(self):
+        assert OF_HOLDERS == ["pool_claim", "pool_cover", "pool_entry", "pool_holder"]
+
+    @pytest.mark.parametrize("table", OF_HOLDERS)
+    @pytest.mark.parametrize(
+        ("named", "seen"),
+        [("icbc", {"icbc"}), ("boc", {"boc"}), ("boc,icbc", {"boc", "icbc"}), ("ccb", set()), ("", set()),
+         ("*", {"boc", "icbc"})],
+    )  # fmt: skip
+    def test_shows_a_statement_that_forgot_its_filter_the_named_holders_rows_alone(
+        self, shared_pool: str, table: str, named: str, seen: set[str]
+    ):
+        with closing(psycopg.connect(shared_pool)) as connection:
+            connection.execute("SELECT set_config('jifendai.lenders', %s, true)", (named,))
+            found = {row[0] for row in connection.execute(f"SELECT DISTINCT holder FROM {table}")}
+
+        # The pool's own capital is shown to whoever names himself.
+        assert found - {None} == seen
+        assert (None in found) == (table == "pool_entry" and named != "")
+
+    @pytest.mark.parametrize("table", OF_HOLDERS)
+    def test_is_shown_whole_only_where_it_is_named(self, shared_pool: str, table: str):
+        with closing(psycopg.connect(shared_pool)) as connection:
+            assert connection.execute(f"SELECT * FROM {table}").fetchall() == []
+            connection.execute("SET LOCAL jifendai.pools = 'zhongkai/another'")
+            assert connection.execute(f"SELECT * FROM {table}").fetchall() == []
+            connection.execute("SET LOCAL jifendai.pools = 'zhongkai/illustration'")
+            found = {row[0] for row in connection.execute(f"SELECT DISTINCT holder FROM {table}")}
+
+        assert found - {None} == {"boc", "icbc"}
+
+    def test_names_nobody_in_its_own_row(self, shared_pool: str):
+        with closing(psycopg.connect(shared_pool)) as connection:
+            (row,) = connection.execute("SELECT * FROM pool").fetchall()
+
+        assert not [value for value in row if isinstance(value, str) and ("icbc" in value or "boc" in value)]
+
+    async def test_numbers_each_lender_s_entries_by_themselves(self, shared_pool: str):
+        database = open_database(shared_pool)
+        boc = await database.pools.entries("zhongkai/illustration", ["boc"], after=None, limit=100)
+        rest = await database.pools.entries("zhongkai/illustration", ["boc"], after=("boc", 0), limit=100)
+        await database.close()
+
+        assert [row["own_number"] for row in boc if row["holder"] is None] == [0]
+        assert [row["own_number"] for row in boc if row["holder"] == "boc"] == list(range(len(boc) - 1))
+        assert rest == boc[2:]
+
+
 class TestTheServicesAccount:
     @pytest.mark.parametrize("table", sorted(APPENDED_ONLY))
     @pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET {} = {}", "TRUNCATE {}", "DROP TABLE {}"])
@@ -159,6 +238,7 @@ class TestEveryTable:
     @pytest.mark.parametrize("planted", [
         "CREATE TABLE newcomer (lender text)", "DROP POLICY lenders_apart ON offer",
         "ALTER TABLE preview NO FORCE ROW LEVEL SECURITY", "ALTER TABLE log_head DISABLE ROW LEVEL SECURITY",
+        "CREATE TABLE newcomer (pool_id text, holder text)", "DROP POLICY holders_apart ON pool_entry",
     ])  # fmt: skip
     def test_that_is_not_is_found_and_mended_by_migrate(self, postgres_url: str, planted: str):
         owner = as_owner(postgres_url)

@@ -72,6 +72,12 @@ _OFFERS = (
 _NO_LINE = "DELETE FROM credit_line WHERE offer_id = ?"
 
 
+def locked_pools(wanted: ActsWanted | None) -> list[str]:
+    """This function will return the pools that a batch holds, and has to know whole: their room is everybody's."""
+    asked = () if wanted is None else wanted.rows
+    return [str(lookup.value) for lookup in asked if lookup.locked and lookup.table == "pool"]
+
+
 def reading(wanted: ActsWanted, *, locks: bool) -> Generator[Statement, Found, ActsRead]:
     """This function will give each statement, be sent its rows, and return what was read. `locks` says whether the
     database knows FOR UPDATE.

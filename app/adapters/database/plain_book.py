@@ -19,7 +19,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from app.adapters.clock import utc_now
 from app.adapters.database import act_statements
 from app.adapters.database.act_statements import to_commitment
-from app.adapters.database.row_security import allow
+from app.adapters.database.row_security import allow, open_pools
 from app.adapters.database.rows import Row as Values
 from app.adapters.database.rows import (
     checkpoint_rows,
@@ -89,6 +89,7 @@ class PlainBook:
         try:
             with self._store.writing.connect() as connection, connection.begin() as transaction:
                 allow(connection, wanted.lenders)
+                open_pools(connection, act_statements.locked_pools(wanted.acts))
                 sealed = seal(lock_and_read(connection, wanted, self._clock))
                 if not sealed.entries:
                     transaction.rollback()

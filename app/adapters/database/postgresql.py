@@ -47,7 +47,7 @@ from app.usecases.ports import (
     Wanted,
 )
 
-_LENDER = re.compile(r"[a-z0-9-]+")
+_LENDER, _POOL = re.compile(r"[a-z0-9-]+"), re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
 _CONNECTS_WITHIN_S = 10
 _ANSWERS_WITHIN_S = 30
 _LOCKS_WITHIN, _STALLED = "10s", "15s"
@@ -185,7 +185,10 @@ class PostgresqlBook:
     async def _lock_and_read(self, connection: asyncpg.Connection, wanted: Wanted) -> BatchState:
         await self._make_heads(connection, wanted.lenders)
         lenders = ", ".join(f"'{lender}'" for lender in wanted.lenders)
-        locking = LOCK_HEADS.format(f"'{','.join(wanted.lenders)}'", lenders)
+        pools = act_statements.locked_pools(wanted.acts)
+        if not all(map(_POOL.fullmatch, pools)):
+            raise ValueError("a pool's id consists of a-z, 0-9, hyphens and one slash")
+        locking = LOCK_HEADS.format(f"'{','.join(wanted.lenders)}'", f"'{','.join(pools)}'", lenders)
         await connection.execute(locking, timeout=_ANSWERS_WITHIN_S)
         return await self._read(connection, wanted)
 

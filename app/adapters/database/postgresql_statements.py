@@ -28,7 +28,8 @@ from app.usecases.ports import LogHead, Sealed, Wanted
 _ALLOW = "set_config('jifendai.lenders', {}, true)"
 _ALLOW_ALL_GIVEN = _ALLOW.format("array_to_string($1::text[], ',')")
 LOCK_HEADS = (
-    f"BEGIN; SELECT {_ALLOW}; SELECT FROM log_head WHERE lender IN ({{}}) ORDER BY lender FOR UPDATE"
+    f"BEGIN; SELECT {_ALLOW}, {_ALLOW.replace('lenders', 'pools')}; "
+    "SELECT FROM log_head WHERE lender IN ({}) ORDER BY lender FOR UPDATE"
 )
 NEW_HEADS = f"""
 INSERT INTO log_head (lender, size, frontier)

@@ -2,8 +2,10 @@
 nobody else; it stands behind the adapters' own filters, for the day on which one of them forgets its own.
 
 Neighbours may rely on this: `jifendai migrate` puts the policy on every table that has a column `lender`, also on one
-that a later migration brings; a transaction that names no lender sees no row of any and can write none. Other databases
-have none of this, and there every function here does nothing.
+that a later migration brings; a transaction that names no lender sees no row of any and can write none. A shared pool's
+tables have a `holder` instead: there the policy shows a lender his own rows and the pool's, and whoever has to know a
+whole pool (the desk, behind its lock; a statement that must add up) names that pool. Other databases have none of this,
+and there every function here does nothing.
 
 It is a second lock for our own mistakes. Whoever can run statements of his own as the service's account can name any
 lender: what he cannot do, under an account that is not the owner, is to change or delete what has been recorded.
@@ -23,16 +25,24 @@ from app.domain.access import lenders_within
 EVERY_LENDER: Final = ("*",)
 NO_LENDER: Final = ()
 
-_POLICY: Final = "lenders_apart"
+_LENDERS_APART, _HOLDERS_APART = "lenders_apart", "holders_apart"
 _ALLOWED: Final = "current_setting('jifendai.lenders', true)"
 # A setting that was never made is NULL, and one that a transaction has left behind is empty: both allow nothing.
 _VISIBLE: Final = f"lender = ANY (string_to_array({_ALLOWED}, ',')) OR {_ALLOWED} = '*'"
+_POOLS: Final = "string_to_array(current_setting('jifendai.pools', true), ',')"
+_HELD: Final = (
+    f"{_VISIBLE.replace('lender =', 'holder =')} OR pool_id = ANY ({_POOLS}) OR (holder IS NULL AND {_ALLOWED} <> '')"
+)
+_OPEN_POOLS = text("SELECT set_config('jifendai.pools', :pools, true)")
 _ALLOW = text("SELECT set_config('jifendai.lenders', :lenders, true)")
 
 # What has been written here is never changed or deleted, so the service's account may not.
 APPENDED_ONLY: Final = frozenset(
-    {"log_entry", "decision", "act", "checkpoint", "terms", "catalogue_activation", "key_change", "score_snapshot"}
-)
+    {
+        "log_entry", "decision", "act", "checkpoint", "terms", "catalogue_activation", "key_change", "score_snapshot",
+        "pool_entry",
+    }
+)  # fmt: skip
 
 
 def allow(connection: Connection, lenders: Sequence[str]) -> None:
@@ -43,24 +53,35 @@ def allow(connection: Connection, lenders: Sequence[str]) -> None:
         connection.execute(_ALLOW, {"lenders": ",".join(lenders_within(lenders))})
 
 
+def open_pools(connection: Connection, pools: Sequence[str]) -> None:
+    """This function will open the transaction for everybody's rows of these pools, until it ends."""
+    if pools and _is_postgresql(connection):
+        connection.execute(_OPEN_POOLS, {"pools": ",".join(pools)})
+
+
 def guard(connection: Connection) -> None:
     """This function will put the policy on every table that needs it and does not have it."""
-    for table in unguarded(connection):
+    for table, policy in _without_policy(connection):
         for statement in (
             f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY',
             # The owner would otherwise be let past.
             f'ALTER TABLE "{table}" FORCE ROW LEVEL SECURITY',
-            f'DROP POLICY IF EXISTS {_POLICY} ON "{table}"',
-            f'CREATE POLICY {_POLICY} ON "{table}" USING ({_VISIBLE})',
+            f'DROP POLICY IF EXISTS {policy} ON "{table}"',
+            f'CREATE POLICY {policy} ON "{table}" USING ({_VISIBLE if policy == _LENDERS_APART else _HELD})',
         ):
             connection.exec_driver_sql(statement)
 
 
 def unguarded(connection: Connection) -> tuple[str, ...]:
-    """This function will return the tables with a column `lender` whose rows are not kept apart."""
+    """This function will return the tables with a column `lender` or `holder` whose rows are not kept apart."""
+    return tuple(table for table, _ in _without_policy(connection))
+
+
+def _without_policy(connection: Connection) -> tuple[tuple[str, str], ...]:
     if not _is_postgresql(connection):
         return ()
-    return tuple(connection.execute(_UNGUARDED, {"policy": _POLICY}).scalars())
+    policies = {"lenders": _LENDERS_APART, "holders": _HOLDERS_APART}
+    return tuple((row.table, row.policy) for row in connection.execute(_UNGUARDED, policies))
 
 
 def grant(connection: Connection, account: str) -> None:
@@ -80,6 +101,9 @@ def grant(connection: Connection, account: str) -> None:
     for table in METADATA.sorted_tables:
         more = "" if table.name in APPENDED_ONLY else ", UPDATE, DELETE"
         granted.append(f"SELECT, INSERT{more} ON {name(table.name)}")
+        if table.name in APPENDED_ONLY:
+            # An earlier release may have given more.
+            connection.exec_driver_sql(f"REVOKE UPDATE, DELETE ON {name(table.name)} FROM {name(account)}")
     for what in granted:
         connection.exec_driver_sql(f"GRANT {what} TO {name(account)}")
 
@@ -98,11 +122,12 @@ def _is_postgresql(connection: Connection) -> bool:
 
 
 _UNGUARDED = text("""
-SELECT c.relname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+SELECT DISTINCT c.relname AS table, needed.policy FROM pg_class c
+JOIN pg_attribute a ON a.attrelid = c.oid AND NOT a.attisdropped
+JOIN (VALUES ('lender', :lenders), ('holder', :holders)) AS needed (name, policy) ON needed.name = a.attname
 WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace
-AND a.attname = 'lender' AND NOT a.attisdropped
 AND NOT (c.relrowsecurity AND c.relforcerowsecurity
-  AND EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = :policy))
+  AND EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = needed.policy))
 ORDER BY c.relname
 """)
 _UNBOUND = text("""

@@ -353,7 +353,8 @@ KEY_CHANGE = Table(
     PrimaryKeyConstraint("number"),
 )
 
-# Pools are shared by lenders: no row of them is one lender's own. `holder` is the lender who holds a cover.
+# Pools are shared by lenders. `holder` is the lender whose the row is (row_security keeps holders apart); where it is
+# null, the row is the pool's own capital.
 _TOTALS = ("paid_in", "reserved", "committed", "compensated", "recovered", "drawn")
 
 
@@ -361,8 +362,9 @@ def _totals() -> tuple[Column[Any], ...]:
     return tuple(Column(name, BigInteger, nullable=False) for name in _TOTALS)
 
 
-# `reserved_by_day` is what of `reserved` counts until which day, by holder, such as "2027-01-20/icbc:500": time alone
-# ends a reservation, and whoever asks for room must know without looking at every cover.
+# `reserved_by_day` is what of `reserved` counts until which day, such as "2027-01-20:500": time alone ends a
+# reservation, and whoever asks for room must know without looking at every cover. The pool's row has sums alone and
+# names nobody.
 POOL = Table(
     "pool",
     METADATA,
@@ -371,6 +373,7 @@ POOL = Table(
     *_totals(),
     Column("reserved_by_day", Text, nullable=False),
     Column("lifted_at", BigInteger),
+    Column("own_entries", BigInteger, nullable=False),
     PrimaryKeyConstraint("pool_id"),
 )
 
@@ -380,6 +383,8 @@ POOL_HOLDER = Table(
     Column("pool_id", _NAME, nullable=False),
     Column("holder", _NAME, nullable=False),
     *_totals(),
+    Column("entries", BigInteger, nullable=False),
+    Column("reserved_by_day", Text, nullable=False),
     PrimaryKeyConstraint("pool_id", "holder"),
 )
 
@@ -419,7 +424,9 @@ POOL_ENTRY = Table(
     *_totals(),
     Column("value_on", Day, nullable=False),
     Column("booked_at", Instant, nullable=False),
+    Column("own_number", BigInteger, nullable=False),
     PrimaryKeyConstraint("pool_id", "number"),
+    Index("ix_pool_entry_pool_id_holder", "pool_id", "holder", "own_number"),
 )
 
 POOL_CLAIM = Table(

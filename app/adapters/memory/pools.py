@@ -15,14 +15,19 @@ class MemoryPools:
     def __init__(self, rows: Tables) -> None:
         self._rows = rows
 
-    async def book(self, pool: str) -> tuple[Sequence[Row], Sequence[Row]]:
-        """This function will return the pool's own row, if there is one, and its holders'."""
-        return self._of("pool", pool), sorted(self._of("pool_holder", pool), key=lambda row: str(row["holder"]))
+    async def book(self, pool: str, holders: Sequence[str]) -> tuple[Sequence[Row], Sequence[Row]]:
+        """This function will return the pool's own row, if there is one, and these holders'."""
+        its = self._of("pool_holder", pool, lambda row: row["holder"] in holders)
+        return self._of("pool", pool), sorted(its, key=lambda row: str(row["holder"]))
 
-    async def entries(self, pool: str, holders: Sequence[str], *, after: int, limit: int) -> Sequence[Row]:
+    async def entries(
+        self, pool: str, holders: Sequence[str], *, after: tuple[str | None, int] | None, limit: int
+    ) -> Sequence[Row]:
         """This function will return entries of the pool itself and of these holders, in order."""
-        seen = [r for r in self._of("pool_entry", pool) if r["holder"] in (None, *holders) and r["number"] > after]
-        return seen[:limit]
+        seen = self._of("pool_entry", pool, lambda row: row["holder"] in (None, *holders))
+        places = [(row["holder"], row["own_number"]) for row in seen]
+        start = 0 if after is None else places.index(after) + 1
+        return seen[start : start + limit]
 
     async def every_entry(self, pool: str) -> tuple[Sequence[Row], Sequence[Row]]:
         """This function will return the pool's own row and all its entries."""
