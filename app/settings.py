@@ -153,8 +153,8 @@ class Settings:
         found += self._previous_key_faults()
         if self.signing_key_file is None:
             found.append(
-                "JIFENDAI_SIGNING_KEY_FILE: no signing key; make one with `jifendai keys create` and name its file. "
-                "缺少签名密钥"
+                "JIFENDAI_SIGNING_KEY_FILE: no signing key; make one with `jifendai keys signing create` and name its "
+                "file. 缺少签名密钥"
             )
         elif not self.signing_key_file.is_file():
             found.append(f"JIFENDAI_SIGNING_KEY_FILE: there is no file {self.signing_key_file}. 签名密钥文件不存在")

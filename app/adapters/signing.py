@@ -88,7 +88,7 @@ def _read_key(path: Path) -> Ed25519PrivateKey:
         pem = path.read_bytes()
     except FileNotFoundError:
         raise SigningKeyError(
-            f"There is no signing key at {path}: make one with `jifendai keys create`. 没有签名密钥，请先创建"
+            f"There is no signing key at {path}: make one with `jifendai keys signing create`. 没有签名密钥，请先创建"
         ) from None
     except OSError as error:
         raise SigningKeyError(f"The signing key at {path} cannot be read: {error.strerror}. 无法读取签名密钥") from None
@@ -103,7 +103,7 @@ def _read_key(path: Path) -> Ed25519PrivateKey:
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise SigningKeyError(
-            f"{path} holds no unencrypted Ed25519 private key in PEM: make one with `jifendai keys create` in "
+            f"{path} holds no unencrypted Ed25519 private key in PEM: make one with `jifendai keys signing create` in "
             "another place, and keep this file. 文件中没有可用的 Ed25519 私钥"
         )
     return key

@@ -119,7 +119,7 @@ class Signer:
         """
         key = load_pem_private_key(pem, password)
         if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError(f"the signing key of {name} is not Ed25519; make one with `jifendai keys create`")
+            raise ValueError(f"the signing key of {name} is not Ed25519; make one with `jifendai keys signing create`")
         return cls(name, key)
 
     @classmethod

@@ -10,19 +10,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, datetime
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from app.cli.commands import command as _command
+from app.cli.commands import group as _group
+from app.cli.commands import in_module as _in
 from app.cli.installation import DONE, NOT_READY, Refused, say
+from app.cli.keys import key_commands
 from app.settings import SettingsRefused
 from app.usecases.days import SHANGHAI
-
-CarryOut = Callable[[argparse.Namespace], int | None]
-
 
 DECISION_FILTERS = (
     "lender", "branch", "zone", "product", "stage", "outcome", "reason", "decisive", "assumption", "uscc",
@@ -83,11 +83,6 @@ def _not_ready(error: Exception) -> Sequence[str] | None:
     return None
 
 
-def _in(module: str, name: str) -> CarryOut:
-    """A command that is imported when it is carried out."""
-    return lambda options: getattr(import_module(f"app.cli.{module}"), name)(options)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="jifendai",
@@ -97,22 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _service_commands(commands)
     _catalogue_commands(commands)
-    _key_commands(commands)
+    key_commands(commands)
     _log_commands(commands, _verify_commands(commands))
     _epoch_commands(commands)
     _retention_commands(commands)
     return parser
-
-
-def _command(commands: Any, name: str, carry_out: CarryOut, zh: str, en: str) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=f"{en} {zh}", description=f"{en[:1].upper()}{en[1:]}. {zh}。")
-    parser.set_defaults(carry_out=carry_out)
-    return parser
-
-
-def _group(commands: Any, name: str, zh: str, en: str) -> Any:
-    parser = commands.add_parser(name, help=f"{en} {zh}", description=f"{en[:1].upper()}{en[1:]}. {zh}。")
-    return parser.add_subparsers(metavar="COMMAND", required=True)
 
 
 def _service_commands(commands: Any) -> None:
@@ -196,65 +180,6 @@ def _catalogue_commands(commands: Any) -> None:
     _command(
         catalogue, "activate", _in("catalogue", "activate"), "启用 JIFENDAI_CATALOGUE_DIR 中的目录",
         "let the catalogue in JIFENDAI_CATALOGUE_DIR decide from now on",
-    )  # fmt: skip
-
-
-def _key_commands(commands: Any) -> None:
-    keys = _group(commands, "keys", "密钥", "the signing key and API keys")
-    create = _command(
-        keys, "create", _in("keys", "create"), "创建签名密钥；给出 --role 时创建 API 密钥",
-        "make the signing key, or with --role an API key, which is shown once",
-    )  # fmt: skip
-    create.add_argument("--role", help="loan_system, loan_officer, risk_analyst, auditor or operator 角色")
-    create.add_argument("--subject", help="the system or person who holds the key 持有者")
-    create.add_argument("--lender", action="append", default=[], help="only this, repeatable; all if absent 所属机构")
-    create.add_argument(
-        "--branch", action="append", default=[], metavar="LENDER/BRANCH",
-        help="only this branch of a lender, repeatable 仅此分支机构，可重复",
-    )  # fmt: skip
-    create.add_argument("--expires", type=_days, metavar="DAYS", help="valid for so many days 有效天数")
-    create.add_argument("--output", type=Path, metavar="FILE", help="where the signing key goes 签名密钥文件")
-    _command(keys, "list", _in("api_keys", "list_all"), "列出 API 密钥", "list the API keys")
-    rotate = _command(
-        keys, "rotate", _in("api_keys", "rotate"), "轮换 API 密钥：新旧并行一段时间",
-        "make a new API key like an old one, which goes on for a while",
-    )  # fmt: skip
-    rotate.add_argument("id", metavar="ID", help="the first column of `jifendai keys list` 密钥编号")
-    rotate.add_argument(
-        "--overlap", type=_hours, default=24, metavar="HOURS",
-        help="how long the old one goes on, 24 if absent 并行小时数，缺省 24",
-    )  # fmt: skip
-    rotate.add_argument("--expires", type=_days, metavar="DAYS", help="as long as the old one if absent 有效天数")
-    revoke = _command(keys, "revoke", _in("api_keys", "revoke"), "吊销 API 密钥", "revoke an API key at once")
-    revoke.add_argument("id", metavar="ID", help="the first column of `jifendai keys list` 密钥编号")
-    _signing_key_commands(keys)
-    _command(
-        keys, "roles", _in("api_keys", "roles"), "列出各角色可执行的操作", "show which role may do which operation"
-    )
-    _command(
-        keys, "verifiers", _in("keys", "verifiers"), "列出各日志的验证公钥",
-        "show the public keys by which anyone verifies the logs",
-    )  # fmt: skip
-
-
-def _signing_key_commands(keys: Any) -> None:
-    signing = _group(keys, "signing", "签名密钥", "the key under which the logs are signed")
-    create = _command(
-        signing, "create", _in("signing_keys", "create"), "创建首个签名密钥", "make the first signing key"
-    )  # fmt: skip
-    create.add_argument("--output", type=Path, metavar="FILE", help="where it goes 签名密钥文件")
-    _command(
-        signing, "list", _in("signing_keys", "list_all"), "列出现用密钥及历次换钥",
-        "show the keys in use and every change that is on record",
-    )  # fmt: skip
-    rotate = _command(
-        signing, "rotate", _in("signing_keys", "rotate"), "开始换钥：其后检查点由新旧两把密钥并签",
-        "begin a change of keys: checkpoints bear both signatures from then on",
-    )  # fmt: skip
-    rotate.add_argument("--output", type=Path, metavar="FILE", help="where the new key goes 新密钥文件")
-    _command(
-        signing, "finish", _in("signing_keys", "finish"), "结束换钥：旧密钥不再签名",
-        "end the change of keys: the previous key signs no more",
     )  # fmt: skip
 
 
@@ -415,18 +340,6 @@ def _since(text: str) -> datetime:
 def _processes(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= 256):
         raise argparse.ArgumentTypeError("a whole number of processes, 1 to 256 进程数须为 1 至 256 的整数")
-    return int(text)
-
-
-def _days(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 36_500):
-        raise argparse.ArgumentTypeError("a whole number of days, 1 to 36500 天数须为 1 至 36500 的整数")
-    return int(text)
-
-
-def _hours(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 8_760):
-        raise argparse.ArgumentTypeError("whole hours, 0 to 8760 小时数须为 0 至 8760 的整数")
     return int(text)
 
 

@@ -36,6 +36,11 @@ _SUBJECT: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@:|/-]{0,63}")
 
 def create(options: argparse.Namespace) -> None:
     """This function will make an API key and show it, this once."""
+    if options.role is None:
+        raise Refused(
+            FAULTY, f"--role: an API key needs one of: {', '.join(Role)}. 创建 API 密钥需要 --role",
+            "The installation's signing key is another thing 签名密钥另行创建: jifendai keys signing create",
+        )  # fmt: skip
     if options.role not in Role._value2member_map_:
         raise Refused(FAULTY, f"--role is one of: {', '.join(Role)}. 角色须为以上之一")
     if not options.subject:
@@ -50,8 +55,7 @@ def create(options: argparse.Namespace) -> None:
         )
     settings = its_settings()
     scope = _scope(options, its_catalogue(settings).catalog)
-    valid_for = None if options.expires is None else timedelta(days=options.expires)
-    text, key = new_key(options.subject, options.role, scope, now=utc_now(), valid_for=valid_for)
+    text, key = new_key(options.subject, options.role, scope, now=utc_now(), valid_for=_validity(options.expires))
     _change(settings, added(key, by=subject(), records=its_records(settings)))
     _show_once(text, key)
 
@@ -79,7 +83,7 @@ def rotate(options: argparse.Namespace) -> None:
     def like(old: ApiKey) -> ApiKey:
         valid_for = None if old.expires_at is None else old.expires_at - old.created_at
         if options.expires is not None:
-            valid_for = timedelta(days=options.expires)
+            valid_for = _validity(options.expires)
         text, key = new_key(old.subject, old.role, old.lenders, now=now, valid_for=valid_for)
         made[:] = [(text, key)]
         return key
@@ -120,7 +124,8 @@ def roles(options: argparse.Namespace) -> None:
 
 def _line(key: ApiKey, now: datetime) -> str:
     ends = (("expires 到期", key.expires_at), ("revoked 吊销", key.revoked_at))
-    said = [f"{word} {at.astimezone(UTC):%Y-%m-%d}" for word, at in ends if at is not None]
+    said = ["never ends 永不到期"] if key.expires_at is None and key.revoked_at is None else []
+    said += [f"{word} {at.astimezone(UTC):%Y-%m-%d}" for word, at in ends if at is not None]
     if key.revoked_at is None and key.expires_at is not None and key.expires_at <= now:
         said[-1] = f"expired 已到期 {key.expires_at:%Y-%m-%d}"
     return "  ".join(
@@ -129,6 +134,10 @@ def _line(key: ApiKey, now: datetime) -> str:
             f"{key.created_at:%Y-%m-%d}", *said,
         )
     )  # fmt: skip
+
+
+def _validity(days: int) -> timedelta | None:
+    return timedelta(days=days) if days else None
 
 
 def _change(settings: Settings, decide: Decide) -> KeyChanges:
@@ -143,6 +152,6 @@ def _change(settings: Settings, decide: Decide) -> KeyChanges:
 
 
 def _show_once(text: str, key: ApiKey) -> None:
-    ends = "" if key.expires_at is None else f", to {key.expires_at:%Y-%m-%d %H:%M}Z 有效期至"
-    say(f"Key {key.key_id} of {key.subject}{ends}; it is shown this once. 密钥仅显示这一次:")
+    ends = "it never ends 永不到期" if key.expires_at is None else f"to {key.expires_at:%Y-%m-%d %H:%M}Z 有效期至"
+    say(f"Key {key.key_id} of {key.subject}, {ends}; it is shown this once. 密钥仅显示这一次:")
     show(text)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 
+from app.adapters.clock import utc_now
 from app.adapters.database import Database, open_database
 from app.adapters.deployment import Finding, Level, examine_database, fault, warning
 from app.adapters.signing import LogSigner, SigningKeyError
 from app.cli.installation import NOT_READY, Refused, its_catalogue, its_settings, say, show
 from app.products.faults import CatalogueError
 from app.settings import Settings
+from app.usecases.keys import ApiKey
 
 _MARKS = {Level.OK: "ok  ", Level.WARNING: "WARN", Level.FAULT: "FAIL"}
 
@@ -85,15 +87,27 @@ async def _of_the_installation(settings: Settings, database: Database) -> AsyncI
                     "These files are not the active edition: `jifendai catalogue activate` them.")  # fmt: skip
     else:
         yield Finding("catalogue", Level.OK, "即现行生效的版本", "is the active edition")
-    keys = [key for key in await database.keys.all_keys() if key.revoked_at is None]
-    if not keys and settings.tokens is None:
-        yield fault("keys", "没有可用的 API 密钥：请执行 jifendai keys create。",
-                    "There is no API key: run `jifendai keys create`.")  # fmt: skip
-    else:
-        yield Finding("keys", Level.OK, f"{len(keys)} 个 API 密钥", f"{len(keys)} API keys")
+    yield _of_the_keys(settings, await database.keys.all_keys())
     if not settings.outside_checkpoints:
         yield warning(
             "outside_checkpoint", "未设置外部检查点：整库回退将无从发现。请设置 JIFENDAI_OUTSIDE_CHECKPOINTS。",
             "No place outside is set for checkpoints, so nobody would notice a database that was set back as a whole: "
             "name one in JIFENDAI_OUTSIDE_CHECKPOINTS.",
         )  # fmt: skip
+
+
+def _of_the_keys(settings: Settings, known: Sequence[ApiKey]) -> Finding:
+    keys = [key for key in known if key.is_sound(utc_now())]
+    if not keys and settings.tokens is None:
+        return fault("keys", "没有可用的 API 密钥：请执行 jifendai keys create。",
+                     "No API key is valid: run `jifendai keys create`.")  # fmt: skip
+    endless = [f"{key.key_id} ({key.subject})" for key in keys if key.expires_at is None]
+    if endless and not settings.demo:
+        named = ", ".join(endless[:5]) + (" …" if len(endless) > 5 else "")
+        return warning(
+            "keys", f"{len(endless)} 个密钥永不到期：{named}。请执行 jifendai keys rotate ID --expires 365。",
+            f"{len(endless)} keys never end: {named}. `jifendai keys rotate ID --expires 365` each.",
+        )  # fmt: skip
+    ends = [key.expires_at for key in keys if key.expires_at is not None]
+    zh, en = (f"，最早于 {min(ends):%Y-%m-%d} 到期", f", the first ends on {min(ends):%Y-%m-%d}") if ends else ("", "")
+    return Finding("keys", Level.OK, f"{len(keys)} 个 API 密钥{zh}", f"{len(keys)} API keys{en}")

@@ -1,48 +1,95 @@
-"""jifendai keys: the signing key of the installation; api_keys.py has the API keys of those who call it."""
+"""jifendai keys: the commands of API keys and of the signing key, as the parser knows them; api_keys.py and
+signing_keys.py carry them out.
+"""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+from pathlib import Path
+from typing import Any, Final
 
-from app.audit.operator_record import OPERATOR
-from app.cli import signing_keys
-from app.cli.installation import FAULTY, Refused, its_catalogue, its_database, its_settings, its_signer, say, show
-from app.usecases.known_logs import KnownLogs, read_known_logs
-from app.usecases.ports import StoreUnavailable
+from app.cli.commands import command, group, in_module
 
-
-def create(options: argparse.Namespace) -> None:
-    """This function will make the signing key, or with a role an API key."""
-    if options.role is None:
-        _create_signing_key(options)
-        return
-    from app.cli import api_keys
-
-    api_keys.create(options)
+# A key that nobody has ended by then ends by itself.
+_A_YEAR: Final = 365
 
 
-def _create_signing_key(options: argparse.Namespace) -> None:
-    if options.lender or options.branch or options.subject or options.expires is not None:
-        raise Refused(FAULTY, "An API key needs --role; without it a signing key is made. 创建 API 密钥需要 --role")
-    signing_keys.create(options)
+def key_commands(commands: Any) -> None:
+    """This function will add the commands of keys."""
+    keys = group(commands, "keys", "密钥", "the signing key and API keys")
+    create = command(
+        keys, "create", in_module("api_keys", "create"), "创建 API 密钥，仅显示一次",
+        "make an API key, which is shown once",
+    )  # fmt: skip
+    create.add_argument("--role", help="loan_system, loan_officer, risk_analyst, auditor or operator 角色")
+    create.add_argument("--subject", help="the system or person who holds the key 持有者")
+    create.add_argument("--lender", action="append", default=[], help="only this, repeatable; all if absent 所属机构")
+    create.add_argument(
+        "--branch", action="append", default=[], metavar="LENDER/BRANCH",
+        help="only this branch of a lender, repeatable 仅此分支机构，可重复",
+    )  # fmt: skip
+    create.add_argument(
+        "--expires", type=_days_or_never, default=_A_YEAR, metavar="DAYS",
+        help="valid for so many days, 365 if absent, or never 有效天数，缺省 365，never 为永久",
+    )  # fmt: skip
+    command(keys, "list", in_module("api_keys", "list_all"), "列出 API 密钥", "list the API keys")
+    rotate = command(
+        keys, "rotate", in_module("api_keys", "rotate"), "轮换 API 密钥：新旧并行一段时间",
+        "make a new API key like an old one, which goes on for a while",
+    )  # fmt: skip
+    rotate.add_argument("id", metavar="ID", help="the first column of `jifendai keys list` 密钥编号")
+    rotate.add_argument(
+        "--overlap", type=_hours, default=24, metavar="HOURS",
+        help="how long the old one goes on, 24 if absent 并行小时数，缺省 24",
+    )  # fmt: skip
+    rotate.add_argument(
+        "--expires", type=_days_or_never, default=None, metavar="DAYS",
+        help="valid for so many days, or never; as the old one if absent 有效天数或 never，缺省同旧密钥",
+    )  # fmt: skip
+    revoke = command(keys, "revoke", in_module("api_keys", "revoke"), "吊销 API 密钥", "revoke an API key at once")
+    revoke.add_argument("id", metavar="ID", help="the first column of `jifendai keys list` 密钥编号")
+    _signing_key_commands(keys)
+    command(
+        keys, "roles", in_module("api_keys", "roles"), "列出各角色可执行的操作",
+        "show which role may do which operation",
+    )  # fmt: skip
+    command(
+        keys, "verifiers", in_module("signing_keys", "verifiers"), "列出各日志的验证公钥",
+        "show the public keys by which anyone verifies the logs",
+    )  # fmt: skip
 
 
-def verifiers(options: argparse.Namespace) -> None:
-    """This function will show the public keys of each log under its present name: while keys are changed, both."""
-    settings = its_settings()
-    signer = its_signer(settings)
+def _signing_key_commands(keys: Any) -> None:
+    signing = group(keys, "signing", "签名密钥", "the key under which the logs are signed")
+    create = command(
+        signing, "create", in_module("signing_keys", "create"), "创建首个签名密钥", "make the first signing key"
+    )  # fmt: skip
+    create.add_argument("--output", type=Path, metavar="FILE", help="where it goes 签名密钥文件")
+    command(
+        signing, "list", in_module("signing_keys", "list_all"), "列出现用密钥及历次换钥",
+        "show the keys in use and every change that is on record",
+    )  # fmt: skip
+    rotate = command(
+        signing, "rotate", in_module("signing_keys", "rotate"), "开始换钥：其后检查点由新旧两把密钥并签",
+        "begin a change of keys: checkpoints bear both signatures from then on",
+    )  # fmt: skip
+    rotate.add_argument("--output", type=Path, metavar="FILE", help="where the new key goes 新密钥文件")
+    command(
+        signing, "finish", in_module("signing_keys", "finish"), "结束换钥：旧密钥不再签名",
+        "end the change of keys: the previous key signs no more",
+    )  # fmt: skip
 
-    async def known() -> KnownLogs:
-        try:
-            async with its_database(settings) as database:
-                return await read_known_logs(database.trail, settings.log_name, signer.public_keys)
-        except (Refused, StoreUnavailable):
-            say("The database cannot be read: these are the names of the first epoch. 无法读取数据库，按首个纪元列出")
-            return KnownLogs(settings.log_name, signer.public_keys)
 
-    logs = asyncio.run(known())
-    for lender in sorted({*its_catalogue(settings).catalog.lenders, OPERATOR}):
-        # The present name first; receipts of an earlier epoch verify under the name of then.
-        for origin in reversed(logs.origins(lender)):
-            show(*signer.verifier_keys(origin))
+def _days_or_never(text: str) -> int:
+    """So many days; 0 is never."""
+    if text == "never":
+        return 0
+    if not (text.isascii() and text.isdigit() and 0 < int(text) <= 36_500):
+        raise argparse.ArgumentTypeError("a whole number of days, 1 to 36500, or never 须为 1 至 36500 的整数或 never")
+    return int(text)
+
+
+def _hours(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 8_760):
+        raise argparse.ArgumentTypeError("whole hours, 0 to 8760 小时数须为 0 至 8760 的整数")
+    return int(text)

@@ -1,5 +1,5 @@
 """jifendai keys signing: the key under which the logs are signed, and its replacement in three steps: begin, with both
-signatures on every checkpoint from then on; restart; end.
+signatures on every checkpoint from then on; restart; end. And jifendai keys verifiers: the public keys for everybody.
 """
 
 from __future__ import annotations
@@ -14,10 +14,21 @@ from pathlib import Path
 from app.adapters.database import Database
 from app.adapters.signing import LogSigner, make_key_file
 from app.audit.operator_record import OPERATOR, OperatorAct, operator_records_among
-from app.cli.installation import FAULTY, Refused, its_database, its_settings, its_signer, say, show, subject
+from app.cli.installation import (
+    FAULTY,
+    Refused,
+    its_catalogue,
+    its_database,
+    its_settings,
+    its_signer,
+    say,
+    show,
+    subject,
+)
 from app.settings import Settings
-from app.usecases.known_logs import read_known_logs
+from app.usecases.known_logs import KnownLogs, read_known_logs
 from app.usecases.operator_log import OperatorRecords
+from app.usecases.ports import StoreUnavailable
 
 _CHANGES = (OperatorAct.SIGNING_KEY_ROTATION_BEGUN, OperatorAct.SIGNING_KEY_ROTATION_ENDED)
 _PAGE = 200
@@ -127,6 +138,26 @@ def finish(options: argparse.Namespace) -> None:
         "On record: the previous key signs no more. Unset JIFENDAI_PREVIOUS_SIGNING_KEY_FILE, restart the replicas,",
         "destroy the old key, and keep its public key. 已记录。请取消该设置，重启各实例，销毁旧私钥并保留其公钥",
     )
+
+
+def verifiers(options: argparse.Namespace) -> None:
+    """This function will show the public keys of each log under its present name: while keys are changed, both."""
+    settings = its_settings()
+    signer = its_signer(settings)
+
+    async def known() -> KnownLogs:
+        try:
+            async with its_database(settings) as database:
+                return await read_known_logs(database.trail, settings.log_name, signer.public_keys)
+        except (Refused, StoreUnavailable):
+            say("The database cannot be read: these are the names of the first epoch. 无法读取数据库，按首个纪元列出")
+            return KnownLogs(settings.log_name, signer.public_keys)
+
+    logs = asyncio.run(known())
+    for lender in sorted({*its_catalogue(settings).catalog.lenders, OPERATOR}):
+        # The present name first; receipts of an earlier epoch verify under the name of then.
+        for origin in reversed(logs.origins(lender)):
+            show(*signer.verifier_keys(origin))
 
 
 def fingerprint(public_key: bytes) -> str:

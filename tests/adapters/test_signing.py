@@ -51,7 +51,7 @@ class TestAKeyFile:
             LogSigner.from_file(key_file)
 
     def test_that_is_missing_is_named(self, tmp_path: Path):
-        with pytest.raises(SigningKeyError, match="jifendai keys create"):
+        with pytest.raises(SigningKeyError, match="jifendai keys signing create"):
             LogSigner.from_file(tmp_path / "absent.pem")
 
     def test_of_another_kind_is_refused(self, tmp_path: Path):

@@ -102,7 +102,7 @@ class TestDecide:
         refused = jifendai("decide", application)
 
         assert refused.code == 3
-        assert "jifendai keys create" in refused.err
+        assert "jifendai keys signing create" in refused.err
         assert "JIFENDAI_DEMO=1" in refused.err
 
 

@@ -1,6 +1,7 @@
 """jifendai keys, jifendai catalogue, jifendai migrate: an installation from nothing."""
 
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.cli.conftest import Jifendai
 
 class TestTheSigningKey:
     def test_is_made_for_its_owner_alone(self, jifendai: Jifendai, folder: Path):
-        made = jifendai("keys", "create")
+        made = jifendai("keys", "signing", "create")
 
         path = folder / "var" / "signing-key.pem"
         assert made.out == f"JIFENDAI_SIGNING_KEY_FILE={path}\n"
@@ -20,10 +21,10 @@ class TestTheSigningKey:
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
     def test_is_never_written_over(self, jifendai: Jifendai, folder: Path):
-        jifendai("keys", "create", "--output", "key.pem")
+        jifendai("keys", "signing", "create", "--output", "key.pem")
         before = (folder / "key.pem").read_bytes()
 
-        again = jifendai("keys", "create", "--output", "key.pem")
+        again = jifendai("keys", "signing", "create", "--output", "key.pem")
 
         assert again.code == 1
         assert (folder / "key.pem").read_bytes() == before
@@ -33,7 +34,7 @@ class TestTheSigningKey:
 def installation(folder: Path, jifendai: Jifendai, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What docs/operations.md has a bank do before its first start."""
     monkeypatch.setenv("JIFENDAI_LOG_NAME", "bank.example/jifendai")
-    name, _, path = jifendai("keys", "create").out.strip().partition("=")
+    name, _, path = jifendai("keys", "signing", "create").out.strip().partition("=")
     monkeypatch.setenv(name, path)
     assert jifendai("migrate").code == 0
     return folder
@@ -64,7 +65,7 @@ class TestAnInstallation:
     ):
         monkeypatch.setenv("JIFENDAI_LOG_NAME", "bank.example/jifendai")
         monkeypatch.setenv("JIFENDAI_SIGNING_KEY_FILE", str(folder / "key.pem"))
-        jifendai("keys", "create")
+        jifendai("keys", "signing", "create")
 
         refused = jifendai("decide", application)
 
@@ -129,6 +130,21 @@ class TestApiKeys:
         assert ends[0] < ends[1]
         assert old.split("_")[1] in rotated.err
 
+    def test_end_after_a_year_if_nothing_is_said_and_never_only_where_that_is_said(
+        self, installation: Path, jifendai: Jifendai
+    ):
+        jifendai("keys", "create", "--role", "auditor", "--subject", "a")
+        forever = jifendai("keys", "create", "--role", "auditor", "--subject", "b", "--expires", "never")
+        like_it = jifendai("keys", "rotate", forever.out.split("_")[1])
+        ended = jifendai("keys", "rotate", like_it.out.split("_")[1], "--expires", "30")
+
+        year, _, _, month = jifendai("keys", "list").out.splitlines()
+        assert f"{datetime.now(UTC) + timedelta(days=365):%Y-%m-%d}" in year
+        assert f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%d}" in month
+        assert "never ends" in forever.err
+        assert "never ends" in like_it.err
+        assert "never ends" not in ended.err
+
     def test_that_were_revoked_are_not_rotated(self, installation: Path, jifendai: Jifendai):
         key_id = jifendai("keys", "create", "--role", "auditor", "--subject", "a").out.strip().split("_")[1]
         jifendai("keys", "revoke", key_id)
@@ -161,6 +177,7 @@ class TestApiKeys:
             (("--role", "king", "--subject", "a"), "loan_system"),
             (("--role", "auditor"), "--subject"),
             (("--subject", "a"), "--role"),
+            ((), "jifendai keys signing create"),
             (("--role", "auditor", "--subject", "a", "--lender", "nobody"), "icbc"),
             (("--role", "auditor", "--subject", "a", "--branch", "icbc/nowhere"), "icbc/kunshan"),
             (("--role", "auditor", "--subject", "a", "--branch", "nobody/kunshan"), "lender/branch"),

@@ -244,7 +244,7 @@ class TestWhatIsGiven:
         assert "note.txt: not a signed checkpoint" in found.out
 
     def test_is_a_fault_if_another_key_signed_the_checkpoint(self, demonstration: Path, jifendai: Jifendai):
-        jifendai("keys", "create", "--output", "other.pem")
+        jifendai("keys", "signing", "create", "--output", "other.pem")
         note = LogSigner.from_file(demonstration / "other.pem").sign(ORIGIN, 4, bytes(32))
         (demonstration / "note.txt").write_bytes(note)
 
