@@ -305,13 +305,6 @@ class OperatorRecordPage(Answered):
     next_cursor: NextCursor
 
 
-class PreviewAnswer(Answered):
-    """试算结果：预授信、转人工、拒绝依次排列。Previews: pre-approved, referred, declined, in this order."""
-
-    on: Date = Field(description="按哪一天的条款。The policy day.")
-    items: Annotated[list[PreviewedDecision], Field(max_length=1000)]
-
-
 class PreviewShown(Answered):
     """一次试算的记录。Who previewed what."""
 

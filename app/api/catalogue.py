@@ -44,7 +44,7 @@ async def list_products(call: ThisCall, query: Annotated[ProductsQuery, Query()]
     on = _day(call, query.on)
     kind = None if query.kind is None else ProductKind(query.kind)
     found = call.services.catalogue.catalog.products(on=on, zone=query.zone, lender=query.lender, kind=kind)
-    items = [_product(product) for product in found if _sees(call, product)]
+    items = [product_shown(product) for product in found if _sees(call, product)]
     return _json({"on": on.isoformat(), "items": items})
 
 
@@ -65,7 +65,7 @@ async def get_product(
         raise Problem("not-found")
     resolved = catalogue.terms(product_id, on=on)
     changes = [day.isoformat() for day in catalogue.catalog.dates_of_change(product_id)]
-    shown = _product(shelf) | {"on": on.isoformat(), "digest": resolved.digest, "changes_on": changes}
+    shown = product_shown(shelf) | {"on": on.isoformat(), "digest": resolved.digest, "changes_on": changes}
     return _json(shown | {"terms": orjson.Fragment(resolved.document)})
 
 
@@ -109,7 +109,8 @@ def _known(facts: tuple[KnownFact, ...]) -> list[dict[str, Any]]:
     return [{"fact": _words(known.fact), "reference": _reference(known.reference)} for known in facts]
 
 
-def _product(product: ShelfProduct) -> dict[str, Any]:
+def product_shown(product: ShelfProduct) -> dict[str, Any]:
+    """This function will write a product as the shelf shows it."""
     branch, lender = product.branch, product.lender
     return {
         "id": product.id,

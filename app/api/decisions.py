@@ -17,22 +17,25 @@ import orjson
 from fastapi import APIRouter, Header, Path
 from starlette.responses import PlainTextResponse, Response
 
-from app.api.answers import DecisionAnswer, PreviewAnswer, ReplayAnswer
+from app.api.answers import DecisionAnswer, ReplayAnswer
 from app.api.applications import SentApplication, read_application
 from app.api.calls import Call, LeanRoute, ReadBy, ThisCall
 from app.api.fields import DecisionId
 from app.api.problems import Problem
 from app.api.review_schemas import DecisionRead
 from app.api.schemas import DecisionRequest, PreviewRequest
+from app.api.shelf import shelf_document
+from app.api.shelf_schemas import PreviewAnswer
 from app.audit.application import application_from_document
 from app.audit.canonical import canonical_bytes
 from app.domain.access import lender_of
 from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer, submission_of
 from app.usecases.obstacles import KeysChanged, NoSuchProduct
-from app.usecases.preview import Preview, preview
+from app.usecases.preview import Preview, preview, previewed_document
 from app.usecases.replay import replay_stored
 from app.usecases.review import newest_review
+from app.usecases.shelf import shelf_rows
 
 JSON: Final = "application/json"
 router = APIRouter(route_class=LeanRoute, tags=["decisions"])
@@ -68,7 +71,14 @@ async def decide(
 
 @router.post("/v1/decisions/preview", response_model=PreviewAnswer, name="preview")
 async def preview_decision(call: ThisCall, application: PreviewRequest) -> Response:
-    """试算，不作决策 Preview: what would be decided, without deciding"""
+    """试算，不作决策 Preview: what would be decided, without deciding
+
+    不指明产品即为金融超市：您可见机构在该高新区的全部产品并列对比额度、利率、综合成本、贴息与抵押，并附还差什么即可更优
+    （逐项以原规则重新决策验证）；条款未公布的产品附已知信息。
+    Without a product it is the shelf: every product of your lenders in that zone side by side — limit, rate, all-in
+    cost, subsidy, collateral — with what is missing for a better answer (each proved by deciding again), and products
+    whose terms are not published with what is known of them.
+    """
     services, caller, document = call.services, call.caller, call.document
     fingerprint = sha256(canonical_bytes(document)).digest()
     if application.product is not None:
@@ -93,7 +103,8 @@ async def preview_decision(call: ThisCall, application: PreviewRequest) -> Respo
         previews=services.previews,
         new_id=services.new_id,
     )
-    return _json({"on": on.isoformat(), "items": found})
+    rows = None if application.product else shelf_document(shelf_rows(found, services.catalogue.catalog, on))
+    return _json({"on": on.isoformat(), "items": [previewed_document(one, at) for one in found], "shelf": rows})
 
 
 @router.get("/v1/decisions/{decision_id}", response_model=DecisionRead)

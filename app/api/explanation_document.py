@@ -170,12 +170,27 @@ def _gate(answered: GateAnswered, language: Language) -> dict[str, Any]:
 # ---- what would change it -------------------------------------------------------------------------------------------
 
 
-def _counterfactual(found: Counterfactual, language: Language) -> dict[str, Any]:
+def counterfactual_text(found: Counterfactual, language: Language) -> str:
+    """This function will say in a sentence what would have to be otherwise, and what would come of it."""
     changes = in_(language, Words("，且", ", and ")).join(_change_text(c, language) for c in found.changes)
-    result = found.result
+    return in_(language, Words("{}：{}。", "{}: {}.")).format(changes, _result_text(found.result, language))
+
+
+def result_shown(result: Result) -> dict[str, Any]:
+    """This function will write what deciding again came to."""
+    return {
+        "outcome": result.outcome.value,
+        "credit_limit": None if result.credit_limit is None else result.credit_limit.text(),
+        "annual_rate": _rate(result.annual_rate),
+        "annual_rate_ceiling": _rate(result.annual_rate_ceiling),
+        "net_annual_rate_at_best": _rate(result.net_annual_rate_at_best),
+    }
+
+
+def _counterfactual(found: Counterfactual, language: Language) -> dict[str, Any]:
     return {
         "effect": "BETTER" if found.better else "WORSE",
-        "text": in_(language, Words("{}：{}。", "{}: {}.")).format(changes, _result_text(result, language)),
+        "text": counterfactual_text(found, language),
         "changes": [
             {
                 "fact": change.fact,
@@ -186,13 +201,7 @@ def _counterfactual(found: Counterfactual, language: Language) -> dict[str, Any]
             }
             for change in found.changes
         ],
-        "result": {
-            "outcome": result.outcome,
-            "credit_limit": None if result.credit_limit is None else result.credit_limit.text(),
-            "annual_rate": _rate(result.annual_rate),
-            "annual_rate_ceiling": _rate(result.annual_rate_ceiling),
-            "net_annual_rate_at_best": _rate(result.net_annual_rate_at_best),
-        },
+        "result": result_shown(found.result),
     }
 
 

@@ -35,6 +35,7 @@ from app.api.examples import (
 )
 from app.api.pool_examples import OPEN_CLAIM_ID, POOL_ACTS
 from app.api.problems import KINDS, MEDIA_TYPE, Problem, error
+from app.api.shelf import shelf_document
 from app.api.sign_in import ACTOR_HEADER, ACTOR_PATTERN
 from app.audit.application import application_from_document
 from app.audit.canonical import vouched_bytes
@@ -44,6 +45,8 @@ from app.domain.standing import NOTHING_PROMISED
 from app.rules.decide import EDITION, decide
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.ports import answer_in
+from app.usecases.preview import Previewed, previewed_document
+from app.usecases.shelf import shelf_rows
 
 PUBLISHED_ON: Final = date(2026, 11, 20)
 VERSION: Final = "1.0.0"
@@ -417,13 +420,17 @@ def _answers(on: date, catalogue: ActiveCatalogue) -> dict[str, Any]:
             "items": [made["PreApproved"]], "next_cursor": None, "count": None,
             "searched": {"complete": True, "recorded_from": None, "recorded_until": None},
         }  # fmt: skip
-        previewed = {key: value for key, value in made["PreApproved"].items() if key not in _NOT_PREVIEWED}
-        offer = {key: value for key, value in previewed["offer"].items() if key != "offer_id"}
-        made["Preview"] = {"on": on.isoformat(), "items": [previewed | {"offer": offer}]}
+        made["Preview"] = _shelf(decision_examples(on)[0], at, catalogue)
     return made
 
 
-_NOT_PREVIEWED: Final = {"decision_id", "revision", "supersedes", "recorded_at", "audit_record"}
+def _shelf(example: Example, at: datetime, catalogue: ActiveCatalogue) -> Any:
+    application, on = application_from_document(example.document), at.date()
+    resolved = catalogue.terms(application.product, on=on)
+    decision = decide(application, resolved.terms, NOTHING_PROMISED, on)
+    found = Previewed(application, decision, Sources(resolved.terms, resolved.digest, NOTHING_PROMISED, "los"))
+    rows = shelf_document(shelf_rows((found,), catalogue.catalog, on))
+    return {"on": on.isoformat(), "items": [previewed_document(found, at)], "shelf": rows}
 
 
 def _answer(example: Example, index: int, at: datetime, catalogue: ActiveCatalogue) -> Any:

@@ -22,6 +22,7 @@ from app.api.calls import Services
 from app.api.examples import decision_examples
 from app.api.problems import Problem, obstacle_problem
 from app.api.schemas import PreviewRequest
+from app.api.shelf import shelf_document
 from app.audit.application import application_from_document
 from app.audit.canonical import canonical_bytes
 from app.cli.installation import (
@@ -39,7 +40,8 @@ from app.cli.installation import (
 from app.main import create_app
 from app.usecases.days import day_in_shanghai
 from app.usecases.decide import submission_of
-from app.usecases.preview import Preview, preview
+from app.usecases.preview import Preview, preview, previewed_document
+from app.usecases.shelf import shelf_rows
 
 
 def decide(options: argparse.Namespace) -> None:
@@ -121,7 +123,8 @@ async def _previewed(services: Services, options: argparse.Namespace, body: byte
         previews=services.previews,
         new_id=services.new_id,
     )
-    return {"on": on.isoformat(), "items": found}
+    rows = None if document["product"] else shelf_document(shelf_rows(found, services.catalogue.catalog, on))
+    return {"on": on.isoformat(), "items": [previewed_document(one, at) for one in found], "shelf": rows}
 
 
 def _problem_lines(problem: Problem) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -43,6 +43,14 @@ class Preview:
     previewed_for: str | None = None
 
 
+class Previewed(NamedTuple):
+    """One product's answer that was not given, and what it was made from."""
+
+    application: Application
+    decision: Decision
+    sources: Sources
+
+
 def products_of(catalog: Catalog, application: Application, lenders: Scope, on: date) -> tuple[str, ...]:
     """This function will name the product asked for, or every product within the scope in the company's zone."""
     if application.product:
@@ -58,7 +66,7 @@ async def preview(
     decisions: DecisionLog,
     previews: PreviewLog,
     new_id: Identifiers,
-) -> tuple[Mapping[str, Any], ...]:
+) -> tuple[Previewed, ...]:
     """This function will return the decisions that would be made, best first, and keep who asked.
 
     Raises NoSuchProduct, UnknownCode, FactFromTheFuture.
@@ -66,7 +74,7 @@ async def preview(
     on = asked.on
     check_codes(asked.application, catalogue.catalog)
     check_days(asked.application, on)
-    found: list[tuple[Application, Decision, Sources]] = []
+    found: list[Previewed] = []
     standings: dict[str, Standing] = {}
     for product in products_of(catalogue.catalog, asked.application, asked.lenders, on):
         application = replace(asked.application, product=product)
@@ -79,10 +87,11 @@ async def preview(
             standings[lender] = await _standing(decisions, lender, application, on)
         standing = standings[lender]
         decision = decide(application, resolved.terms, standing, on)
-        found.append((application, decision, Sources(resolved.terms, resolved.digest, standing, asked.previewed_by)))
+        sources = Sources(resolved.terms, resolved.digest, standing, asked.previewed_by)
+        found.append(Previewed(application, decision, sources))
     found.sort(key=_best_first)
     await previews.keep([_row(asked, *row, new_id()) for row in found])
-    return tuple(_document(*row, asked.at) for row in found)
+    return tuple(found)
 
 
 async def _standing(decisions: DecisionLog, lender: str, application: Application, on: date) -> Standing:
@@ -93,7 +102,7 @@ async def _standing(decisions: DecisionLog, lender: str, application: Applicatio
     return Standing(tuple(others)).live(on)
 
 
-def _best_first(row: tuple[Application, Decision, Sources]) -> tuple[int, int, Decimal, str]:
+def _best_first(row: Previewed) -> tuple[int, int, Decimal, str]:
     application, decision, _ = row
     offer = decision.offer
     if offer is None:
@@ -102,7 +111,9 @@ def _best_first(row: tuple[Application, Decision, Sources]) -> tuple[int, int, D
     return _ORDER[decision.outcome], -int(offer.credit_limit), net, application.product
 
 
-def _document(application: Application, decision: Decision, sources: Sources, at: datetime) -> Mapping[str, Any]:
+def previewed_document(found: Previewed, at: datetime) -> Mapping[str, Any]:
+    """This function will write a previewed decision as it would be answered, without what the log alone gives it."""
+    application, decision, sources = found
     unmade = Identity("", "", 0, None, at, EDITION)
     document = orjson.loads(decision_bytes(decision, application, sources, unmade))
     for name in _MADE_BY_THE_LOG:
