@@ -30,6 +30,7 @@ from app.adapters.keeping_outside import KeepingOutside
 from app.adapters.metrics import Metrics
 from app.adapters.outside_checkpoints import outside_at
 from app.adapters.search_follower import Follower
+from app.adapters.sheet_files import SheetFiles
 from app.adapters.signing import LogSigner, make_key_file
 from app.adapters.sweeper import Sweeper
 from app.adapters.workbook import workbook
@@ -92,6 +93,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 reviews=database.reviews,
                 statistics=database.statistics,
                 previews=database.previews,
+                score_snapshots=database.score_snapshots, sheets=SheetFiles(settings.data_dir),
                 catalogues=database.catalogue,
                 catalogue=catalogue,
                 keys=_sign_in(settings, database, clock or utc_now),

@@ -33,7 +33,7 @@ from app.usecases.sheet_rows import MOST_ROWS, ReadRow, SheetReading, SheetRefus
 LARGEST_UNFOLDED_BYTES: Final = 256 << 20
 _MOST_PARTS: Final = 2_000
 _MEMORY_BYTES: Final = 1 << 30
-_SECONDS: Final = 150
+_SECONDS: Final = 300
 _LAST_ROW: Final = 1_048_576
 _OLE: Final = bytes.fromhex("d0cf11e0a1b11ae1")
 _Rows = Iterator[tuple[int, Sequence[Cell]]]
@@ -117,7 +117,8 @@ def _workbook(path: Path) -> tuple[Iterator[_Rows], bool]:
     from openpyxl.utils.datetime import CALENDAR_MAC_1904
 
     warnings.simplefilter("ignore")
-    book = openpyxl.load_workbook(path, read_only=True, data_only=False, keep_links=False)
+    # By its name alone the library would refuse a file that has none; it is open for as long as the process lasts.
+    book = openpyxl.load_workbook(path.open("rb"), read_only=True, data_only=False, keep_links=False)
     visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
     return map(_sheet_rows, visible), book.epoch == CALENDAR_MAC_1904
 

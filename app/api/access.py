@@ -55,6 +55,8 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "claim_from_pool": frozenset({Role.LOAN_SYSTEM, Role.LOAN_OFFICER}),
     "decide_pool_claim": frozenset({Role.RISK_ANALYST}),
     "report_recovery": frozenset({Role.LOAN_SYSTEM, Role.LOAN_OFFICER}),
+    # People bring scores in, and see which rows were not taken.
+    "import_score_sheet": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST}),
     "list_settlements": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
     "replay_decision": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
     "list_repeated_previews": frozenset({Role.RISK_ANALYST, Role.AUDITOR}),

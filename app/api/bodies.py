@@ -20,6 +20,9 @@ from app.api.problems import Problem, invalid_body
 
 LARGEST_BODY_BYTES: Final = 65_536
 BODY_WITHIN_S: Final = 10.0
+LARGEST_SHEET_BYTES: Final = 16 << 20
+SHEET_WITHIN_S: Final = 60.0
+_MOST_SHEETS_AT_ONCE: Final = 4
 _CHARSETS: Final = (b"charset=utf-8", b'charset="utf-8"', b"")
 
 
@@ -78,9 +81,9 @@ async def _received(receive: Receive) -> bytes:
         raise Problem("request-timeout", headers={"Connection": "close"}) from None
 
 
-async def _rest(size: int, receive: Receive) -> bytes:
+async def _rest(size: int, receive: Receive, largest: int = LARGEST_BODY_BYTES) -> bytes:
     chunks, more = [], True
-    while more and size <= LARGEST_BODY_BYTES:
+    while more and size <= largest:
         message = await receive()
         if message["type"] == "http.disconnect":
             # Half an application is none.
@@ -89,6 +92,40 @@ async def _rest(size: int, receive: Receive) -> bytes:
         size += len(chunks[-1])
         more = message.get("more_body", False)
     return b"".join(chunks)
+
+
+SHEET_KINDS: Final = (
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "text/csv", "application/octet-stream",
+)  # fmt: skip
+_arriving = 0
+
+
+async def received_sheet(headers: Sequence[tuple[bytes, bytes]], receive: Receive) -> bytes:
+    """This function will receive a sheet of at most LARGEST_SHEET_BYTES, a few at a time: what other operations may
+    receive stays as it is. Raises Problem.
+    """
+    global _arriving
+    kinds = [value for name, value in headers if name == b"content-type"]
+    if len(kinds) != 1 or kinds[0].split(b";")[0].strip().lower().decode("latin-1") not in SHEET_KINDS:
+        raise Problem("unsupported-sheet-type")
+    for name, value in headers:
+        if name == b"content-length" and not (len(value) < 9 and value.isdigit() and int(value) <= LARGEST_SHEET_BYTES):
+            raise Problem("sheet-too-large")
+        if name == b"content-encoding" and value.strip().lower() != b"identity":
+            raise Problem("unsupported-sheet-type")
+    if _arriving >= _MOST_SHEETS_AT_ONCE:
+        raise Problem("sheets-busy")
+    _arriving += 1
+    try:
+        async with asyncio.timeout(SHEET_WITHIN_S):
+            body = await _rest(0, receive, LARGEST_SHEET_BYTES)
+    except TimeoutError:
+        raise Problem("request-timeout", headers={"Connection": "close"}) from None
+    finally:
+        _arriving -= 1
+    if len(body) > LARGEST_SHEET_BYTES:
+        raise Problem("sheet-too-large")
+    return body
 
 
 def _is_json(sent: Sequence[bytes]) -> bool:

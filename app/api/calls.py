@@ -42,6 +42,8 @@ from app.usecases.pools import Pools
 from app.usecases.ports import CatalogueBook, DecisionLog, Identifiers, PreviewLog, StoredDecision, Submission
 from app.usecases.receipt import Receipts
 from app.usecases.review import ReviewQueue
+from app.usecases.score_sheets import Sheets
+from app.usecases.score_snapshots import ScoreSnapshots
 from app.usecases.search import DecisionSearch
 from app.usecases.statistics import DecisionStatistics
 
@@ -106,6 +108,8 @@ class Services:
     reviews: ReviewQueue
     statistics: DecisionStatistics
     previews: PreviewLog
+    score_snapshots: ScoreSnapshots
+    sheets: Sheets
     catalogues: CatalogueBook
     catalogue: ActiveCatalogue
     keys: SignIn

@@ -35,6 +35,7 @@ from app.api.examples import (
 )
 from app.api.pool_examples import OPEN_CLAIM_ID, POOL_ACTS
 from app.api.problems import KINDS, MEDIA_TYPE, Problem, error
+from app.api.sheet_examples import SHEETS, sheet_content
 from app.api.shelf import shelf_document
 from app.api.sign_in import ACTOR_HEADER, ACTOR_PATTERN
 from app.audit.application import application_from_document
@@ -68,6 +69,7 @@ _TAGS: Final = (
     ("decisions", "授信决策与试算。Decisions and previews."),
     ("reviews", "转人工决策的复核。Reviews: what people decide on referrals."),
     ("pools", "风险补偿资金池。Risk-compensation pools."),
+    ("scores", "创新积分：情况表导入。Innovation scores: sheets that come in."),
     ("subsidies", "贴息结算。Settlement of interest subsidies."),
     ("offers", "授信：审批、提款、还款等事件与现状。Offers: what core banking tells of them, and where they stand."),
     ("exceptions", "破格：一人申请，另一人审批。Exceptions: asked for by one person, settled by another."),
@@ -131,6 +133,10 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
         "idempotency-key-missing", "idempotency-key-malformed", *_BODY, "idempotency-key-reused", "not-found",
         "pool-refused", "record-too-large", "commit-unknown", "desk-full", "catalogue-not-active", *_KEYED,
     )),
+    "import_score_sheet": (
+        "sheet-too-large", "unsupported-sheet-type", "request-timeout", "unknown-code", "not-found", "invalid-request",
+        "sheet-refused", "sheets-busy", *_KEYED,
+    ),
     "list_settlements": ("invalid-request", *_KEYED),
     "get_checkpoint": ("not-found", "invalid-request", *_KEYED),
     "get_consistency": ("not-found", "invalid-request", *_KEYED),
@@ -220,6 +226,8 @@ def _complete(
     operation["responses"] = responses | _problem_responses(_PROBLEMS[name], keyed=name not in OPEN)
     for parameter in operation.get("parameters", ()):
         _complete_parameter(parameter, _EXAMPLES_OF.get(name, {}))
+    if name in SHEETS:
+        operation["requestBody"] = {"required": True, "content": sheet_content(name)}
     if name in _REQUESTS:
         body = operation["requestBody"]["content"]["application/json"]
         shown = [e for e in _REQUESTS[name](on) if catalogue is None or _works(e, catalogue)]

@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     _catalogue_commands(commands)
     key_commands(commands)
     _log_commands(commands, _verify_commands(commands))
+    _score_commands(commands)
     _epoch_commands(commands)
     _retention_commands(commands)
     return parser
@@ -230,6 +231,27 @@ def _verify_commands(commands: Any) -> Any:
         help="only the logs of these keys, repeatable; the installation's own if absent 验证公钥，缺省为本安装的密钥",
     )  # fmt: skip
     return verify
+
+
+def _score_commands(commands: Any) -> None:
+    scores = _group(commands, "scores", "创新积分", "innovation scores")
+    sheet = _command(
+        scores, "import", _in("scores", "import_sheet"), "导入高新区的积分情况表，先试运行",
+        "take a zone's sheet of scores in, after a trial run",
+    )  # fmt: skip
+    sheet_options(sheet)
+    sheet.add_argument("--lender", required=True, metavar="LENDER", help="for whom 为哪家机构")
+    sheet.add_argument("--reference", metavar="TEXT", help="where the sheet is from 来源，如文号")
+    sheet.add_argument("--yes", action="store_true", help="take the good rows; a trial run without it 正式导入")
+    sheet.add_argument("--mend", type=Path, metavar="FILE", help="where the bad rows go, XLSX 有误的行另存到")
+
+
+def sheet_options(parser: argparse.ArgumentParser) -> None:
+    """This function will add what every command that reads a sheet asks for."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="XLSX or CSV 积分情况表")
+    parser.add_argument("--zone", required=True, metavar="ZONE", help="the zone's code 高新区代码")
+    parser.add_argument("--scheme", metavar="SCHEME", help="where the zone has several 积分体系代码")
+    parser.add_argument("--as-of", metavar="DAY", help="where no column tells the scores' day 评价日期")
 
 
 def _log_commands(commands: Any, verify: Any) -> None:

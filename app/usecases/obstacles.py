@@ -59,6 +59,10 @@ class ExportsBusy(Obstacle):
     """As many exports run as may at a time."""
 
 
+class SheetsBusy(Obstacle):
+    """As many sheets are read as may be at a time."""
+
+
 class CatalogueNotActive(Obstacle):
     """This replica does not hold the active edition of the catalogue; it must not decide."""
 

@@ -23,6 +23,7 @@ from app.api.examples import (
 )
 from app.api.pool_examples import OPEN_CLAIM_ID, POOL_ACTS
 from app.api.problems import Problem
+from app.api.sheet_examples import SHEETS
 from app.api.sign_in import SignIn, new_key
 from app.usecases.keys import added
 from app.usecases.replay import replay_stored
@@ -73,6 +74,7 @@ PATHS: dict[str, tuple[str, str]] = {
     "claim_from_pool": ("POST", f"{POOL}/claims"),
     "decide_pool_claim": ("POST", f"{POOL}/claims/{OPEN_CLAIM_ID}/decision"),
     "report_recovery": ("POST", f"{POOL}/recoveries"),
+    "import_score_sheet": ("POST", "/v1/scores/sheets?zone=fuxin&lender=icbc"),
     "list_settlements": ("GET", "/v1/subsidies/settlements?period=2026Q4"),
 }
 
@@ -126,6 +128,7 @@ BY_HAND = {
     "claim_from_pool": "loan_system loan_officer",
     "decide_pool_claim": "risk_analyst",
     "report_recovery": "loan_system loan_officer",
+    "import_score_sheet": "loan_officer risk_analyst",
     "list_settlements": "loan_officer risk_analyst auditor",
 }
 
@@ -136,6 +139,8 @@ async def ask(service: Service, operation: str, caller: str) -> Any:
     make = BODIES.get(operation, pre_approved) if examples is None else lambda on: examples(on)[0].document
     body = {"json": make(today())} if method == "POST" else {}
     headers = service.bearer(caller) | {"Idempotency-Key": f"{operation}-{caller}"}
+    if operation in SHEETS:
+        headers, body = headers | {"Content-Type": "text/csv"}, {"content": SHEETS[operation].encode()}
     return await service.client.request(method, path, headers=headers, **body)
 
 
