@@ -2,7 +2,7 @@
 
 Neighbours may rely on this: it works in slices of under a millisecond, rests after each, and rests longer while
 applications are waiting, so the desk never waits for it; whatever stops it, the next start goes on behind the last
-whole block. Searches do not wait for it either: what has no block yet they look through as it stands.
+place that has marks. Searches do not wait for it either: what has no marks yet they look through as it stands.
 """
 
 from __future__ import annotations
@@ -11,15 +11,18 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from time import perf_counter
 from typing import Any, Protocol
 
-from app.adapters.database.search_blocks import to_figures
+from app.adapters.database.search_blocks import Progress, to_figures
 from app.usecases.search_blocks import PLACES, BlockInMaking, Key
 
 _log = logging.getLogger("jifendai.follower")
 _SLICE = 16
+# So many new places are worth writing the marks of a growing block anew.
+WORTH_MARKING = 64
 _LOOKS_EVERY_S = 1.0
 _TRIES_AGAIN_AFTER_S = 5.0
 # For each second of work it rests so many; a desk with a queue has the processor almost to itself.
@@ -29,17 +32,28 @@ _RESTS, _RESTS_WHILE_BUSY = 4, 20
 class Blocks(Protocol):
     """Where blocks are kept and made from."""
 
-    async def due(self) -> Sequence[tuple[str, int]]:
-        """This function will return each log that has a whole block more than were made, and that block's number."""
+    async def due(self, least: int) -> Sequence[Progress]:
+        """This function will return each log that has at least so many places without marks."""
         ...
 
     async def read(self, lender: str, start: int, stop: int) -> Sequence[tuple[int, bytes, Sequence[Any] | None]]:
         """This function will return index, record and columns (None: no decision) of a log's places."""
         ...
 
-    async def add(self, lender: str, block: int, contents: Any, last: datetime | None) -> bool:
-        """This function will store a log's next block; False where somebody else has stored it meanwhile."""
+    async def add(self, known: Progress, until: int, contents: Any, last: datetime | None) -> bool:
+        """This function will store what has changed of a log's last block, now marked up to `until`; False where
+        somebody else has changed the log's marks since.
+        """
         ...
+
+
+@dataclass(slots=True)
+class _Growing:
+    """A log's last block as it was last written, so that it need not be read again to grow."""
+
+    making: BlockInMaking
+    until: int
+    mended: int
 
 
 class Follower:
@@ -49,6 +63,7 @@ class Follower:
         self._blocks = blocks
         self._busy = busy
         self._task: asyncio.Task[None] | None = None
+        self._growing: dict[str, _Growing] = {}
 
     def start(self) -> None:
         """This function will begin to follow."""
@@ -62,32 +77,49 @@ class Follower:
                 await self._task
         self._task = None
 
-    async def catch_up(self, told: Callable[[int], None] = lambda places: None, *, rests: bool = False) -> int:
-        """This function will make every block that is due and return how many; `told` hears of each one's places."""
-        made = 0
-        while due := await self._blocks.due():
-            for lender, block in due:
-                contents, last = await self.block(lender, block, rests=rests)
-                made += await self._blocks.add(lender, block, contents.items(), last)
-                told(PLACES)
-        return made
+    async def catch_up(self, *, rests: bool = False) -> int:
+        """This function will mark what is worth it in every log, and return how often a block was written."""
+        written = 0
+        while due := await self._blocks.due(WORTH_MARKING):
+            for known in due:
+                written += await self._grow(known, rests=rests)
+        return written
 
-    async def block(
-        self, lender: str, block: int, *, rests: bool = False
-    ) -> tuple[Mapping[Key, bytes], datetime | None]:
-        """This function will make one block from the log, and say when its last decision was recorded."""
-        start, making, last = block * PLACES, BlockInMaking(), None
-        for begin in range(start, start + PLACES, _SLICE):
+    async def _grow(self, known: Progress, *, rests: bool) -> bool:
+        """Marks a log's next places, up to the end of the block that they stand in."""
+        begins = known.places // PLACES * PLACES
+        until = min(known.size, begins + PLACES)
+        held = self._growing.pop(known.lender, None)
+        if held is None or held.mended != known.mended or not begins < held.until <= known.places:
+            held = _Growing(BlockInMaking(), begins, known.mended)
+        last = await self._read(known.lender, held.making, held.until, until, rests=rests)
+        if not await self._blocks.add(known, until, held.making.changes().items(), last):
+            return False
+        if until < begins + PLACES:
+            self._growing[known.lender] = _Growing(held.making, until, known.mended)
+        return True
+
+    async def block(self, lender: str, block: int, until: int) -> Mapping[Key, bytes]:
+        """This function will make one block from the log, as it must be where its log is marked up to `until`."""
+        making, start = BlockInMaking(), block * PLACES
+        await self._read(lender, making, start, min(start + PLACES, until), rests=False)
+        return making.contents()
+
+    async def _read(
+        self, lender: str, making: BlockInMaking, start: int, stop: int, *, rests: bool
+    ) -> datetime | None:
+        """Adds places of one block, and says when the last decision among them was recorded."""
+        last = None
+        for begin in range(start, stop, _SLICE):
             began = perf_counter()
-            rows = await self._blocks.read(lender, begin, begin + _SLICE)
-            for index, record, columns in rows:
+            for index, record, columns in await self._blocks.read(lender, begin, min(begin + _SLICE, stop)):
                 if columns is not None:
                     found = to_figures(record, columns)
-                    making.add(index - start, found)
+                    making.add(index % PLACES, found)
                     last = found.recorded_at
             if rests:
                 await asyncio.sleep((perf_counter() - began) * (_RESTS_WHILE_BUSY if self._busy() else _RESTS))
-        return making.contents(), last
+        return last
 
     async def _follow(self) -> None:
         while True:
@@ -106,10 +138,14 @@ async def rebuild(
     there; searches stay exact meanwhile.
     """
     seen = differed = 0
-    for lender, made in await blocks.made():
-        for block in range(made):
-            contents, _ = await follower.block(lender, block)
-            differed += await blocks.replace(lender, block, contents.items())
-            seen += 1
+    for lender in [known.lender for known in await blocks.made()]:
+        block = 0
+        while (known := await blocks.progress(lender)).places > block * PLACES:
+            replaced = await blocks.replace(known, block, (await follower.block(lender, block, known.places)).items())
+            if replaced is None:
+                # It has grown meanwhile, or something in it was pruned.
+                continue
+            differed += replaced
+            block, seen = block + 1, seen + 1
             told(lender, block)
     return seen, differed

@@ -24,10 +24,13 @@ _LIMIT = "credit_limit."
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What only the record tells: which component set the limit, what was assumed, and what the offer brings."""
+    """What only the record tells: which component set the limit, what was assumed, which gates an exception let go,
+    and what the offer brings.
+    """
 
     decisive: str | None = None
     assumptions: tuple[str, ...] = ()
+    exceptions: tuple[str, ...] = ()
     net_rate: int | None = None
     subsidy: int | None = None
     covered: int | None = None
@@ -65,13 +68,15 @@ def score_units(score: str | None) -> int | None:
 
 def _extras(decided: Mapping[str, Any]) -> Extras:
     offer, assumptions = decided["offer"], tuple(decided["assumptions"])
+    exceptions = tuple(one["gate"] for one in decided.get("exceptions", ()))
     if offer is None:
-        return Extras(assumptions=assumptions)
+        return Extras(assumptions=assumptions, exceptions=exceptions)
     steps = (line["step"] for line in decided["trace"] if line["decisive"] and line["step"].startswith(_LIMIT))
     subsidy = offer["interest_subsidy"]
     return Extras(
         decisive=next(steps, None),
         assumptions=assumptions,
+        exceptions=exceptions,
         net_rate=int(Decimal(subsidy["net_annual_rate_at_best"]) * RATE_UNIT),
         subsidy=int(Yuan.parse(subsidy["maximum_amount"])),
         covered=int(Yuan.parse(offer["risk_compensation"]["covered_amount"])),

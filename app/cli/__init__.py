@@ -25,8 +25,8 @@ from app.settings import SettingsRefused
 from app.usecases.days import SHANGHAI
 
 DECISION_FILTERS = (
-    "lender", "branch", "zone", "product", "stage", "outcome", "reason", "decisive", "assumption", "uscc",
-    "application_id", "score_min", "score_max", "requested_min", "requested_max", "credit_limit_min",
+    "lender", "branch", "zone", "product", "stage", "outcome", "reason", "decisive", "assumption", "exception",
+    "uscc", "application_id", "score_min", "score_max", "requested_min", "requested_max", "credit_limit_min",
     "credit_limit_max", "decided_from", "decided_until", "recorded_from", "recorded_until",
 )  # fmt: skip
 """What a search may ask for, as options; a test holds these to the contract's filters."""

@@ -16,7 +16,6 @@ from sqlalchemy.exc import ProgrammingError
 from app.adapters.clock import utc_now
 from app.adapters.database import Database
 from app.adapters.identifiers import new_uuid7
-from app.adapters.search_follower import Follower
 from app.audit.operator_record import OPERATOR, OperatorAct, OperatorRecord
 from app.cli.installation import FAULTY, NOT_READY, Refused, its_database, its_records, its_settings, say, show, subject
 from app.settings import Settings
@@ -32,7 +31,6 @@ from app.usecases.retention import (
     may_be_pruned,
     prune_document,
 )
-from app.usecases.search_blocks import PLACES
 
 _AT_ONCE = 100
 _USCC = re.compile(r"[0-9A-Z]{18}")
@@ -101,28 +99,16 @@ async def _pruning(settings: Settings, on: date) -> None:
                 chosen = [case for case in cases if may_be_pruned(case, on, years, holds)]
                 return chosen, prune_document(lender, chosen, on=on, years=years)
 
-            blocks: set[int] = set()
             # Nothing that was decided later can have ended long enough ago.
             async for some in _batches(_cases(database, lender, _earlier(on, years))):
                 gone = await database.retention.prune(some, decide, recording)
                 removed += len(gone)
-                blocks |= {record.index // PLACES for case in gone for record in case.records}
                 if gone:
                     say(f"{lender}: {removed:,} cases pruned …")
-            await _forget(database, lender, blocks)
     say(
         f"{removed:,} cases pruned; their leaf hashes stay, and every proof still verifies. "
         f"已清除 {removed:,} 项，其叶哈希保留，各项证明仍可核验"
     )
-
-
-async def _forget(database: Database, lender: str, blocks: set[int]) -> None:
-    """What is gone is found by no search any more."""
-    made = dict(await database.blocks.made()).get(lender, 0)
-    follower = Follower(database.blocks)
-    for block in sorted(block for block in blocks if block < made):
-        contents, _ = await follower.block(lender, block)
-        await database.blocks.replace(lender, block, contents.items())
 
 
 def hold(options: argparse.Namespace) -> None:

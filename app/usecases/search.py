@@ -12,7 +12,16 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from app.audit.search_figures import Figures
+from app.audit.search_figures import Extras, Figures
+
+ANY_EXCEPTION = "any"
+
+
+def exceptions_of(extras: Extras) -> tuple[str, ...]:
+    """This function will return by what `exception` a decision is found: ANY_EXCEPTION where there was one, and each
+    gate that was let go.
+    """
+    return (ANY_EXCEPTION, *extras.exceptions) if extras.exceptions else ()
 
 
 class Sort(StrEnum):
@@ -45,7 +54,8 @@ class Range:
 @dataclass(frozen=True, slots=True)
 class Search:
     """What is asked for; None means any. `scope` names lenders, or `lender/branch` for one branch of it. Instants are
-    recorded_at, from inclusive, until exclusive; amounts are in fen, the score in millionths of a point.
+    recorded_at, from inclusive, until exclusive; amounts are in fen, the score in millionths of a point. `exception` is
+    ANY_EXCEPTION, or the gate that was let go.
     """
 
     scope: tuple[str, ...]
@@ -57,6 +67,7 @@ class Search:
     reason: str | None = None
     decisive: str | None = None
     assumption: str | None = None
+    exception: str | None = None
     uscc: str | None = None
     application_id: str | None = None
     score: Range | None = None
@@ -79,7 +90,7 @@ class Search:
     @property
     def codes(self) -> Mapping[str, str]:
         """The filters that ask for one code, by the name of what is marked."""
-        names = ("product", "branch", "zone", "stage", "outcome", "reason", "decisive", "assumption")
+        names = ("product", "branch", "zone", "stage", "outcome", "reason", "decisive", "assumption", "exception")
         asked = ((name, getattr(self, name)) for name in names)
         return {name: value for name, value in asked if value is not None}
 
@@ -92,7 +103,10 @@ class Search:
     def holds(self, found: Figures) -> bool:
         """This function will tell whether a decision is one of those that are asked for."""
         extras = found.extras
-        lists = {"reason": found.reasons, "assumption": extras.assumptions, "decisive": (extras.decisive,)}
+        lists = {
+            "reason": found.reasons, "assumption": extras.assumptions, "decisive": (extras.decisive,),
+            "exception": exceptions_of(extras),
+        }  # fmt: skip
         return (
             (found.lender in self.scope or f"{found.lender}/{found.branch}" in self.scope)
             and all(

@@ -2,23 +2,24 @@
 
 Neighbours may rely on this: a block is a function of its places' figures alone, so it can be made again and compared. A
 code's mark is a bitmap, bit i for place i of the block; a figure's column is 512 signed integers of 64 bits, little
-endian, `NOTHING` where a place has none. A place of the log that holds no decision has no mark and no figure.
+endian, `NOTHING` where a place has none. A place of the log that holds no decision, or no longer, or not yet, has no
+mark and no figure.
 """
 
 from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from app.audit.search_figures import Figures
+from app.usecases.search import exceptions_of
 
 PLACES = 512
-"""Places in a block. A log's whole blocks are marked; the rest, its tail, is searched as it stands."""
+"""Places in a block. The last block grows as the log does; what has no marks yet is searched as it stands."""
 
 _MARK_BYTES = PLACES // 8
-_COLUMN = struct.Struct(f"<{PLACES}q")
 NOTHING = -(2**63)
 _STORED_AS_HERE = array("q", struct.pack("<q", 1))[0] == 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,20 +37,54 @@ class BlockInMaking:
 
     def __init__(self) -> None:
         self._marks: dict[Key, int] = {(DECISION, ""): 0}
-        self._columns = {name: [NOTHING] * PLACES for name in _COLUMNS}
+        self._columns = {name: array("q", [NOTHING]) * PLACES for name in _COLUMNS}
+        self._changed: set[Key] = {(DECISION, ""), *((name, "") for name in _COLUMNS)}
 
     def add(self, place: int, found: Figures) -> None:
         """This function will mark the place and note its figures."""
-        marks, bit = self._marks, 1 << place
-        for key in _codes(found):
+        marks, bit, codes = self._marks, 1 << place, set(_codes(found))
+        for key in codes:
             marks[key] = marks.get(key, 0) | bit
         for name, column in self._columns.items():
             column[place] = _figure(found, name)
+        self._changed |= codes
+        self._changed.update((name, "") for name in _COLUMNS)
 
     def contents(self) -> Mapping[Key, bytes]:
         """This function will return the block: (name, value) to its mark, (name, "") to its column."""
-        marks = {key: mark.to_bytes(_MARK_BYTES, "little") for key, mark in self._marks.items()}
-        return marks | {(name, ""): _COLUMN.pack(*column) for name, column in self._columns.items()}
+        return self._written((*self._marks, *((name, "") for name in _COLUMNS)))
+
+    def changes(self) -> Mapping[Key, bytes]:
+        """This function will return what of the contents has changed since it was last asked."""
+        changed, self._changed = self._changed, set()
+        return self._written(changed)
+
+    def _written(self, keys: Iterable[Key]) -> Mapping[Key, bytes]:
+        marks = self._marks
+        return {
+            key: marks[key].to_bytes(_MARK_BYTES, "little") if key in marks else _stored(self._columns[key[0]])
+            for key in keys
+        }
+
+
+def without(contents: Mapping[Key, bytes], places: Iterable[int]) -> Mapping[Key, bytes]:
+    """This function will return of a block's contents what is no longer the same once these places hold no decision: a
+    code that no place has any more comes to empty bytes.
+    """
+    gone, changed = tuple(places), dict[Key, bytes]()
+    kept = ~sum(1 << place for place in set(gone))
+    for key, content in contents.items():
+        if key[0] in _COLUMNS:
+            column = to_figures_array(content)
+            for place in gone:
+                column[place] = NOTHING
+            left = _stored(column)
+        else:
+            mark = to_mark(content) & kept
+            left = mark.to_bytes(_MARK_BYTES, "little") if mark or key == (DECISION, "") else b""
+        if left != content:
+            changed[key] = left
+    return changed
 
 
 def to_figures_array(content: bytes) -> array[int]:
@@ -60,21 +95,24 @@ def to_figures_array(content: bytes) -> array[int]:
     return figures
 
 
+def _stored(figures: array[int]) -> bytes:
+    if _STORED_AS_HERE:
+        return figures.tobytes()
+    turned = array("q", figures)
+    turned.byteswap()
+    return turned.tobytes()
+
+
 def to_mark(content: bytes) -> int:
     """This function will return a stored mark as one integer."""
     return int.from_bytes(content, "little")
-
-
-def to_column(content: bytes) -> tuple[int | None, ...]:
-    """This function will return a stored column's 512 figures."""
-    return tuple([None if figure == NOTHING else figure for figure in _COLUMN.unpack(content)])
 
 
 def mark_within(content: bytes, least: int | None, most: int | None) -> int:
     """This function will mark the places whose figure lies from `least` to `most`, both included."""
     low = -(2**63) + 1 if least is None else least
     high = 2**63 - 1 if most is None else most
-    bits = "".join(["1" if low <= figure <= high else "0" for figure in reversed(_COLUMN.unpack(content))])
+    bits = "".join(["1" if low <= figure <= high else "0" for figure in reversed(to_figures_array(content))])
     return int(bits, 2)
 
 
@@ -109,6 +147,8 @@ def _codes(found: Figures) -> Iterator[Key]:
         yield "reason", reason
     for assumption in found.extras.assumptions:
         yield "assumption", assumption
+    for gate in exceptions_of(found.extras):
+        yield "exception", gate
 
 
 _COLUMNS = ("score", "requested_amount", "credit_limit", RECORDED_AT, "net_rate", "subsidy", "covered")

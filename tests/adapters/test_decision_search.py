@@ -9,7 +9,7 @@ from sqlalchemy import delete
 from app.adapters.database import Database, decision_search, searched_logs
 from app.adapters.database.store import EVERY_LENDER
 from app.adapters.database.tables import SEARCH_BLOCK
-from app.adapters.search_follower import Follower, rebuild
+from app.adapters.search_follower import WORTH_MARKING, Follower, rebuild
 from app.usecases.search import Search, Sort
 from tests.adapters.varied import LENDERS, VariedBook, expected, listed, populated
 from tests.conftest import SOAK
@@ -20,6 +20,11 @@ async def faults(book: VariedBook, database: Database, asked: Search, sort: Sort
     right = expected(book.figures, [row.decision_id for row, _ in book.every], asked, sort)
     found = await listed(database, asked, sort, limit)
     return [] if found == right else [f"{asked} by {sort}: {len(found)} of {len(right)}"]
+
+
+async def marked(database: Database) -> dict[str, int]:
+    """This function will return how many places of each log have marks."""
+    return {known.lender: known.places for known in await database.blocks.made()}
 
 
 class TestASearch:
@@ -98,19 +103,28 @@ class TestWhatASearchLooksThrough:
 
 
 class TestTheFollower:
-    async def test_makes_each_block_once_though_several_follow(self, real_database: Database):
+    async def test_marks_each_place_once_though_several_follow(self, real_database: Database):
         await populated(real_database, marks=False)
 
-        made = await asyncio.gather(*(Follower(real_database.blocks).catch_up() for _ in range(3)))
+        written = await asyncio.gather(*(Follower(real_database.blocks).catch_up() for _ in range(3)))
 
-        assert sum(made) == 3
-        assert await real_database.blocks.made() == [("boc", 1), ("icbc", 2)]
+        assert sum(written) == 4
+        assert await marked(real_database) == {"boc": 512, "icbc": 1160}
+
+    async def test_lets_a_block_grow_by_turns_with_another(self, real_database: Database):
+        book, followers = VariedBook(real_database), [Follower(real_database.blocks) for _ in range(2)]
+        for number, count in enumerate((70, 64, 65, 400, 80, 90, 7)):
+            await book.write("icbc", count)
+            await followers[number % 3 % 2].catch_up()
+
+        assert await marked(real_database) == {"icbc": 769}
+        assert await rebuild(Follower(real_database.blocks), real_database.blocks) == (2, 0)
 
     async def test_goes_on_where_it_was_stopped(self, real_database: Database):
         book = await populated(real_database, marks=False)
         follower = Follower(real_database.blocks)
         task = asyncio.create_task(follower.catch_up())
-        while not await real_database.blocks.made():
+        while not await marked(real_database):
             await asyncio.sleep(0)
         task.cancel()
 
@@ -123,12 +137,12 @@ class TestTheFollower:
         follower = Follower(real_database.blocks, busy=lambda: True)
         follower.start()
 
-        async with asyncio.timeout(30):
-            while await real_database.blocks.due():
+        async with asyncio.timeout(120):
+            while await real_database.blocks.due(WORTH_MARKING):
                 await asyncio.sleep(0.05)
         await follower.stop()
 
-        assert dict(await real_database.blocks.made()) == {"boc": 1, "icbc": 2}
+        assert await marked(real_database) == {"boc": 512, "icbc": 1160}
 
     async def test_makes_anew_what_was_changed(self, real_database: Database):
         book = await populated(real_database)
@@ -140,6 +154,6 @@ class TestTheFollower:
         seen, differed = await rebuild(Follower(real_database.blocks), real_database.blocks)
 
         assert damaged != []
-        assert (seen, differed) == (3, 3)
+        assert (seen, differed) == (4, 4)
         assert await faults(book, real_database, asked, Sort.NEWEST, 50) == []
-        assert await rebuild(Follower(real_database.blocks), real_database.blocks) == (3, 0)
+        assert await rebuild(Follower(real_database.blocks), real_database.blocks) == (4, 0)

@@ -20,6 +20,7 @@ LENDERS = ("boc", "icbc", "nbcb")
 ZONES, STAGES, BRANCHES = ("suzhou-snd", "kunshan", "fuxin"), (None, "startup", "growth"), (None, "east", "west")
 REASONS = ("CAP_USED", "CAP", "SCORE_STALE", "PAST_DUE", "LPR_UNCONFIRMED")
 ASSUMED = ("gates.minimum_score", "credit_limit.score_band", "pricing.spread_bps")
+LET_GO = ("gates.prior_year_revenue", "gates.minimum_score")
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -57,11 +58,12 @@ class VariedBook:
             "interest_subsidy": {"maximum_amount": f"{draw.randrange(100)}.50", "net_annual_rate_at_best": "0.01725"},
             "risk_compensation": {"covered_amount": Yuan(limit).text()},
         }  # fmt: skip
+        let_go = draw.sample(LET_GO, draw.randrange(1, 3)) if draw.random() < 0.05 else []
         step = f"credit_limit.{draw.choice(('cap', 'request', 'score_band'))}"
         decision = {
             "offer": offer, "assumptions": draw.sample(ASSUMED, draw.randrange(3)),
             "trace": [{"step": step, "decisive": True}],
-        }  # fmt: skip
+        } | ({"exceptions": [{"gate": gate} for gate in let_go]} if let_go else {})  # fmt: skip
         row = DecisionRow(
             decision_id=key, lender=lender, index=index, idempotency_key=key, fingerprint=b"",
             application_id=f"A-{index // 3}", revision=index % 3 + 1, supersedes=None,
@@ -87,7 +89,8 @@ class VariedBook:
             scope=tuple(draw.sample(scope, draw.randrange(1, 6))),
             product=some(one.product), branch=some("west"), zone=some(*ZONES), stage=some("startup", "growth"),
             outcome=some("DECLINED", "PRE_APPROVED"), reason=some(*REASONS, "RARE", "NEVER"),
-            decisive=some("credit_limit.cap"), assumption=some(*ASSUMED), uscc=some(one.uscc),
+            decisive=some("credit_limit.cap"), assumption=some(*ASSUMED),
+            exception=some("any", *LET_GO), uscc=some(one.uscc),
             application_id=some(one.application_id), score=some(Range(60_000_000, None), Range(None, 59_990_000)),
             requested_amount=some(Range(500_000_000, 900_000_000)),
             credit_limit=some(Range(one.requested_amount, None)),

@@ -97,6 +97,8 @@ class _Spot(NamedTuple):
 def _by_time(searched: SearchedLogs, sort: Sort, limit: int, position: Position | None) -> _Found:
     newest = sort is Sort.NEWEST
     places = _begin(searched.logs, position, newest=newest)
+    if newest and len(searched.logs) > 1:
+        searched.look_ahead(places)
     streams = [_stream(searched, log, places[log.lender], limit, newest=newest) for log in searched.logs]
     rows: list[_Place] = []
     for spot in heapq.merge(*streams, key=itemgetter(0, 1, 2), reverse=newest):
@@ -133,7 +135,7 @@ def _stream(searched: SearchedLogs, log: Log, begin: int, limit: int, *, newest:
         times = {} if alone else searched.columns(log, RECORDED_AT, [block for block, _ in chunk])
         for block, mark in chunk:
             for place in places_in(mark, last_first=newest):
-                yield _Spot(0 if alone else times[block][place] or 0, log.lender, block * PLACES + place)
+                yield _Spot(0 if alone else times[block][place], log.lender, block * PLACES + place)
     if not newest:
         most = min(stop, max(start, log.marked) + LONGEST_REST)
         yield from _rest(searched, log, start, most, limit, newest=False)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from app.adapters.clock import utc_now
 from app.adapters.database.operator_log import record as record_act
 from app.adapters.database.plain_book import locked_heads
+from app.adapters.database.search_blocks import unmark
 from app.adapters.database.store import EVERY_LENDER, Store
 from app.adapters.database.tables import (
     ACT,
@@ -147,6 +148,8 @@ def _grouped(rows: Iterable[Any]) -> dict[str, list[Any]]:
 
 
 def _remove(connection: Connection, cases: Sequence[Case], at: datetime) -> None:
+    # What is gone is found and counted by no search any more.
+    unmark(connection, cases[0].lender, [record.index for case in cases for record in case.records])
     for case in cases:
         records = {record.record_id: record for record in case.records}
         places = [record.index for record in case.records]

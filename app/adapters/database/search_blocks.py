@@ -1,17 +1,29 @@
 """The blocks by which decisions are found, and their making from the log, behind the road of decisions.
 
-Neighbours may rely on this: a log's blocks are made in order, each in one transaction with the log's progress, so that
-a kill leaves whole blocks only and of two replicas one makes a block and the other notices; nothing here touches a row
-that a decision writes.
+Neighbours may rely on this: a log's places are marked in order, each step in one transaction with the log's progress,
+so that a kill leaves marks up to a place and none beyond, and of two replicas one writes and the other notices; what is
+pruned loses its marks in the transaction that removes it; nothing here touches a row that a decision writes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from app.adapters.database.store import EVERY_LENDER, Store
@@ -25,7 +37,7 @@ from app.adapters.database.tables import (
 )
 from app.audit.operator_record import OPERATOR
 from app.audit.search_figures import Extras, Figures, extras_in, score_units
-from app.usecases.search_blocks import PLACES, Key
+from app.usecases.search_blocks import PLACES, Key, without
 
 FIGURE_COLUMNS = (
     DECISION.c.lender, DECISION.c.product, DECISION.c.branch, DECISION.c.zone, DECISION.c.stage, DECISION.c.outcome,
@@ -54,24 +66,27 @@ def extras_of(record: bytes) -> Extras:
         return Extras()
 
 
+class Progress(NamedTuple):
+    """How far a log is marked: `places` of its `size`. `mended` counts how often marks were changed since they were
+    made: what somebody holds of them in his hands is stale then.
+    """
+
+    lender: str
+    size: int
+    places: int
+    mended: int
+
+
 class SearchBlocks:
     """Makes and keeps the blocks of every log."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def due(self) -> Sequence[tuple[str, int]]:
-        """This function will return each log that has a whole block more than were made, and that block's number."""
-        made = func.coalesce(SEARCH_PROGRESS.c.blocks, 0)
-        query = (
-            select(LOG_HEAD.c.lender, made)
-            .join_from(LOG_HEAD, SEARCH_PROGRESS, SEARCH_PROGRESS.c.lender == LOG_HEAD.c.lender, isouter=True)
-            .where(LOG_HEAD.c.size >= (made + 1) * PLACES, LOG_HEAD.c.lender != OPERATOR)
-            .order_by(LOG_HEAD.c.lender)
-        )
-        return await self._store.read(
-            lambda connection: [tuple(row) for row in connection.execute(query)], lenders=EVERY_LENDER
-        )
+    async def due(self, least: int) -> Sequence[Progress]:
+        """This function will return each log that has at least so many places without marks."""
+        query = _PROGRESS.where(LOG_HEAD.c.size >= func.coalesce(SEARCH_PROGRESS.c.places, 0) + least)
+        return await self._known(query.order_by(LOG_HEAD.c.lender))
 
     async def read(self, lender: str, start: int, stop: int) -> Sequence[tuple[int, bytes, Sequence[Any] | None]]:
         """This function will return index, record and FIGURE_COLUMNS (None: no decision) of a log's places."""
@@ -82,45 +97,102 @@ class SearchBlocks:
 
         return await self._store.read(found, lenders=(lender,))
 
-    async def add(self, lender: str, block: int, contents: Iterable[tuple[Key, bytes]], last: datetime | None) -> bool:
-        """This function will store a log's next block; False where somebody else has stored it meanwhile."""
-        rows = _rows(lender, block, contents)
+    async def add(
+        self, known: Progress, until: int, contents: Iterable[tuple[Key, bytes]], last: datetime | None
+    ) -> bool:
+        """This function will store what has changed of a log's last block, now marked up to `until`; False where
+        somebody else has changed the log's marks since.
+        """
+        rows = _rows(known.lender, known.places // PLACES, contents)
 
         def written(connection: Connection) -> bool:
-            at = {"of": lender, "made": block, "blocks": block + 1, "recorded_at": last}
-            if connection.execute(_PROGRESS if last else _PROGRESS_WITHOUT_DECISION, at).rowcount == 0:
-                if connection.execute(_MADE, {"lender": lender}).scalar() is not None:
+            moved = {"places": until} if last is None else {"places": until, "recorded_at": last}
+            if connection.execute(update(SEARCH_PROGRESS).where(*_as(known)).values(moved)).rowcount == 0:
+                if known.places or known.mended or _locked(connection, known.lender) is not None:
                     return False
-                first = {"lender": lender, "blocks": 1, "recorded_at": last}
-                connection.execute(insert(SEARCH_PROGRESS), first)
-            connection.execute(insert(SEARCH_BLOCK), rows)
+                connection.execute(insert(SEARCH_PROGRESS), {"lender": known.lender, "mended": 0, **moved})
+            _store(connection, rows, anew=known.places % PLACES == 0)
             return True
 
         try:
-            return await self._store.write(written, lenders=(lender,))
+            return await self._store.write(written, lenders=(known.lender,))
         except IntegrityError:
             return False
 
-    async def made(self) -> Sequence[tuple[str, int]]:
-        """This function will return each log and how many blocks of it were made."""
-        query = select(SEARCH_PROGRESS.c.lender, SEARCH_PROGRESS.c.blocks).order_by(SEARCH_PROGRESS.c.lender)
+    async def made(self) -> Sequence[Progress]:
+        """This function will return how far each log is marked that has marks."""
+        return await self._known(_PROGRESS.where(SEARCH_PROGRESS.c.places > 0).order_by(LOG_HEAD.c.lender))
+
+    async def progress(self, lender: str) -> Progress:
+        """This function will return how far one log is marked."""
+        return (await self._known(_PROGRESS.where(LOG_HEAD.c.lender == lender)))[0]
+
+    async def _known(self, query: Select[Any]) -> Sequence[Progress]:
         return await self._store.read(
-            lambda connection: [tuple(row) for row in connection.execute(query)], lenders=EVERY_LENDER
+            lambda connection: [Progress(*row) for row in connection.execute(query)], lenders=EVERY_LENDER
         )
 
-    async def replace(self, lender: str, block: int, contents: Iterable[tuple[Key, bytes]]) -> bool:
-        """This function will hold a stored block to what it should be, and store that where it differs: True then."""
-        rows, here = _rows(lender, block, contents), {"lender": lender, "block": block}
+    async def replace(self, known: Progress, block: int, contents: Iterable[tuple[Key, bytes]]) -> bool | None:
+        """This function will hold a stored block to what it should be, and store that where it differs: True then; None
+        where the log's marks were changed since.
+        """
+        rows, here = _rows(known.lender, block, contents), {"lender": known.lender, "block": block}
 
-        def replaced(connection: Connection) -> bool:
+        def replaced(connection: Connection) -> bool | None:
+            now = _locked(connection, known.lender)
+            ends = (block + 1) * PLACES
+            if now is None or (min(now.places, ends), now.mended) != (min(known.places, ends), known.mended):
+                return None
             stored = {(name, value): bytes(content) for name, value, content in connection.execute(_STORED, here)}
             if stored == {(row["name"], row["value"]): row["content"] for row in rows}:
                 return False
             connection.execute(_REMOVE, here)
             connection.execute(insert(SEARCH_BLOCK), rows)
+            _mended(connection, known.lender)
             return True
 
-        return await self._store.write(replaced, lenders=(lender,))
+        return await self._store.write(replaced, lenders=(known.lender,))
+
+
+def unmark(connection: Connection, lender: str, indices: Iterable[int]) -> None:
+    """This function will take the marks from places that hold no decision any more. A follower that read them before
+    notices, because it takes the same lock and finds the log mended.
+    """
+    now = _locked(connection, lender)
+    if now is None:
+        connection.execute(insert(SEARCH_PROGRESS), {"lender": lender, "places": 0, "mended": 1})
+        return
+    _mended(connection, lender)
+    marked = sorted(index for index in indices if index < now.places)
+    for block, group in groupby(marked, key=lambda index: index // PLACES):
+        here = {"lender": lender, "block": block}
+        stored = {(name, value): bytes(content) for name, value, content in connection.execute(_STORED, here)}
+        changed = without(stored, [index % PLACES for index in group])
+        if changed:
+            _store(connection, _rows(lender, block, changed.items()))
+
+
+def _store(connection: Connection, rows: Sequence[Mapping[str, Any]], *, anew: bool = False) -> None:
+    """Portable SQL has no ON CONFLICT. A row without contents is one that is no longer there."""
+    if rows and not anew:
+        connection.execute(_REMOVE_ONE, [{f"of_{name}": row[name] for name in _KEY} for row in rows])
+    if kept := [row for row in rows if row["content"]]:
+        connection.execute(insert(SEARCH_BLOCK), kept)
+
+
+def _locked(connection: Connection, lender: str) -> Any:
+    query = select(SEARCH_PROGRESS).where(SEARCH_PROGRESS.c.lender == lender).with_for_update()
+    return connection.execute(query).first()
+
+
+def _mended(connection: Connection, lender: str) -> None:
+    mended = SEARCH_PROGRESS.c.mended
+    connection.execute(update(SEARCH_PROGRESS).where(SEARCH_PROGRESS.c.lender == lender).values(mended=mended + 1))
+
+
+def _as(known: Progress) -> tuple[ColumnElement[bool], ...]:
+    c = SEARCH_PROGRESS.c
+    return c.lender == known.lender, c.places == known.places, c.mended == known.mended
 
 
 def _rows(lender: str, block: int, contents: Iterable[tuple[Key, bytes]]) -> list[dict[str, Any]]:
@@ -140,12 +212,14 @@ _PLACES = (
     )
     .order_by(LOG_ENTRY.c.index)
 )
-_IS_NEXT = (SEARCH_PROGRESS.c.lender == bindparam("of"), SEARCH_PROGRESS.c.blocks == bindparam("made"))
-_PROGRESS = update(SEARCH_PROGRESS).where(*_IS_NEXT).values(
-    blocks=bindparam("blocks"), recorded_at=bindparam("recorded_at")
-)  # fmt: skip
-_PROGRESS_WITHOUT_DECISION = update(SEARCH_PROGRESS).where(*_IS_NEXT).values(blocks=bindparam("blocks"))
-_MADE = select(SEARCH_PROGRESS.c.blocks).where(SEARCH_PROGRESS.c.lender == bindparam("lender"))
+_PROGRESS = select(
+    LOG_HEAD.c.lender, LOG_HEAD.c.size, func.coalesce(SEARCH_PROGRESS.c.places, 0),
+    func.coalesce(SEARCH_PROGRESS.c.mended, 0),
+).join_from(
+    LOG_HEAD, SEARCH_PROGRESS, SEARCH_PROGRESS.c.lender == LOG_HEAD.c.lender, isouter=True
+).where(LOG_HEAD.c.lender != OPERATOR)  # fmt: skip
+_KEY = ("lender", "name", "value", "block")
+_REMOVE_ONE = delete(SEARCH_BLOCK).where(*(SEARCH_BLOCK.c[name] == bindparam(f"of_{name}") for name in _KEY))
 _HERE = (SEARCH_BLOCK.c.lender == bindparam("lender"), SEARCH_BLOCK.c.block == bindparam("block"))
 _STORED = select(SEARCH_BLOCK.c.name, SEARCH_BLOCK.c.value, SEARCH_BLOCK.c.content).where(*_HERE)
 _REMOVE = delete(SEARCH_BLOCK).where(*_HERE)

@@ -1,4 +1,4 @@
-"""The logs as one search reads them: whole blocks by their marks, and the rest as rows of the list of decisions.
+"""The logs as one search reads them: blocks by their marks, and the rest as rows of the list of decisions.
 
 Neighbours may rely on this: marked places end where the rows begin, at one moment for all statements of a transaction;
 a filter means the same on both sides.
@@ -8,28 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_
 
-from app.adapters.database.search_blocks import OF_ENTRY, extras_of
-from app.adapters.database.tables import (
-    DECISION,
-    LOG_ENTRY,
-    LOG_HEAD,
-    RECORDED,
-    SEARCH_BLOCK,
-    SEARCH_PROGRESS,
-    to_instant,
-    to_microseconds,
+from app.adapters.database.search_blocks import extras_of
+from app.adapters.database.search_statements import (
+    LOGS,
+    NEXT_MARKS,
+    STORED,
+    TIME_AT,
+    TOGETHER,
+    filtered,
+    first_marks,
+    places_at,
+    rest,
+    rests,
+    shape_of,
 )
+from app.adapters.database.tables import DECISION, to_instant, to_microseconds
 from app.audit.search_figures import score_units
 from app.usecases import search_blocks
-from app.usecases.search import Search
-from app.usecases.search_blocks import PLACES, mark_between, mark_within, to_column, to_mark
+from app.usecases.search import Search, exceptions_of
+from app.usecases.search_blocks import PLACES, mark_between, mark_within, to_figures_array, to_mark
 
-_FIRST_CHUNK, _LONGEST_CHUNK = 2, 256
+# A page is often found in the newest two blocks; what is not there is rare, and looked for in long strides.
+_FIRST_CHUNK, _STRIDE, _LONGEST_CHUNK = 2, 4, 256
+_FIRST, _LAST = to_instant(0), datetime(9999, 1, 1, tzinfo=UTC)
 # A column costs as much to read and compare as so many marks.
 _COLUMN_COSTS = 4
 
@@ -70,7 +77,11 @@ class SearchedLogs:
     def __init__(self, connection: Connection, asked: Search) -> None:
         self._connection = connection
         self._asked = asked
-        self._needs_records = bool({"decisive", "assumption"} & asked.codes.keys())
+        self._shape, self._values = shape_of(asked)
+        self._spans: dict[str, tuple[int, int]] = {}
+        self._rows_ahead: dict[str, list[Row]] = {}
+        self._marks_ahead: dict[str, tuple[Marks, int, int]] = {}
+        self._times: dict[tuple[str, int], bytes] = {}
         self.logs = self._logs() if asked.scope else ()
 
     def _logs(self) -> tuple[Log, ...]:
@@ -80,10 +91,9 @@ class SearchedLogs:
             lenders = tuple(lender for lender in lenders if asked.product.startswith(f"{lender}/"))
         return tuple(
             Log(
-                lender, size, 0 if at is None else to_microseconds(at), (made or 0) * PLACES, until,
-                asked.branches(lender),
+                lender, size, 0 if at is None else to_microseconds(at), marked or 0, until, asked.branches(lender),
             )
-            for lender, size, at, made, until in self._connection.execute(_LOGS, {"lenders": lenders})
+            for lender, size, at, marked, until in self._connection.execute(LOGS, {"lenders": lenders})
         )  # fmt: skip
 
     def between(self, log: Log) -> tuple[int, int]:
@@ -91,18 +101,58 @@ class SearchedLogs:
 
         Later decisions have greater places and never an earlier recorded_at, so a time is a place.
         """
-        asked = self._asked
-        start = 0 if asked.recorded_from is None else self._place_at(log, asked.recorded_from)
-        return start, log.size if asked.recorded_until is None else self._place_at(log, asked.recorded_until)
+        if self._asked.recorded_from is None and self._asked.recorded_until is None:
+            return 0, log.size
+        if not self._spans:
+            for some in _batches(self.logs):
+                self._spans |= self._between(some)
+        return self._spans[log.lender]
 
-    def _place_at(self, log: Log, instant: datetime) -> int:
-        found = self._connection.execute(_PLACE_AT, {"lender": log.lender, "instant": instant}).scalar()
-        return log.size if found is None else found
+    def _between(self, logs: Sequence[Log]) -> dict[str, tuple[int, int]]:
+        since, until = self._asked.recorded_from, self._asked.recorded_until
+        here = {"since": since or _FIRST, "until": until or _LAST} | _numbered(lender=[log.lender for log in logs])
+        found = iter(self._connection.execute(places_at(len(logs)), here).one())
+        spans = {}
+        for log in logs:
+            start, stop = (log.size if place is None else place for place in (next(found), next(found)))
+            spans[log.lender] = 0 if since is None else start, log.size if until is None else stop
+        return spans
 
     def time_at(self, log: Log, place: int) -> int:
         """This function will return when the decision at or next above the place was recorded, in microseconds."""
-        at = self._connection.execute(_TIME_AT, {"lender": log.lender, "place": place}).scalar()
+        at = self._connection.execute(TIME_AT, {"lender": log.lender, "place": place}).scalar()
         return log.recorded_at if at is None else to_microseconds(at)
+
+    def look_ahead(self, before: Mapping[str, int]) -> None:
+        """This function will read in few statements what the newest-first listings of several logs begin with, each
+        below the place named for it: the rows without marks, and the newest marks.
+        """
+        below = {log.lender: min(self.between(log)[1], before[log.lender]) for log in self.logs}
+        whole = [log for log in self.logs if log.branches is None]
+        behind = [log for log in whole if 0 < below[log.lender] - log.marked <= PLACES]
+        for some in _batches(behind):
+            here = self._values | _numbered(
+                lender=[log.lender for log in some], since=[log.marked_until or _FIRST for log in some],
+                start=[log.marked for log in some], stop=[below[log.lender] for log in some],
+            )  # fmt: skip
+            self._rows_ahead |= {log.lender: [] for log in some}
+            for row in self._held(rests(self._shape, len(some)), here):
+                self._rows_ahead[row.lender].append(row)
+        for rows in self._rows_ahead.values():
+            rows.sort(key=attrgetter("index"), reverse=True)
+        for some in _batches([log for log in whole if log.marked]):
+            self._look_at_marks(some, below)
+
+    def _look_at_marks(self, logs: Sequence[Log], below: Mapping[str, int]) -> None:
+        name, (value,) = self._codes(logs[0])[0]
+        until = [-(-min(below[log.lender], log.marked) // PLACES) for log in logs]
+        first = [max(0, block - _FIRST_CHUNK) for block in until]
+        here = {"name": name, "value": value} | _numbered(lender=[log.lender for log in logs], first=first, until=until)
+        for log, low, high in zip(logs, first, until, strict=True):
+            self._marks_ahead[log.lender] = {}, low, high
+        for lender, block, content, times in self._connection.execute(first_marks(len(logs)), here):
+            self._marks_ahead[lender][0][block] = to_mark(content)
+            self._times[lender, block] = times
 
     # ---- marked places ---------------------------------------------------------------------------------------------
 
@@ -128,21 +178,30 @@ class SearchedLogs:
             if budget is not None and budget <= 0:
                 yield (), (until if last_first else first) * PLACES
                 return
-            marks, low, high = self._chunk(log, driver, first, until, longest, last_first=last_first)
+            timed = not others and not self._asked.ranges and len(self.logs) > 1
+            ahead = self._marks_ahead.get(log.lender)
+            if last_first and ahead is not None and ahead[2] == until:
+                marks, low, high = ahead
+            else:
+                marks, low, high = self._chunk(log, driver, first, until, longest, last_first=last_first, timed=timed)
             marks = self._narrowed(log, marks, others)
             clipped = (
                 (block, mark & mark_between(start - block * PLACES, stop - block * PLACES))
                 for block, mark in marks.items()
             )
             yield sorted((one for one in clipped if one[1]), reverse=last_first), None
-            first, until = (first, low) if last_first else (high, until)
+            first, until = (first, max(first, low)) if last_first else (high, until)
             if budget is not None:
                 budget -= longest * cost
-            longest = chunk or min(longest * 4, _LONGEST_CHUNK)
+            longest = chunk or min(longest * _STRIDE, _LONGEST_CHUNK)
 
-    def columns(self, log: Log, name: str, of: Sequence[int]) -> Mapping[int, Sequence[int | None]]:
-        """This function will return a figure's column for each of the blocks."""
-        return {block: to_column(content) for block, content in self._contents(log, name, of).items()}
+    def columns(self, log: Log, name: str, of: Sequence[int]) -> Mapping[int, Sequence[int]]:
+        """This function will return a figure's column for each of the blocks, NOTHING where a place has no figure."""
+        known = {}
+        if name == search_blocks.RECORDED_AT:
+            known = {block: times for block in of if (times := self._times.get((log.lender, block))) is not None}
+        contents = known | self._contents(log, name, [block for block in of if block not in known])
+        return {block: to_figures_array(content) for block, content in contents.items()}
 
     def _codes(self, log: Log) -> Sequence[tuple[str, tuple[str, ...]]]:
         codes = [(name, (value,)) for name, value in self._asked.codes.items()]
@@ -151,16 +210,22 @@ class SearchedLogs:
         return codes or [(search_blocks.DECISION, ("",))]
 
     def _chunk(
-        self, log: Log, key: tuple[str, tuple[str, ...]], first: int, until: int, longest: int, *, last_first: bool
+        self, log: Log, key: tuple[str, tuple[str, ...]], first: int, until: int, longest: int, *, last_first: bool,
+        timed: bool,
     ) -> tuple[Marks, int, int]:
-        """The next marks, and which blocks have now been looked at: a rare code's few rows reach far."""
+        """The next marks, and which blocks have now been looked at: a rare code's few rows reach far. Logs that are
+        merged need the times of what is marked as well, which this one statement may bring along.
+        """
         name, values = key
         if len(values) != 1:
             low, high = (max(first, until - longest), until) if last_first else (first, min(until, first + longest))
             return self._marks(log, key, range(low, high)), low, high
         here = {"lender": log.lender, "name": name, "value": values[0], "first": first, "until": until, "most": longest}
-        found = self._connection.execute(_NEXT_MARKS[last_first], here)
-        marks = {block: to_mark(content) for block, content in found}
+        marks = {}
+        for block, content, *times in self._connection.execute(NEXT_MARKS[last_first, timed], here):
+            marks[block] = to_mark(content)
+            if times:
+                self._times[log.lender, block] = times[0]
         if len(marks) < longest:
             return marks, first, until
         return (marks, min(marks), until) if last_first else (marks, first, max(marks) + 1)
@@ -187,7 +252,7 @@ class SearchedLogs:
         if not of or not values:
             return ()
         here = {"lender": log.lender, "name": name, "values": values, "blocks": list(of)}
-        return self._connection.execute(_STORED, here).all()
+        return self._connection.execute(STORED, here).all()
 
     # ---- rows ------------------------------------------------------------------------------------------------------
 
@@ -197,23 +262,21 @@ class SearchedLogs:
         """
         if stop <= log.marked:
             return
-        index, at = DECISION.c.index, DECISION.c.recorded_at
-        query = self._filtered().where(_seen(log), index >= max(start, log.marked), index < stop)
-        if log.marked_until is not None:
-            # This follows from the places, and is there for the index of times.
-            query = query.where(at >= log.marked_until)
-        if start > log.marked:
-            # So do these, where a follower that fell far behind has left a long rest to be gone through in parts.
-            query = query.where(at >= to_instant(self.time_at(log, start)))
-        query = query.order_by(*((at.desc(), index.desc()) if last_first else (at, index)))
-        if limit is not None and not self._needs_records and self._asked.score is None:
-            query = query.limit(limit)
-        yield from self._held(query)
+        if last_first and log.lender in self._rows_ahead:
+            yield from (row for row in self._rows_ahead[log.lender] if start <= row.index < stop)
+            return
+        # That these are recorded since follows from their places, and is there for the index of times. A follower that
+        # fell far behind has left a long rest, which is gone through in parts.
+        since = to_instant(self.time_at(log, start)) if start > log.marked else log.marked_until or _FIRST
+        here = self._values | {"lender": log.lender, "since": since, "start": max(start, log.marked), "stop": stop}
+        bounded = limit is not None and not self._shape.needs_records and self._asked.score is None
+        query = rest(self._shape, log.branches is not None, last_first, bounded)
+        yield from self._held(query, here | {"most": limit, "branches": log.branches or ()})
 
     def few(self) -> Sequence[Row]:
         """This function will give every decision of the company or the application that is asked for."""
         asked, c = self._asked, DECISION.c
-        query = self._filtered().where(or_(*map(_seen, self.logs)))
+        query = filtered(self._shape).where(or_(*map(_seen, self.logs)))
         if asked.uscc is not None:
             query = query.where(c.uscc == asked.uscc)
         if asked.application_id is not None:
@@ -222,37 +285,33 @@ class SearchedLogs:
             query = query.where(c.recorded_at >= asked.recorded_from)
         if asked.recorded_until is not None:
             query = query.where(c.recorded_at < asked.recorded_until)
-        return tuple(self._held(query))
+        return tuple(self._held(query, self._values))
 
-    def _filtered(self) -> Select[Any]:
-        asked, c = self._asked, DECISION.c
-        query = select(c.index, c.lender, c.recorded_at, c.score, c.requested_amount, c.credit_limit)
-        if self._needs_records:
-            query = query.add_columns(LOG_ENTRY.c.record).join_from(DECISION, LOG_ENTRY, RECORDED)
-        for name in ("product", "branch", "zone", "stage", "outcome"):
-            if name in asked.codes:
-                query = query.where(c[name] == asked.codes[name])
-        if asked.reason is not None:
-            query = query.where(c.reasons.contains(f"|{asked.reason}|", autoescape=True))
-        for name in ("requested_amount", "credit_limit"):
-            if name in asked.ranges:
-                least, most = asked.ranges[name].least, asked.ranges[name].most
-                query = query if least is None else query.where(c[name] >= least)
-                query = query if most is None else query.where(c[name] <= most)
-        return query
-
-    def _held(self, query: Select[Any]) -> Iterator[Row]:
+    def _held(self, query: Select[Any], here: Mapping[str, Any]) -> Iterator[Row]:
         """What SQL cannot tell is told here: scores are decimal text, and some things stand in the record alone."""
         asked = self._asked
-        for index, lender, at, score, requested, limit, *record in self._connection.execute(query):
+        for index, lender, at, score, requested, limit, *record in self._connection.execute(query, here):
             row = Row(index, lender, to_microseconds(at), score_units(score), requested, limit)
             if (asked.score is None or asked.score.holds(row.score)) and (not record or self._is_told(record[0])):
                 yield row
 
     def _is_told(self, record: bytes) -> bool:
         asked, extras = self._asked, extras_of(record)
-        decisive, assumption = asked.decisive, asked.assumption
-        return decisive in (None, extras.decisive) and (assumption is None or assumption in extras.assumptions)
+        exception = asked.exception
+        return (
+            asked.decisive in (None, extras.decisive)
+            and (asked.assumption is None or asked.assumption in extras.assumptions)
+            and (exception is None or exception in exceptions_of(extras))
+        )
+
+
+def _numbered(**values: Sequence[Any]) -> dict[str, Any]:
+    return {f"{name}_{n}": value for name, each in values.items() for n, value in enumerate(each)}
+
+
+def _batches(logs: Sequence[Log]) -> Iterator[Sequence[Log]]:
+    for start in range(0, len(logs), TOGETHER):
+        yield logs[start : start + TOGETHER]
 
 
 def _seen(log: Log) -> ColumnElement[bool]:
@@ -260,42 +319,3 @@ def _seen(log: Log) -> ColumnElement[bool]:
     return own if log.branches is None else and_(own, DECISION.c.branch.in_(log.branches))
 
 
-_LOGS = (
-    select(
-        LOG_HEAD.c.lender, LOG_HEAD.c.size, LOG_HEAD.c.recorded_at, SEARCH_PROGRESS.c.blocks,
-        SEARCH_PROGRESS.c.recorded_at,
-    )
-    .join_from(LOG_HEAD, SEARCH_PROGRESS, SEARCH_PROGRESS.c.lender == LOG_HEAD.c.lender, isouter=True)
-    .where(LOG_HEAD.c.lender.in_(bindparam("lenders", expanding=True)), LOG_HEAD.c.size > 0)
-    .order_by(LOG_HEAD.c.lender)
-)  # fmt: skip
-_PLACE_AT = (
-    select(DECISION.c.index)
-    .where(DECISION.c.lender == bindparam("lender"), DECISION.c.recorded_at >= bindparam("instant"))
-    .order_by(DECISION.c.recorded_at, DECISION.c.index)
-    .limit(1)
-)
-_TIME_AT = (
-    select(DECISION.c.recorded_at)
-    .join_from(LOG_ENTRY, DECISION, OF_ENTRY)
-    .where(LOG_ENTRY.c.lender == bindparam("lender"), LOG_ENTRY.c.index >= bindparam("place"))
-    .order_by(LOG_ENTRY.c.index)
-    .limit(1)
-)
-_OF_NAME = (SEARCH_BLOCK.c.lender == bindparam("lender"), SEARCH_BLOCK.c.name == bindparam("name"))
-_NEXT = (
-    select(SEARCH_BLOCK.c.block, SEARCH_BLOCK.c.content)
-    .where(
-        *_OF_NAME,
-        SEARCH_BLOCK.c.value == bindparam("value"),
-        SEARCH_BLOCK.c.block >= bindparam("first"),
-        SEARCH_BLOCK.c.block < bindparam("until"),
-    )
-    .limit(bindparam("most"))
-)
-_NEXT_MARKS = {True: _NEXT.order_by(SEARCH_BLOCK.c.block.desc()), False: _NEXT.order_by(SEARCH_BLOCK.c.block)}
-_STORED = select(SEARCH_BLOCK.c.block, SEARCH_BLOCK.c.content).where(
-    *_OF_NAME,
-    SEARCH_BLOCK.c.value.in_(bindparam("values", expanding=True)),
-    SEARCH_BLOCK.c.block.in_(bindparam("blocks", expanding=True)),
-)

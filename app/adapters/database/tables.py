@@ -321,8 +321,9 @@ API_KEY = Table(
     PrimaryKeyConstraint("key_id"),
 )
 
-# What searches know of whole blocks of a log (usecases/blocks.py): a code's mark, or a figure's column whose value is
-# empty. `search_progress` says how many blocks of a log are there, and when the last decision in them was recorded.
+# What searches know of blocks of a log (usecases/search_blocks.py): a code's mark, or a figure's column whose value is
+# empty. `search_progress` says how many places of a log have marks, when the last decision among them was recorded, and
+# how often marks were mended since they were made.
 SEARCH_BLOCK = Table(
     "search_block",
     METADATA,
@@ -338,8 +339,9 @@ SEARCH_PROGRESS = Table(
     "search_progress",
     METADATA,
     Column("lender", _NAME, nullable=False),
-    Column("blocks", BigInteger, nullable=False),
+    Column("places", BigInteger, nullable=False),
     Column("recorded_at", Instant),
+    Column("mended", BigInteger, nullable=False),
     PrimaryKeyConstraint("lender"),
 )
 
