@@ -4,15 +4,17 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import Connection, delete
 
-from app.adapters.database import Database, decision_search, searched_logs
+from app.adapters.database import Database, decision_search, open_database, searched_logs
+from app.adapters.database.search_blocks import unmark
 from app.adapters.database.store import EVERY_LENDER
-from app.adapters.database.tables import SEARCH_BLOCK
+from app.adapters.database.tables import DECISION, SEARCH_BLOCK
 from app.adapters.search_follower import WORTH_MARKING, Follower, rebuild
 from app.usecases.search import Search, Sort
 from tests.adapters.varied import LENDERS, VariedBook, expected, listed, populated
 from tests.conftest import SOAK
+from tests.postgres import as_owner
 
 
 async def faults(book: VariedBook, database: Database, asked: Search, sort: Sort, limit: int) -> list[str]:
@@ -143,6 +145,40 @@ class TestTheFollower:
         await follower.stop()
 
         assert await marked(real_database) == {"boc": 512, "icbc": 1160}
+
+    async def test_takes_the_marks_of_what_is_pruned_and_grows_on_without_them(
+        self, real_database: Database, database_url: str
+    ):
+        book, follower = VariedBook(real_database), Follower(real_database.blocks)
+        await book.write("icbc", 600)
+        await follower.catch_up()
+        gone = (0, 3, 511, 512, 599)
+
+        def prune(connection: Connection) -> None:
+            unmark(connection, "icbc", gone)
+            connection.execute(delete(DECISION).where(DECISION.c.lender == "icbc", DECISION.c.index.in_(gone)))
+
+        owner = open_database(as_owner(database_url))
+        await owner._store.write(prune, lenders=EVERY_LENDER)
+        await owner.close()
+        everything = Search(LENDERS)
+        pruned = await real_database.search.page(everything, sort=Sort.NEWEST, limit=1, position=None, counted=True)
+        await book.write("icbc", 100)
+        await follower.catch_up()
+
+        assert pruned.count.value == 600 - len(gone)
+        assert await marked(real_database) == {"icbc": 700}
+        assert await rebuild(Follower(real_database.blocks), real_database.blocks) == (2, 0)
+
+    async def test_does_not_mark_what_was_pruned_while_it_was_read(self, real_database: Database):
+        book = VariedBook(real_database)
+        await book.write("icbc", 100)
+        [known] = await real_database.blocks.due(WORTH_MARKING)
+
+        await real_database._store.write(lambda c: unmark(c, "icbc", (7,)), lenders=EVERY_LENDER)
+
+        assert not await real_database.blocks.add(known, 100, (), None)
+        assert await Follower(real_database.blocks).catch_up() == 1
 
     async def test_makes_anew_what_was_changed(self, real_database: Database):
         book = await populated(real_database)

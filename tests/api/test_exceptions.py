@@ -66,6 +66,11 @@ class TestCaseG8:
             "approved_by": "demo-second-officer",
         }  # fmt: skip
         assert "GATE_WAIVED" in [reason["code"] for reason in decision["reasons"]]
+        for exception in ("any", ASKED["gate"]):
+            found = await service.get(f"/v1/decisions?exception={exception}", caller="auditor")
+            assert made["decision_id"] in [item["decision_id"] for item in found.json()["items"]]
+        other = await service.get("/v1/decisions?exception=gates.no_such_gate", caller="auditor")
+        assert other.json()["items"] == []
         await self.draws_half(service, made["offer_id"])
         performance = (await service.get(f"/v1/exceptions/{asked['exception_id']}")).json()["performance"]
         assert (performance["approved_limit"], performance["outstanding"]) == ("6000000.00", "3000000.00")
