@@ -2,13 +2,17 @@
 
 Neighbours may rely on this: of the decision only what a replay needs is taken apart; its bytes are a slice of the
 record, as they were recorded.
+
+`open_to_replay` reads a record in its ordinary spelling without parsing its longest part, the decision. It may be
+trusted with nothing but a replay: there whatever it read wrongly would be written again, and the bytes would differ.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -64,6 +68,60 @@ def open_record(record: bytes) -> OpenRecord:
     )
 
 
+def open_to_replay(record: bytes) -> OpenRecord:
+    """This function will read a record whose decision is about to be decided and written again, and then compared.
+
+    Raises ValueError as `open_record` does.
+    """
+    # A quote inside a text is escaped, so these bytes stand nowhere but between members.
+    begins, ends = record.find(_DECISION), record.rfind(_FORMAT)
+    if not (record.startswith(_APPLICATION) and 0 < begins < ends):
+        return open_record(record)
+    decision = record[begins + _BEFORE_IT : ends]
+    # Found first and matched there: a search by pattern would try each comma on its way.
+    first = _FIRST.match(decision, decision.find(b',"decided_on":"'))
+    then = None if first is None else _THEN.match(decision, decision.find(b',"recorded_at":"', first.end()))
+    if first is None or then is None:
+        return open_record(record)
+    decided_on, decision_id, offer = first.groups()
+    recorded_at, revision, rules_edition, supersedes = then.groups()
+    named = None if offer == b"null" else _OFFER_ID.match(decision, decision.find(b',"offer_id":"', first.end()))
+    offer_id = b"" if named is None else named.group(1)
+    try:
+        rest = _REST.decode(b"{" + record[ends + len(_FORMAT) :])
+        application = application_from_bytes(record[len(_APPLICATION) : begins])
+        pool = _POOL.decode(rest.pool)
+    except (msgspec.MsgspecError, ValueError):
+        return open_record(record)
+    room = None if pool is None else _standing(pool)
+    return OpenRecord(
+        application=application,
+        standing=Standing(rest.standing, room, frozenset(rest.subsidies_used_up)),
+        submitted_by=rest.submitted_by,
+        submitted_for=rest.submitted_for,
+        terms_digest=rest.terms,
+        decided_on=date.fromisoformat(decided_on.decode()),
+        identity=Identity(
+            decision_id.decode(), offer_id.decode(), int(revision), None if supersedes is None else supersedes.decode(),
+            datetime.fromisoformat(recorded_at.decode()), rules_edition.decode(),
+        ),
+        decision=decision,
+    )  # fmt: skip
+
+
+_APPLICATION: Final = b'{"application":'
+_DECISION: Final = b',"decision":{"application_id":'
+_BEFORE_IT: Final = len(b',"decision":')
+_FORMAT: Final = b',"format":"%b",' % FORMAT.encode()
+# An exception's decision is read the long way.
+_FIRST: Final = re.compile(rb',"decided_on":"([0-9-]{10})","decision_id":"([^"\\]+)","offer":(null|\{)')
+_OFFER_ID: Final = re.compile(rb',"offer_id":"([^"\\]+)"')
+_THEN: Final = re.compile(
+    rb',"recorded_at":"([^"\\]+)","revision":([0-9]{1,9}),"rules_edition":"([^"\\]+)",'
+    rb'"supersedes":(?:null|"([^"\\]+)"),"trace":\['
+)
+
+
 class _Record(msgspec.Struct, gc=False):
     application: msgspec.Raw
     decision: msgspec.Raw
@@ -74,6 +132,19 @@ class _Record(msgspec.Struct, gc=False):
     submitted_for: str | None = None
     pool: msgspec.Raw = msgspec.Raw(b"null")
     subsidies_used_up: tuple[str, ...] = ()
+
+
+class _Rest(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """What stands behind `format`."""
+
+    standing: tuple[Commitment, ...]
+    submitted_by: str
+    terms: str
+    submitted_for: str | None = None
+    pool: msgspec.Raw = msgspec.Raw(b"null")
+    subsidies_used_up: tuple[str, ...] = ()
+    idempotency_key: str | None = None
+    sm3: str | None = None
 
 
 class _Offered(msgspec.Struct, gc=False):
@@ -104,5 +175,6 @@ def _standing(pool: Any) -> PoolStanding:
 
 
 _RECORD = msgspec.json.Decoder(_Record, dec_hook=amount_from)
+_REST = msgspec.json.Decoder(_Rest, dec_hook=amount_from)
 _DECIDED = msgspec.json.Decoder(_Decided)
 _POOL = msgspec.json.Decoder(_Pool | None, dec_hook=amount_from)

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from app.audit.canonical import digest
-from app.audit.open_record import OpenRecord, open_record
+from app.audit.open_record import OpenRecord, open_to_replay
 from app.audit.record import Sources, decision_bytes
 from app.domain.terms import ProductTerms
 from app.products.build import terms_from_document
@@ -47,7 +47,7 @@ def replay(record: bytes, terms: bytes) -> tuple[Difference, ...]:
 
     ValueError where the record, its terms or its edition cannot be read.
     """
-    return _replay(open_record(record), terms)
+    return _replay(open_to_replay(record), terms)
 
 
 def _replay(opened: OpenRecord, terms: bytes) -> tuple[Difference, ...]:
@@ -73,7 +73,7 @@ def replay_stored(stored: StoredDecision) -> tuple[Difference, ...]:
     ValueError as above, whatever was done to the bytes.
     """
     try:
-        opened = open_record(stored.record)
+        opened = open_to_replay(stored.record)
         recorded = opened.identity.decision_id
         if recorded != stored.decision_id:
             return (Difference("/decision_id", recorded, stored.decision_id),)
