@@ -6,8 +6,8 @@ They follow from the records: the service makes them anew behind its back once i
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0010"
-down_revision = "0009"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
