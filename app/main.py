@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import date, datetime
 from functools import partial
-from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -53,6 +52,7 @@ from app.usecases.offers import note_ended
 from app.usecases.operator_log import OperatorRecords
 from app.usecases.outside import Outside
 from app.usecases.ports import BatchState, Book, Sealed, Wanted
+from app.usecases.readiness import Cause, KeyInUse
 from app.usecases.receipt import Receipts
 from app.usecases.start_check import prove_consistent
 
@@ -105,7 +105,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 operator_log=database.operator,
                 deadlines=Deadlines(settings.request_deadline_s),
                 rate_limits=None if settings.rate_limit is None else RateLimits(*settings.rate_limit),
-                ready=partial(_ready, database, keeping, settings.data_dir),
+                ready=_readiness(settings, database, keeping, signer),
                 notes=keeping.notes, workbook=workbook,
                 stopping=lambda: app.state.stopping,
                 recorded_lenders=await _recorded_lenders(database),
@@ -165,11 +165,22 @@ def open_outside(settings: Settings) -> Outside | None:
     return outside_at(settings.outside_checkpoints, token)
 
 
-async def _ready(database: Database, keeping: KeepingOutside, data_dir: Path) -> list[str]:
-    # Needed when somebody asks, not when the service starts.
-    from app.adapters.deployment import what_is_not_ready
+def _readiness(
+    settings: Settings, database: Database, keeping: KeepingOutside, signer: LogSigner
+) -> Callable[[], Awaitable[list[Cause]]]:
+    key_in_use = KeyInUse(database.trail, settings.log_name, signer.public_keys)
 
-    return [*await what_is_not_ready(database, data_dir), *keeping.faults()]
+    async def causes() -> list[Cause]:
+        # Needed when somebody asks, not when the service starts.
+        from app.adapters.deployment import signing_key_cause, what_is_not_ready
+
+        found = set(await what_is_not_ready(database, settings.data_dir, key_in_use))
+        found.add(signing_key_cause(settings.key_file, settings.previous_signing_key_file, signer.public_keys))
+        if keeping.faults():
+            found.add(Cause.LOGS_DO_NOT_FIT)
+        return [cause for cause in Cause if cause in found]
+
+    return causes
 
 
 def open_desk(book: Book, room: Room, metrics: Metrics) -> Desk[Answer | Obstacle]:

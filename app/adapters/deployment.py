@@ -7,9 +7,10 @@ working or from keeping its promises.
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,12 +22,15 @@ from sqlalchemy import Connection, text
 from app.adapters.clock import utc_now
 from app.adapters.database import Database
 from app.adapters.database.row_security import unbound_account, unguarded
+from app.adapters.signing import LogSigner, SigningKeyError
 from app.usecases.ports import StoreUnavailable
+from app.usecases.readiness import Cause, KeyInUse
 
 LEAST_DISK_BYTES: Final = 100 * 2**20
 _LITTLE_DISK_BYTES: Final = 2 * 2**30
 _LARGE_CLOCK_DIFFERENCE_S, _CLOCK_DIFFERENCE_S = 60, 2
 _ADVISED_WAL_MB: Final = 2_048
+_READY_WITHIN_S: Final = 3.0
 
 
 class Level(StrEnum):
@@ -66,18 +70,40 @@ async def examine_database(database: Database, data_dir: Path) -> tuple[Finding,
     return (*found, *disk_findings(data_dir))
 
 
-async def what_is_not_ready(database: Database, data_dir: Path) -> list[str]:
-    """This function will name, in words, what keeps a running service from deciding; nothing when it is ready."""
-    missing = await database.ready()
-    if not missing:
-        try:
-            found = await database.look(lambda connection: tuple(_clock(connection)))
-        except StoreUnavailable:
-            found = ()
-        missing += [f"{one.check}: {one.en} {one.zh}" for one in found if one.level is Level.FAULT]
-    if database.is_embedded:
-        missing += [f"{one.check}: {one.en} {one.zh}" for one in disk_findings(data_dir) if one.level is Level.FAULT]
-    return missing
+async def what_is_not_ready(
+    database: Database, data_dir: Path, key_in_use: KeyInUse, *, within_s: float = _READY_WITHIN_S
+) -> list[Cause]:
+    """This function will return every cause that keeps a running service from deciding, as far as its database, its
+    machine's clock and disk and its signing key go; nothing when it is ready.
+    """
+    try:
+        async with asyncio.timeout(within_s):
+            causes = await _of_the_database(database, key_in_use)
+    except TimeoutError:
+        causes = [Cause.DATABASE_SLOW]
+    except StoreUnavailable:
+        causes = [Cause.DATABASE_UNREACHABLE]
+    if database.is_embedded and any(one.level is Level.FAULT for one in disk_findings(data_dir)):
+        causes.append(Cause.DISK_FULL)
+    return causes
+
+
+async def _of_the_database(database: Database, key_in_use: KeyInUse) -> list[Cause]:
+    if await database.missing_migrations():
+        return [Cause.MIGRATIONS_MISSING]
+    key = await key_in_use.cause()
+    found = await database.look(lambda connection: tuple(_clock(connection)))
+    clock = any(one.level is Level.FAULT for one in found)
+    return [*([key] if key else ()), *([Cause.CLOCK_DIFFERS] if clock else ())]
+
+
+def signing_key_cause(key_file: Path, previous: Path | None, public_keys: Sequence[bytes]) -> Cause | None:
+    """This function will name what is wrong with the file of the key that a running service signs with."""
+    try:
+        now = LogSigner.from_file(key_file, previous).public_keys
+    except (SigningKeyError, OSError):
+        return Cause.SIGNING_KEY_UNREADABLE
+    return None if now == tuple(public_keys) else Cause.SIGNING_KEY_CHANGED
 
 
 def disk_findings(data_dir: Path) -> Iterator[Finding]:

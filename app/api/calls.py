@@ -40,6 +40,7 @@ from app.usecases.offers import Offers
 from app.usecases.operator_log import OperatorLog
 from app.usecases.pools import Pools
 from app.usecases.ports import CatalogueBook, DecisionLog, Identifiers, PreviewLog, StoredDecision, Submission
+from app.usecases.readiness import Cause
 from app.usecases.receipt import Receipts
 from app.usecases.review import ReviewQueue
 from app.usecases.score_sheets import Sheets
@@ -119,7 +120,7 @@ class Services:
     new_id: Identifiers
     receipts: Receipts
     operator_log: OperatorLog
-    ready: Callable[[], Awaitable[list[str]]]
+    ready: Callable[[], Awaitable[list[Cause]]]
     deadlines: Deadlines
     workbook: Callable[[str, Sequence[str], Sequence[Sequence[str]]], bytes]
     rate_limits: RateLimits | None = None

@@ -148,7 +148,7 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "get_product": ("not-found", "invalid-request", *_KEYED),
     "list_reasons": ("invalid-request", *_KEYED),
     "livez": ("invalid-request", "internal-error"),
-    "readyz": ("invalid-request", "not-ready", "catalogue-not-active", "store-unavailable", "internal-error"),
+    "readyz": ("invalid-request", "not-ready", "store-unavailable", "internal-error"),
     "metrics": ("not-found", "invalid-request", *_KEYED),
 }  # fmt: skip
 

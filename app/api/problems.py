@@ -204,7 +204,7 @@ _TABLE: Final = (
          "The operation took longer than it may. A write may stand: try again after Retry-After, with the same "
          "Idempotency-Key, and it will tell."),
     Kind("not-ready", 503, "尚未就绪", "Not ready",
-         "请按说明处理后重试。", "Do as the detail says and try again."),
+         "causes 逐一列出原因与处理办法。", "`causes` names every reason, and what to do about it."),
     Kind("tokens-unavailable", 503, "暂时无法验证令牌", "Tokens cannot be verified at present",
          "尚未取得身份平台的公钥。请在 Retry-After 之后重试，或使用 API 密钥；运维人员请检查 JIFENDAI_TOKEN_KEYS_URL。",
          "The identity provider's public keys have not been read yet. Try again after Retry-After, or use an API key; "

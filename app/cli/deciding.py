@@ -74,7 +74,7 @@ async def _deciding(options: argparse.Namespace, body: bytes) -> bytes:
     async with app.router.lifespan_context(app):
         services = app.state.services
         if faults := await services.ready():
-            raise Refused(NOT_READY, *faults)
+            raise Refused(NOT_READY, *(fault.words for fault in faults))
         try:
             found = await (_previewed if options.preview else _decided)(services, options, body)
         except Exception as reason:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import asdict
 
 from app.adapters.clock import utc_now
@@ -13,9 +13,13 @@ from app.adapters.database import Database, open_database
 from app.adapters.deployment import Finding, Level, examine_database, fault, warning
 from app.adapters.signing import LogSigner, SigningKeyError
 from app.cli.installation import NOT_READY, Refused, its_catalogue, its_settings, say, show
+from app.main import open_outside
 from app.products.faults import CatalogueError
 from app.settings import Settings
 from app.usecases.keys import ApiKey
+from app.usecases.readiness import Cause, KeyInUse
+from app.usecases.self_check import LogsNotSoundError
+from app.usecases.start_check import prove_consistent
 
 _MARKS = {Level.OK: "ok  ", Level.WARNING: "WARN", Level.FAULT: "FAIL"}
 
@@ -88,6 +92,8 @@ async def _of_the_installation(settings: Settings, database: Database) -> AsyncI
     else:
         yield Finding("catalogue", Level.OK, "即现行生效的版本", "is the active edition")
     yield _of_the_keys(settings, await database.keys.all_keys())
+    async for one in _of_the_logs(settings, database, catalogue.catalog.lenders):
+        yield one
     if not settings.outside_checkpoints:
         yield warning(
             "outside_checkpoint", "未设置外部检查点：整库回退将无从发现。请设置 JIFENDAI_OUTSIDE_CHECKPOINTS。",
@@ -111,3 +117,24 @@ def _of_the_keys(settings: Settings, known: Sequence[ApiKey]) -> Finding:
     ends = [key.expires_at for key in keys if key.expires_at is not None]
     zh, en = (f"，最早于 {min(ends):%Y-%m-%d} 到期", f", the first ends on {min(ends):%Y-%m-%d}") if ends else ("", "")
     return Finding("keys", Level.OK, f"{len(keys)} 个 API 密钥{zh}", f"{len(keys)} API keys{en}")
+
+
+async def _of_the_logs(settings: Settings, database: Database, lenders: Iterable[str]) -> AsyncIterator[Finding]:
+    try:
+        keys = LogSigner.from_file(settings.key_file, settings.previous_signing_key_file).public_keys
+    except (SigningKeyError, OSError):
+        # Has been named, and nothing can be held to a key that is not there.
+        return
+    if await KeyInUse(database.trail, settings.log_name, keys).cause() is Cause.SIGNING_KEY_RETIRED:
+        yield fault("signing_key_in_use", "该密钥已记录为停用：请设置换钥后的新密钥并重启。",
+                    "It is on record as retired: set the key that followed it, and restart.")  # fmt: skip
+    try:
+        await prove_consistent(
+            database.trail, open_outside(settings), log_name=settings.log_name, public_keys=keys, lenders=lenders,
+            warn=lambda words: None,
+        )  # fmt: skip
+    except LogsNotSoundError as error:
+        for found in error.findings:
+            yield fault("logs", found.zh, found.en)
+    else:
+        yield Finding("logs", Level.OK, "与签名及外部检查点相符", "fit what was signed, and kept outside")

@@ -1,11 +1,35 @@
 """Health, metrics and what every answer carries."""
 
+import asyncio
+from base64 import b64encode
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from pathlib import Path
 
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from app.adapters import deployment
+from app.adapters.database.store import database_url
+from app.adapters.signing import LogSigner, make_key_file
+from app.audit.operator_record import OPERATOR, OperatorAct
 from app.usecases.ports import StoreUnavailable
+from app.usecases.readiness import Cause
 from tests.api.test_decisions import application
-from tests.records import ACTIVATED
+from tests.postgres import as_owner
 from tests.service import Service
+
+
+def causes(answer: httpx.Response) -> list[str]:
+    """This function will return the codes that a refusal of readiness names."""
+    assert (answer.status_code, answer.json()["type"]) == (503, "/problems/not-ready")
+    return [one["code"] for one in answer.json()["causes"]]
+
+
+def as_its_owner(service: Service) -> AbstractContextManager[sa.Connection]:
+    """This function will open the service's database past the service."""
+    return sa.create_engine(database_url(as_owner(service.settings.database_url))).begin()
 
 
 class TestReadiness:
@@ -17,12 +41,15 @@ class TestReadiness:
 
     async def test_is_lost_when_another_catalogue_was_activated_and_decisions_stop(self, service: Service):
         async with service.database() as database:
-            await database.catalogue.activate("sha256:" + "0" * 64, "somebody", ACTIVATED)
+            other = "sha256:" + "0" * 64
+            told = service.records.recording(OperatorAct.CATALOGUE_ACTIVATED, {"catalogue": other}, by="somebody")
+            await database.catalogue.activate(other, "somebody", told)
         ready = await service.client.get("/readyz")
         decided = await service.decide(application(), "key")
 
         assert (ready.status_code, decided.status_code) == (503, 503)
-        assert ready.json()["type"] == decided.json()["type"] == "/problems/catalogue-not-active"
+        assert decided.json()["type"] == "/problems/catalogue-not-active"
+        assert causes(ready) == ["CATALOGUE_DIFFERS"]
         assert (await service.client.get("/livez")).status_code == 200
 
     async def test_is_lost_ahead_of_a_stop_while_requests_are_still_answered(self, embedded: Service):
@@ -30,8 +57,68 @@ class TestReadiness:
         ready = await embedded.client.get("/readyz")
         decided = await embedded.decide(application(), "key")
 
-        assert (ready.status_code, decided.status_code) == (503, 201)
+        assert decided.status_code == 201
+        assert causes(ready) == ["DRAINING"]
         assert "retry-after" in ready.headers
+
+    async def test_is_lost_without_the_signing_key_s_file(self, embedded: Service):
+        file = embedded.settings.key_file
+        file.chmod(0o644)
+        open_to_others = await embedded.client.get("/readyz")
+        file.chmod(0o600)
+        sound = await embedded.client.get("/readyz")
+        file.unlink()
+        missing = await embedded.client.get("/readyz")
+        make_key_file(file)
+        another = await embedded.client.get("/readyz")
+
+        assert causes(open_to_others) == causes(missing) == ["SIGNING_KEY_UNREADABLE"]
+        assert causes(another) == ["SIGNING_KEY_CHANGED"]
+        assert sound.status_code == 200
+
+    async def test_is_lost_once_the_signing_key_is_on_record_as_retired(self, service: Service):
+        (own,) = LogSigner.from_file(service.settings.key_file).public_keys
+        document = {"current": b64encode(bytes(32)).decode(), "retired": b64encode(own).decode()}
+        async with service.database() as database:
+            size = (await database.trail.extent(OPERATOR)).signed + 1
+            ended = OperatorAct.SIGNING_KEY_ROTATION_ENDED
+            recording = service.records.recording(ended, document | {"sizes": {OPERATOR: size}}, by="test")
+            await database.operator.append(recording)
+
+        assert causes(await service.client.get("/readyz")) == ["SIGNING_KEY_RETIRED"]
+
+    async def test_tells_every_cause_at_once_and_no_path_or_address(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(deployment, "LEAST_DISK_BYTES", 2**63)
+        service.settings.key_file.unlink()
+        service.app.state.stopping = True
+        with as_its_owner(service) as owner:
+            owner.execute(sa.text("DELETE FROM alembic_version"))
+        answer = await service.client.get("/readyz")
+
+        embedded = service.settings.database_url.startswith("sqlite")
+        expected = ["DRAINING", "MIGRATIONS_MISSING", "SIGNING_KEY_UNREADABLE"]
+        assert causes(answer) == expected + (["DISK_FULL"] if embedded else [])
+        assert all(one["message"]["zh"] and one["message"]["en"] for one in answer.json()["causes"])
+        assert str(service.settings.data_dir) not in answer.text
+        assert "postgres" not in answer.text
+
+    async def test_is_lost_when_the_database_does_not_answer_in_time(self, embedded: Service):
+        class Hangs:
+            is_embedded = False
+
+            async def missing_migrations(self) -> None:
+                await asyncio.sleep(60)
+
+        found = await deployment.what_is_not_ready(Hangs(), embedded.settings.data_dir, None, within_s=0.01)
+
+        assert found == [Cause.DATABASE_SLOW]
+
+    async def test_names_causes_that_the_manual_explains(self):
+        manual = (Path(__file__).parents[2] / "docs/operations.md").read_text("utf-8")
+
+        assert [cause.code for cause in Cause if f"`{cause.code}`" not in manual] == []
 
     async def test_is_lost_when_the_database_is(self, embedded: Service):
         async def gone() -> list[str]:

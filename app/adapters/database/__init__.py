@@ -83,10 +83,14 @@ class Database:
         """This function will return what an examination finds, which sees no lender's rows. Raises StoreUnavailable."""
         return await self._store.read(examine, lenders=NO_LENDER)
 
+    async def missing_migrations(self) -> tuple[str, ...]:
+        """This function will return the migrations that the database has not seen. Raises StoreUnavailable."""
+        return await self._store.read(missing_migrations, lenders=NO_LENDER)
+
     async def ready(self) -> list[str]:
         """This function will return what keeps this database from being used, in words; nothing when it is ready."""
         try:
-            missing = await self._store.read(missing_migrations, lenders=NO_LENDER)
+            missing = await self.missing_migrations()
         except StoreUnavailable:
             return ["The database cannot be reached: check JIFENDAI_DATABASE_URL and the server. 无法连接数据库"]
         if missing:
