@@ -10,6 +10,7 @@ trusted with nothing but a replay: there whatever it read wrongly would be writt
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -18,7 +19,7 @@ import msgspec
 
 from app.audit.application import amount_from, application_from_bytes
 from app.audit.record import FORMAT, Identity
-from app.domain.company import Application
+from app.domain.company import Application, InnovationScore, LookupAnswer, ScoreLookup
 from app.domain.money import Yuan
 from app.domain.pool import PoolStanding
 from app.domain.standing import Commitment, Standing, Waived
@@ -49,8 +50,9 @@ def open_record(record: bytes) -> OpenRecord:
     except msgspec.MsgspecError as fault:
         raise ValueError(f"not a record of format {FORMAT}: {fault}") from None
     room = None if pool is None else _standing(pool)
+    application = application_from_bytes(found.application)
     return OpenRecord(
-        application=application_from_bytes(found.application),
+        application=application if found.snapshot is None else application.with_lookup(_lookup(found.snapshot)),
         standing=Standing(found.standing, room, frozenset(found.subsidies_used_up), decided.exceptions),
         submitted_by=found.submitted_by,
         submitted_for=found.submitted_for,
@@ -95,7 +97,7 @@ def open_to_replay(record: bytes) -> OpenRecord:
         return open_record(record)
     room = None if pool is None else _standing(pool)
     return OpenRecord(
-        application=application,
+        application=application if rest.snapshot is None else application.with_lookup(_lookup(rest.snapshot)),
         standing=Standing(rest.standing, room, frozenset(rest.subsidies_used_up)),
         submitted_by=rest.submitted_by,
         submitted_for=rest.submitted_for,
@@ -122,6 +124,21 @@ _THEN: Final = re.compile(
 )
 
 
+def score_used(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """This function will return, of a parsed record, the score that was decided by: the request's, or the one that was
+    looked up.
+    """
+    found = document.get("snapshot")
+    return document["application"].get("innovation_score") if found is None else found["score"]
+
+
+class _Snapshot(msgspec.Struct, gc=False):
+    answer: LookupAnswer
+    why: str | None
+    id: str | None
+    score: InnovationScore | None
+
+
 class _Record(msgspec.Struct, gc=False):
     application: msgspec.Raw
     decision: msgspec.Raw
@@ -132,6 +149,7 @@ class _Record(msgspec.Struct, gc=False):
     submitted_for: str | None = None
     pool: msgspec.Raw = msgspec.Raw(b"null")
     subsidies_used_up: tuple[str, ...] = ()
+    snapshot: _Snapshot | None = None
 
 
 class _Rest(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -145,6 +163,7 @@ class _Rest(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     subsidies_used_up: tuple[str, ...] = ()
     idempotency_key: str | None = None
     sm3: str | None = None
+    snapshot: _Snapshot | None = None
 
 
 class _Offered(msgspec.Struct, gc=False):
@@ -168,6 +187,10 @@ class _Pool(msgspec.Struct, gc=False):
     company_room: Yuan | None
     lender_room: Yuan | None
     stopped: bool
+
+
+def _lookup(found: _Snapshot) -> ScoreLookup:
+    return ScoreLookup(found.answer, found.why, found.id, found.score)
 
 
 def _standing(pool: Any) -> PoolStanding:

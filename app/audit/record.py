@@ -16,11 +16,11 @@ from typing import Any
 
 import orjson
 
-from app.audit.application import instant_text
+from app.audit.application import instant_text, score_document
 from app.audit.canonical import vouched_bytes
 from app.audit.sm3 import with_sm3
 from app.audit.trace import plain, trace_bytes, value_bytes
-from app.domain.company import Application
+from app.domain.company import Application, ScoreLookup
 from app.domain.decision import Decision, InterestSubsidy, PreApprovedOffer, RateBasis, Reason, RiskCompensation
 from app.domain.money import Yuan, rate_text
 from app.domain.pool import PoolStanding
@@ -64,6 +64,7 @@ class Sources:
     standing: Standing
     submitted_by: str
     submitted_for: str | None = None
+    score_lookup: ScoreLookup | None = None
 
 
 def decision_bytes(decision: Decision, application: Application, sources: Sources, identity: Identity) -> bytes:
@@ -115,6 +116,9 @@ def record_bytes(decision: bytes, application: bytes, sources: Sources) -> bytes
     # Absent where nobody is named, so that records without it keep their bytes.
     if sources.submitted_for is not None:
         rest["submitted_for"] = sources.submitted_for
+    # Absent where the request carried its score, or nobody was asked for one.
+    if sources.score_lookup is not None:
+        rest["snapshot"] = _snapshot(sources.score_lookup)
     rest = vouched_bytes(rest)
     return b'{"application":%b,"decision":%b,%b' % (application, decision, rest[1:])
 
@@ -162,6 +166,15 @@ def _commitment(found: Commitment) -> dict[str, Any]:
         "counts_until": found.counts_until.isoformat(),
         "credit_approved": found.credit_approved,
         "outstanding": found.outstanding.text(),
+    }
+
+
+def _snapshot(found: ScoreLookup) -> dict[str, Any]:
+    return {
+        "answer": found.answer.value,
+        "why": found.why,
+        "id": found.snapshot_id,
+        "score": None if found.score is None else score_document(found.score),
     }
 
 

@@ -7,7 +7,7 @@ never zero. Companies only: there is no field for a natural person's data.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -184,9 +184,33 @@ class CreditRequest:
     replaces: str | None = None
 
 
+class LookupAnswer(StrEnum):
+    """What came of asking the zone's platform for a score that the request did not carry."""
+
+    OBTAINED = "OBTAINED"
+    UNAVAILABLE = "UNAVAILABLE"
+    """It did not answer; a score beside it is one that was kept earlier."""
+    INVALID = "INVALID"
+    """It answered what cannot be believed, and nothing stands in for it: what is kept may be what it would correct."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreLookup:
+    """积分查询: the score by which a decision was made where the request carried none, and which snapshot it is; `why`
+    is a code that says what was wrong with the platform or its answer.
+    """
+
+    answer: LookupAnswer
+    why: str | None = None
+    snapshot_id: str | None = None
+    score: InnovationScore | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Application:
-    """申请: everything one decision is made from, apart from the product's terms and what is already promised."""
+    """申请: everything one decision is made from, apart from the product's terms and what is already promised.
+    `score_lookup` is no part of a request: it says how `innovation_score` came here where the request had none.
+    """
 
     application_id: str
     product: str
@@ -197,3 +221,8 @@ class Application:
     evidence: Mapping[str, Evidence] | None = None
     credit_history: CreditHistory | None = None
     authorisation: Authorisation | None = None
+    score_lookup: ScoreLookup | None = None
+
+    def with_lookup(self, found: ScoreLookup) -> Application:
+        """This function will return the application with the score that was looked up for it."""
+        return replace(self, innovation_score=found.score, score_lookup=found)

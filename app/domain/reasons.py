@@ -55,6 +55,12 @@ class ReasonCode(Enum):
     )
     SCORE_UNVOUCHED = (218, "积分未经平台或评分表佐证", "no platform and no score sheet vouches for the score")
     SCORE_VETOED = (219, "积分被一票否决", "the score was vetoed")
+    SCORE_UNAVAILABLE = (220, "积分平台未能答复", "the score platform did not answer")
+    SCORE_KEPT = (
+        221,
+        "积分平台未能答复,采用此前留存且未逾产品时限的积分",
+        "the score platform did not answer; a snapshot kept earlier was used, which the product's maximum age allows",
+    )
 
     # Facts that a gate or a figure needs.
     FACT_UNKNOWN = (301, "缺少所需信息:{fact_zh}", "a fact that is needed is missing: {fact_en}")

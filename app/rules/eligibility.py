@@ -11,7 +11,7 @@ from datetime import date
 from functools import lru_cache
 from operator import call
 
-from app.domain.company import Application, InnovationScore, ScoreState, SourceKind
+from app.domain.company import Application, InnovationScore, LookupAnswer, ScoreLookup, ScoreState, SourceKind
 from app.domain.decision import GateAnswers, Reason
 from app.domain.facts import Fact, Facts, fact_named, reader_of, whole_months
 from app.domain.reasons import ReasonCode
@@ -76,6 +76,8 @@ def check_authorisation(application: Application, on: date, reasons: list[Reason
 def check_score(application: Application, terms: ProductTerms, on: date, reasons: list[Reason]) -> Line:
     """This function will answer whether the score can be used at all, before its value is looked at."""
     score, asked = application.innovation_score, terms.score
+    if application.score_lookup is not None:
+        return _check_lookup(application.score_lookup, asked, on, reasons)
     if score is None:
         if asked.required:
             reasons.append(reason(ReasonCode.SCORE_MISSING, Severity.REFER, clause="score"))
@@ -83,8 +85,44 @@ def check_score(application: Application, terms: ProductTerms, on: date, reasons
     found = () if _is_sound(score, asked, on) else tuple(_against_score(score, asked, on))
     reasons.extend(found)
     reference = None if asked.maximum_age_days is None else asked.maximum_age_days.reference
-    form = line_form("eligibility.score", ("scheme", "state", "as_of"), reference, bool(found))
+    form = line_form("eligibility.score", _SCORE_FACTS, reference, bool(found))
     return form, not found, (score.scheme, score.state, score.as_of)
+
+
+def _check_lookup(found: ScoreLookup, asked: ScoreTerms, on: date, reasons: list[Reason]) -> Line:
+    """The same where the zone's platform was asked: it may not have answered, or have answered what is no score.
+
+    A snapshot kept earlier stands in for a platform that is down, but not where the product sets no maximum age: it
+    must say how old a score may be. It never stands in for an answer that was refused, which may be a correction.
+    """
+    score, against = found.score, []
+    if score is not None and not _is_sound(score, asked, on):
+        against = list(_against_score(score, asked, on))
+    if found.answer is LookupAnswer.INVALID:
+        against.append(_refused_answer(found.why))
+    elif score is not None and score.as_of is not None and score.as_of > on:
+        against.append(_refused_answer("FUTURE_AS_OF"))
+    elif found.answer is LookupAnswer.UNAVAILABLE:
+        if score is None or against or asked.maximum_age_days is None:
+            severity = Severity.REFER if asked.required or score is not None else Severity.INFO
+            against.append(reason(ReasonCode.SCORE_UNAVAILABLE, severity, clause="score.platform"))
+        else:
+            reasons.append(reason(ReasonCode.SCORE_KEPT, Severity.INFO, clause="score.maximum_age_days"))
+    reasons.extend(against)
+    reference = None if asked.maximum_age_days is None else asked.maximum_age_days.reference
+    form = line_form("eligibility.score", (*_SCORE_FACTS, *_LOOKUP_FACTS), reference, bool(against))
+    told = (None, None, None) if score is None else (score.scheme, score.state, score.as_of)
+    return form, not against, (*told, found.answer, found.why, found.snapshot_id)
+
+
+_SCORE_FACTS = ("scheme", "state", "as_of")
+_LOOKUP_FACTS = ("platform", "why", "snapshot")
+
+
+@lru_cache(maxsize=64)
+def _refused_answer(why: str | None) -> Reason:
+    words = Words(f"积分平台的答复未通过核查({why})", f"the score platform's answer did not pass the checks ({why})")
+    return Reason(ReasonCode.SCORE_INVALID, Severity.REFER, words, "score.platform")
 
 
 def _is_sound(score: InnovationScore, asked: ScoreTerms, on: date) -> bool:

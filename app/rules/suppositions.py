@@ -13,7 +13,15 @@ from datetime import date, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final, NamedTuple
 
-from app.domain.company import Application, Authorisation, InnovationScore, ScoreSource, ScoreState, SourceKind
+from app.domain.company import (
+    Application,
+    Authorisation,
+    InnovationScore,
+    LookupAnswer,
+    ScoreSource,
+    ScoreState,
+    SourceKind,
+)
 from app.domain.decision import Decision
 from app.domain.facts import EVIDENCE, FactKind, Facts, fact_named, reader_of, whole_months
 from app.domain.money import Yuan
@@ -245,7 +253,9 @@ def _consent(application: Application, on: date) -> Iterator[Change]:
 def _soundness(application: Application, terms: ProductTerms, on: date) -> Iterator[Change]:
     """What speaks against the score before its value is looked at, each thing by itself."""
     score, asked = application.innovation_score, terms.score
-    if score is None or score.scheme not in asked.schemes or score.state is not ScoreState.SCORED:
+    looked_up = application.score_lookup
+    believed = looked_up is None or looked_up.answer is LookupAnswer.OBTAINED or asked.maximum_age_days is not None
+    if score is None or score.scheme not in asked.schemes or score.state is not ScoreState.SCORED or not believed:
         if asked.required or score is not None:
             yield _scored(score, terms, on)
         return
@@ -296,7 +306,7 @@ def _scored(score: InnovationScore | None, terms: ProductTerms, on: date) -> Cha
         same = ("value", "grade", "stage", "field", "rank")
         sound = replace(sound, **{name: getattr(score, name) for name in same})
     actual = None if score is None else score.scheme if not kept else score.state
-    return _otherwise("innovation_score", actual, scheme.id, innovation_score=sound)
+    return _otherwise("innovation_score", actual, scheme.id, innovation_score=sound, score_lookup=None)
 
 
 def _freshness(application: Application, terms: ProductTerms, on: date) -> Iterator[Change]:

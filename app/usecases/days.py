@@ -21,6 +21,9 @@ def check_days(application: Application, on: date) -> None:
     anything.
     """
     score, figures, consent = application.innovation_score, application.financials, application.authorisation
+    if application.score_lookup is not None:
+        # What was looked up is no fault of the request: the rules refer it.
+        score = None
     obtained_at = None if score is None or score.source is None else score.source.obtained_at
     dated = [
         ("/innovation_score/as_of", None if score is None else score.as_of),

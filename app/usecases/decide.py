@@ -255,7 +255,7 @@ class _Work:
             rules_edition=EDITION,
         )
         who = submission.submitted_by, submission.submitted_for
-        sources = Sources(resolved.terms, resolved.digest, standing, *who)
+        sources = Sources(resolved.terms, resolved.digest, standing, *who, application.score_lookup)
         decided = decision_bytes(decision, application, sources, identity)
         record = record_bytes(decided, submission.document, sources)
         within, sm3 = decision_within(decided, submission.document), None

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from app.audit.open_record import score_used
 from app.domain.terms import Words
 
 Cell = str | int | None
@@ -103,7 +104,7 @@ def exported_row(record: bytes, *, origin: str, index: int, leaf_hash: str, chec
 
 def _facts(document: Mapping[str, Any]) -> Row:
     application, decided = document["application"], document["decision"]
-    company, score = application["company"], application.get("innovation_score") or {}
+    company, score = application["company"], score_used(document) or {}
     branch = decided["product"]["lender"]["branch"]
     return (
         decided["decision_id"], decided["decided_on"], decided["recorded_at"],

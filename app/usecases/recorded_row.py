@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import orjson
 
+from app.audit.open_record import score_used
 from app.audit.record import place_bytes
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
@@ -63,7 +64,7 @@ def recorded_rows(record: bytes, place: RecordPlace, idempotency_key: str) -> Re
 
 def _decision(record: bytes, document: dict[str, Any], place: RecordPlace, idempotency_key: str) -> DecisionRow:
     application, decided = document["application"], document["decision"]
-    company, score, offer = application["company"], application.get("innovation_score"), decided["offer"]
+    company, score, offer = application["company"], score_used(document), decided["offer"]
     branch = decided["product"]["lender"]["branch"]
     # A quote inside a text is escaped, so these bytes stand nowhere but between the record's own members.
     begins = record.index(_DECISION) + len(_DECISION) - 1
