@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import date, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
@@ -51,10 +52,14 @@ from app.usecases.obstacles import Obstacle
 from app.usecases.offers import note_ended
 from app.usecases.operator_log import OperatorRecords
 from app.usecases.outside import Outside
+from app.usecases.platforms import ScoreLookups
 from app.usecases.ports import BatchState, Book, Sealed, Wanted
 from app.usecases.readiness import Cause, KeyInUse
 from app.usecases.receipt import Receipts
 from app.usecases.start_check import prove_consistent
+
+if TYPE_CHECKING:
+    from app.adapters.asked_platforms import AskedPlatforms
 
 Clock = Callable[[], datetime]
 _log = logging.getLogger("jifendai.start")
@@ -82,6 +87,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             room = Room(catalogue, new_uuid7, signer, settings.log_name, settings.sm3, keeping.known.numbers)
             if settings.demo:
                 await _seed_demo(settings, database, room, (clock or utc_now)())
+            asking = await open_platforms(settings, database, catalogue, metrics, clock or utc_now)
             desk = open_desk(database.book, room, metrics)
             follower = Follower(database.blocks, busy=lambda: desk.is_writing)
             follower.start()
@@ -107,7 +113,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 rate_limits=None if settings.rate_limit is None else RateLimits(*settings.rate_limit),
                 ready=_readiness(settings, database, keeping, signer),
                 notes=keeping.notes, workbook=workbook,
-                stopping=lambda: app.state.stopping,
+                lookups=asking.lookups, stopping=lambda: app.state.stopping,
                 recorded_lenders=await _recorded_lenders(database),
             )
             # What start-up made lives as long as the process: the collector need not look again (p99 33 to 4.8 ms).
@@ -121,6 +127,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             finally:
                 app.state.stopping = True
                 await desk.drain()
+                await asking.close()
                 await follower.stop()
                 await keeping.stop()
         finally:
@@ -141,6 +148,38 @@ def openapi_yaml() -> str:
     """This function will return the published contract, which openapi.yaml at the top level holds."""
     files = read_catalogue_files(BUILT_IN_CATALOGUE)
     return contract_as_yaml(ActiveCatalogue(parse_catalogue(files)))
+
+
+class _NobodyAsked:
+    """No zone has a platform."""
+
+    lookups = None
+
+    async def close(self) -> None:
+        """This function will do nothing."""
+
+
+async def open_platforms(
+    settings: Settings, database: Database, catalogue: ActiveCatalogue, metrics: Metrics, clock: Clock
+) -> AskedPlatforms | _NobodyAsked:
+    """This function will return what asks the zones' platforms: those of the settings' folder, or in a demonstration
+    the simulator's. Raises CatalogueError, PlatformsRefused.
+    """
+    if settings.platforms_dir is None and not settings.demo:
+        return _NobodyAsked()
+    # Imported here: an installation without platforms starts without what asks them.
+    from app.adapters.asked_platforms import asked_platforms, simulated_platforms
+
+    if settings.platforms_dir is None:
+        asking = await simulated_platforms(catalogue.catalog, metrics, lambda: day_in_shanghai(clock()))
+    else:
+        asking = asked_platforms(
+            settings.platforms_dir, catalogue.catalog, metrics, request_deadline_s=settings.request_deadline_s
+        )
+    asking.lookups = ScoreLookups(
+        asking.platforms, database.score_snapshots, catalogue=catalogue, new_id=new_uuid7, now=clock
+    )
+    return asking
 
 
 async def _proven(

@@ -54,6 +54,7 @@ class Settings:
     retention_years: int = 10
     rate_limit: tuple[int, int] | None = None
     request_deadline_s: int = 30
+    platforms_dir: Path | None = None
     strict: bool = False
 
     @classmethod
@@ -77,6 +78,7 @@ class Settings:
         tokens, token_faults = token_rules(sent)
         key_file, previous = sent("SIGNING_KEY_FILE", ""), sent("PREVIOUS_SIGNING_KEY_FILE", "")
         token = sent("OUTSIDE_TOKEN_FILE", "")
+        platforms = sent("PLATFORMS_DIR", "")
         return cls(
             host=sent("HOST", "127.0.0.1"),
             port=port,
@@ -97,6 +99,7 @@ class Settings:
             retention_years=retention_years,
             rate_limit=rate_limit,
             request_deadline_s=deadline_s,
+            platforms_dir=Path(platforms) if platforms else None,
             strict=strict,
         )
 
@@ -126,6 +129,11 @@ class Settings:
                 "日志名称格式有误"
             )
         found += self._outside_faults()
+        if self.platforms_dir is not None and not self.platforms_dir.is_dir():
+            found.append(
+                f"JIFENDAI_PLATFORMS_DIR: there is no folder {self.platforms_dir}; name the one with <zone>.yaml "
+                "files, or unset it. 积分平台文件夹不存在"
+            )
         if not self.demo:
             found += self._production_faults()
         return tuple(found)

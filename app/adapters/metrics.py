@@ -36,6 +36,12 @@ class Metrics:
         self._refused = Counter("submissions_refused", "Applications refused as too many were waiting", **named)
         self._sign_ins = Counter("sign_ins_failed", "Requests of nobody known", ("scheme", "why"), **named)
         self._refusals = Counter("refusals", "Requests of a role that may not", ("operation", "role"), **named)
+        self._asked_s = Histogram(
+            "platform_seconds", "Time that a question to a score platform took", ("zone", "outcome"), buckets=_SECONDS,
+            **named,
+        )  # fmt: skip
+        self._lookups = Counter("score_lookups", "Scores looked up", ("zone", "answer", "why"), **named)
+        self._resting = Gauge("platforms_resting", "Score platforms that failed so often that none is asked", **named)
         self._waiting = Gauge("queue_length", "Applications that no batch has taken yet", **named)
         self._owed = Gauge(
             "outside_checkpoint_owed_seconds", "For how long a newest checkpoint is not yet outside", **named
@@ -61,6 +67,18 @@ class Metrics:
     def watch_queue(self, length: Callable[[], int]) -> None:
         """This function will report the queue's length as it is whenever somebody asks."""
         self._waiting.set_function(length)
+
+    def platform_asked(self, zone: str, outcome: str, seconds: float) -> None:
+        """This function will count one question to a score platform."""
+        self._asked_s.labels(zone, outcome).observe(seconds)
+
+    def score_looked_up(self, zone: str, answer: str, why: str) -> None:
+        """This function will count what came of a lookup."""
+        self._lookups.labels(zone, answer, why).inc()
+
+    def watch_platforms(self, resting: Callable[[], int]) -> None:
+        """This function will report how many platforms are left alone for now."""
+        self._resting.set_function(resting)
 
     def watch_outside(self, owed_s: Callable[[], float]) -> None:
         """This function will report for how long a checkpoint has been owed to the place outside."""

@@ -38,6 +38,7 @@ from app.usecases.decide import Answer
 from app.usecases.export import Exported
 from app.usecases.offers import Offers
 from app.usecases.operator_log import OperatorLog
+from app.usecases.platforms import ScoreLookups
 from app.usecases.pools import Pools
 from app.usecases.ports import CatalogueBook, DecisionLog, Identifiers, PreviewLog, StoredDecision, Submission
 from app.usecases.readiness import Cause
@@ -124,6 +125,8 @@ class Services:
     deadlines: Deadlines
     workbook: Callable[[str, Sequence[str], Sequence[Sequence[str]]], bytes]
     rate_limits: RateLimits | None = None
+    lookups: ScoreLookups | None = None
+    """What asks the zones' platforms for a score that a request does not carry; None where no zone has one."""
     stopping: Callable[[], bool] = lambda: False
     recorded_lenders: tuple[str, ...] = ()
     notes: Callable[[], list[str]] = list

@@ -28,8 +28,10 @@ from app.api.shelf import shelf_document
 from app.api.shelf_schemas import PreviewAnswer
 from app.audit.application import application_from_document
 from app.audit.canonical import canonical_bytes
-from app.domain.access import lender_of
-from app.usecases.days import day_in_shanghai
+from app.domain.access import lender_of, lenders_within
+from app.domain.company import Application
+from app.usecases.catalogue import check_codes
+from app.usecases.days import check_days, day_in_shanghai
 from app.usecases.decide import Answer, submission_of
 from app.usecases.obstacles import KeysChanged, NoSuchProduct
 from app.usecases.preview import Preview, preview, previewed_document
@@ -62,6 +64,9 @@ async def decide(
 ) -> Response:
     """申请授信决策 Ask for a decision"""
     key = sent_key(call)
+    lookups = call.services.lookups
+    if sent.application.innovation_score is None and lookups is not None and lookups.wants(sent.application):
+        sent = await _with_score(call, sent, key)
     answer = await _decided(call, sent, key)
     headers = {"Location": f"/v1/decisions/{_id_in(answer.body)}"}
     if answer.replayed:
@@ -88,7 +93,7 @@ async def preview_decision(call: ThisCall, application: PreviewRequest) -> Respo
     on = day_in_shanghai(at) if day is None else date.fromisoformat(day)
     document["product"] = application.product or ""
     asked = Preview(
-        application=application_from_document(document),
+        application=await _with_score_of_today(call, application_from_document(document), on),
         fingerprint=fingerprint,
         previewed_by=caller.subject,
         previewed_for=caller.actor,
@@ -162,6 +167,34 @@ def sent_key(call: Call) -> str:
     if found is None:
         raise Problem("idempotency-key-malformed")
     return (found[1] or found[2]).decode("ascii")
+
+
+async def _with_score_of_today(call: Call, application: Application, on: date) -> Application:
+    """A preview on another day is made from what is sent: no platform tells what it would have said then."""
+    services, scope = call.services, call.caller.scope(call.services.lenders)
+    lookups = services.lookups
+    if application.innovation_score is not None or lookups is None or on != services.today() or not scope:
+        return application
+    if not lookups.wants(application):
+        return application
+    check_codes(application, services.catalogue.catalog)
+    check_days(application, on)
+    lender = lender_of(application.product) if application.product else lenders_within(scope)[0]
+    return await lookups.looked_up(application, lender)
+
+
+async def _with_score(call: Call, sent: SentApplication, key: str) -> SentApplication:
+    """The zone's platform is asked, but neither for a caller who may not decide this nor where the key is answered
+    already; what it says is no part of what the key is bound to.
+    """
+    application, services = sent.application, call.services
+    _permit_product(call, application.product)
+    check_codes(application, services.catalogue.catalog)
+    check_days(application, services.today())
+    lender = lender_of(application.product)
+    if await services.decisions.answered(lender, key) is not None:
+        return sent
+    return SentApplication(sent.document, await services.lookups.looked_up(application, lender))
 
 
 async def _decided(call: Call, sent: SentApplication, key: str) -> Answer:

@@ -1,0 +1,122 @@
+"""Asking a zone's platform for the score that a request does not carry.
+
+Neighbours may rely on this: nothing here raises because of a platform. What it answers, however wrong, becomes an
+application with a `score_lookup` that the rules can decide on: obtained and checked, not available (with a snapshot
+kept earlier beside it), or refused. A score that was obtained is kept before anything is decided on it.
+
+Nobody is asked where the answer could not matter: a company that has not authorised the use of its data is referred
+whatever its score, and its code does not leave the house.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from app.domain.company import Application, InnovationScore, LookupAnswer, ScoreLookup, ScoreSource, SourceKind
+from app.domain.platform import AnswerRefused, PlatformUnavailable, ScorePlatform
+from app.domain.score_snapshot import ScoreSnapshot
+from app.products.catalog import UnknownProduct
+from app.products.platform_answers import check_against, fits_catalogue, read_answer
+from app.usecases.catalogue import ActiveCatalogue
+from app.usecases.days import day_in_shanghai
+from app.usecases.ports import Identifiers
+from app.usecases.score_snapshots import ScoreSnapshots
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a platform sent, whole and, where the zone signs, signed."""
+
+    status: int
+    content: bytes
+
+
+class ScorePlatforms(Protocol):
+    """The platforms of the zones that have one."""
+
+    def of_zone(self, zone: str) -> ScorePlatform | None:
+        """This function will return the zone's platform."""
+
+    async def ask(self, platform: ScorePlatform, uscc: str) -> Answered:
+        """This function will ask about a company and answer within the platform's deadline. Raises
+        PlatformUnavailable, AnswerRefused.
+        """
+
+    def told(self, platform: ScorePlatform, uscc: str, lookup: ScoreLookup) -> None:
+        """This function will note what came of it."""
+
+
+class ScoreLookups:
+    """Looks scores up for one installation."""
+
+    def __init__(
+        self,
+        platforms: ScorePlatforms,
+        snapshots: ScoreSnapshots,
+        *,
+        catalogue: ActiveCatalogue,
+        new_id: Identifiers,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._platforms = platforms
+        self._snapshots = snapshots
+        self._catalogue = catalogue
+        self._new_id = new_id
+        self._now = now
+
+    def wants(self, application: Application) -> bool:
+        """This function will tell whether the application lacks a score that a platform could be asked for."""
+        if application.innovation_score is not None or self._platforms.of_zone(application.company.zone) is None:
+            return False
+        on, consent = day_in_shanghai(self._now()), application.authorisation
+        if consent is None or consent.granted_on > on or (consent.valid_until is not None and consent.valid_until < on):
+            return False
+        if not application.product:
+            return True
+        try:
+            return self._catalogue.terms(application.product, on=on).terms.decides
+        except UnknownProduct:
+            return False
+
+    async def looked_up(self, application: Application, lender: str) -> Application:
+        """This function will return the application with what its zone's platform said, for a lender. Raises
+        StoreUnavailable.
+        """
+        company = application.company
+        platform = self._platforms.of_zone(company.zone)
+        kept = (await self._snapshots.newest(lender, company.zone, (company.uscc,))).get(company.uscc)
+        if kept is not None and not fits_catalogue(kept.score, company.zone, self._catalogue.catalog):
+            kept = None
+        try:
+            found = await self._obtained(platform, lender, company.uscc, kept)
+        except PlatformUnavailable as silent:
+            stands_in = (None, None) if kept is None else (kept.snapshot_id, kept.score)
+            found = ScoreLookup(LookupAnswer.UNAVAILABLE, silent.why.value, *stands_in)
+        except AnswerRefused as refused:
+            found = ScoreLookup(LookupAnswer.INVALID, refused.why.value)
+        self._platforms.told(platform, company.uscc, found)
+        return application.with_lookup(found)
+
+    async def _obtained(
+        self, platform: ScorePlatform, lender: str, uscc: str, kept: ScoreSnapshot | None
+    ) -> ScoreLookup:
+        answered = await self._platforms.ask(platform, uscc)
+        at = self._now()
+        on = day_in_shanghai(at)
+        score = read_answer(
+            answered.status, answered.content, uscc=uscc, platform=platform, catalog=self._catalogue.catalog
+        )
+        check_against(score, kept, platform, on)
+        score = replace(score, source=_source(score, at))
+        observed = on if score.as_of is None else score.as_of
+        snapshot = ScoreSnapshot(self._new_id(), lender, platform.zone, uscc, score, at, observed)
+        await self._snapshots.keep((snapshot,))
+        return ScoreLookup(LookupAnswer.OBTAINED, None, snapshot.snapshot_id, score)
+
+
+def _source(score: InnovationScore, at: datetime) -> ScoreSource:
+    reference = None if score.source is None else score.source.reference
+    return ScoreSource(SourceKind.PLATFORM_QUERY, reference, at)
