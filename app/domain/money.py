@@ -10,6 +10,7 @@ import re
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from typing import Self
 
+_FEN = tuple(f"{fen:02d}" for fen in range(100))
 _AMOUNT = re.compile(r"(-?)([0-9]{1,13})(?:\.([0-9]{1,2}))?")
 
 
@@ -43,8 +44,8 @@ class Yuan(int):
 
     def text(self) -> str:
         """This function will return the wire form: a decimal string with exactly two decimals."""
-        sign, fen = ("-", -int(self)) if self < 0 else ("", int(self))
-        return f"{sign}{fen // 100}.{fen % 100:02d}"
+        yuan, fen = divmod(int(self), 100)
+        return f"{yuan}.{_FEN[fen]}" if yuan >= 0 else f"-{Yuan(-self).text()}"
 
     def __add__(self, other: int) -> Yuan:
         return Yuan(int.__add__(self, other))

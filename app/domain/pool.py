@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from app.domain.money import Yuan
 from app.domain.reasons import ReasonCode
@@ -116,8 +117,7 @@ class PoolTerms:
         return None if self.lender_quotas is None else self.lender_quotas.get(lender, Yuan(0))
 
 
-@dataclass(frozen=True, slots=True)
-class PoolStanding:
+class PoolStanding(NamedTuple):
     """What one decision may know of a pool: the room that is left for anybody, for this company (in loan amount, None
     where no cap bounds it) and for this lender, and whether new cover has stopped.
     """
@@ -132,26 +132,19 @@ class PoolStanding:
 # ---- what fits ------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Cover that is asked for: a limit in loan amount, and the pool's share of a loss on it."""
-
-    limit: Yuan
-    share: Decimal
-
-
-def fitting(found: PoolStanding, asked: Asked) -> Yuan | ReasonCode:
-    """This function will return the loan amount that the pool can cover now, or the code of why there is none.
+def fitting(found: PoolStanding, limit: Yuan, share: Decimal) -> Yuan | ReasonCode:
+    """This function will return how much of a loan of `limit` the pool can cover now, or the code of why it covers
+    nothing; `share` is the pool's share of a loss.
 
     A line above the company's cap is covered up to it. Room for a part of the rest is no room: half a promise would
     leave everybody in doubt about which half.
     """
     if found.stopped:
         return ReasonCode.COVER_STOPPED
-    covered = asked.limit if found.company_room is None else min(asked.limit, found.company_room)
+    covered = limit if found.company_room is None else min(limit, found.company_room)
     if covered <= 0:
         return ReasonCode.COVER_COMPANY_CAP_USED
-    needed = pool_money(covered, asked.share)
+    needed = pool_money(covered, share)
     if needed > found.room:
         return ReasonCode.COVER_NO_ROOM
     if found.lender_room is not None and needed > found.lender_room:

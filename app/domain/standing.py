@@ -82,6 +82,10 @@ class Standing:
             return self
         return replace(self, commitments=tuple(c for c in self.commitments if c.offer_id != offer_id))
 
+    def with_room(self, pool: PoolStanding) -> Standing:
+        """This function will add what room there is in the pool from which the decision reserves."""
+        return Standing(self.commitments, pool, self.used_up, self.waived)
+
     def find(self, offer_id: str) -> Commitment | None:
         """This function will return the commitment of that id, or None."""
         return next((c for c in self.commitments if c.offer_id == offer_id), None)

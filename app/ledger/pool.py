@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_FLOOR, Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 from app.domain.money import Yuan
 from app.domain.pool import (
-    Asked,
     Denominator,
     Lines,
     Numerator,
@@ -48,8 +48,7 @@ class EntryKind(StrEnum):
     RECOVERED = "RECOVERED"
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(NamedTuple):
     """A pool's sums, or what one entry adds to them; amounts of the pool's own money, in fen. `drawn` is all that was
     ever committed.
     """
@@ -62,15 +61,7 @@ class Totals:
     drawn: Yuan = _ZERO
 
     def __add__(self, other: Totals) -> Totals:
-        # Written out: most of an entry's sums are zero, and this is on the road of a decision.
-        return Totals(
-            self.paid_in + other.paid_in if other.paid_in else self.paid_in,
-            self.reserved + other.reserved if other.reserved else self.reserved,
-            self.committed + other.committed if other.committed else self.committed,
-            self.compensated + other.compensated if other.compensated else self.compensated,
-            self.recovered + other.recovered if other.recovered else self.recovered,
-            self.drawn + other.drawn if other.drawn else self.drawn,
-        )
+        return Totals._make([a + b if b else a for a, b in zip(self, other, strict=True)])
 
     @property
     def balance(self) -> Yuan:
@@ -83,8 +74,7 @@ class Totals:
         return self.reserved + self.committed
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One immutable entry; `cover` is the offer's id, None for the pool's own capital."""
 
     kind: EntryKind
@@ -92,6 +82,16 @@ class Entry:
     value_on: date
     lender: str | None = None
     cover: str | None = None
+
+
+class CoveredLine(NamedTuple):
+    """What a cover is of: an offer's id, the pool, who lends to whom, and the pool's share of a loss."""
+
+    id: str
+    pool: str
+    lender: str
+    uscc: str
+    share: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,9 @@ class Cover:
     closed: bool = False
 
     def __post_init__(self) -> None:
-        held = pool_money(self.outstanding + self.undrawn, self.share)
-        over = self.promised < held + self.compensated
+        under = self.outstanding + self.undrawn if self.outstanding else self.undrawn
+        held = pool_money(under, self.share)
+        over = self.promised < (held + self.compensated if self.compensated else held)
         if over or self.outstanding < 0 or self.undrawn < 0 or self.drawn < 0 or self.compensated < 0:
             raise ValueError(f"cover {self.id}: each fen is resolved once, and none of them twice")
 
@@ -133,6 +134,8 @@ class Cover:
     @property
     def reserved(self) -> Yuan:
         """The pool's part of what may still be drawn, whether or not time has ended it."""
+        if not self.outstanding:
+            return pool_money(self.undrawn, self.share)
         return pool_money(self.outstanding + self.undrawn, self.share) - self.committed
 
     @property
@@ -162,10 +165,11 @@ class LineFigures:
 
 def room(terms: PoolTerms, totals: Totals, lapsed: Yuan = _ZERO) -> Yuan:
     """This function will return what may still be promised; `lapsed` is what of the reservations time has ended."""
-    balance = totals.balance
+    paid_in, reserved, committed, compensated, recovered, _ = totals
+    balance = paid_in - compensated + recovered
     if terms.leverage_multiple != 1:
-        balance = Yuan(int((int(balance) * terms.leverage_multiple).to_integral_value(ROUND_FLOOR)))
-    return max(_ZERO, balance - totals.promised + lapsed)
+        balance = int((int(balance) * terms.leverage_multiple).to_integral_value(ROUND_FLOOR))
+    return Yuan(max(0, balance - reserved - committed + lapsed))
 
 
 def standing(
@@ -175,7 +179,7 @@ def standing(
 
     `company` is the loan amount that counts against its cap, over all lenders; `lender` what stands promised to it.
     """
-    cap, quota = terms.per_company_cap, terms.quota_of(lender_id)
+    cap, quota = terms.per_company_cap, None if terms.lender_quotas is None else terms.quota_of(lender_id)
     return PoolStanding(
         pool=terms.id,
         room=room(terms, totals, lapsed),
@@ -212,6 +216,16 @@ def reserve(cover: Cover, covered: Yuan, *, held_until: date, on: date) -> Moved
     return held, (entry,) if amount else ()
 
 
+def promise(line: CoveredLine, covered: Yuan, *, held_until: date, on: date) -> Moved:
+    """This function will promise cover for a line that never had any: what `reserve` comes to, at a third of the cost,
+    as it stands on the road of a decision.
+    """
+    amount = pool_money(covered, line.share)
+    held = Cover(*line, covered, covered, _ZERO, covered, held_until, amount)
+    entry = Entry(EntryKind.RESERVED, Totals(_ZERO, amount), on, line.lender, line.id)
+    return held, (entry,) if amount else ()
+
+
 def follow(cover: Cover, line: LineFigures, on: date) -> Moved:
     """This function will bring a promise to where the line's figures say that it stands on a day.
 
@@ -243,7 +257,7 @@ def draw(
     extra = line.outstanding - cover.outstanding
     if cover.closed or extra <= 0:
         return *follow(cover, replace(line, undrawn=_ZERO), on), None
-    fits = fitting(found, Asked(extra, cover.share))
+    fits = fitting(found, extra, cover.share)
     if isinstance(fits, ReasonCode):
         # What was repaid under cover does not come back for a drawdown that found no room.
         own = replace(cover, covered=cover.outstanding)

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from app.domain.decision import LossShare, Reason, RiskCompensation, RiskStatus
 from app.domain.money import Yuan
-from app.domain.pool import Asked, PoolStanding, fitting, pool_money
+from app.domain.pool import PoolStanding, fitting, pool_money
 from app.domain.reasons import ReasonCode
 from app.domain.terms import ProductStatus, RiskCompensationTerms, Severity, WithoutRoom
 from app.domain.trace import Line, line_form
@@ -35,7 +35,7 @@ def fitting_room(
 
     A line that it does not cover goes to a person where the product says so: then a reason that refers is added.
     """
-    fits = fitting(found, Asked(limit, _share(pool)))
+    fits = fitting(found, limit, _share(pool))
     shown = (limit, found.room, found.company_room, found.lender_room, found.stopped)
     covered = isinstance(fits, Yuan)
     form = line_form("risk_compensation.room", _ROOM_NAMES, None, not covered)

@@ -27,7 +27,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 from app.audit.canonical import Document
 from app.domain.company import Application
@@ -44,8 +44,7 @@ Row = Mapping[str, Value]
 # --- what crosses to the book ----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(NamedTuple):
     """The rows of a table in which `column` has that value. `locked` holds them against every other writer until the
     commit: for what several lenders share; what is one lender's own is guarded by the head of his log.
     """
@@ -63,6 +62,15 @@ class Written:
     table: str
     values: Row
     key: Row | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewRows:
+    """Many new rows of one table, each its values in the order of `columns`."""
+
+    table: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +150,7 @@ class ActsWritten:
 
     acts: tuple[ActRow, ...] = ()
     commitments: tuple[tuple[str, Commitment], ...] = ()
-    rows: tuple[Written, ...] = ()
+    rows: tuple[Written | NewRows, ...] = ()
 
 
 # --- an act, and what it may see -------------------------------------------------------------------------------------
@@ -320,7 +328,7 @@ class ActsInBatch:
         for written in result.rows:
             self._write(written)
 
-    def written(self, pools: tuple[Written, ...]) -> ActsWritten:
+    def written(self, pools: tuple[Written | NewRows, ...]) -> ActsWritten:
         return ActsWritten(tuple(self._acts), tuple(self._commitments.values()), (*self._written, *pools))
 
     def _write(self, written: Written) -> None:

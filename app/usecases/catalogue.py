@@ -43,11 +43,12 @@ class ActiveCatalogue:
 
     def pool(self, pool_id: str, *, on: date) -> PoolTerms | None:
         """This function will return a pool's terms on a day, None where there is no such pool."""
-        if len(self._pools) >= _MOST_POOLS:
-            self._pools.clear()
-        if (pool_id, on) not in self._pools:
-            self._pools[pool_id, on] = self.catalog.pool(pool_id, on=on)
-        return self._pools[pool_id, on]
+        found = self._pools.get((pool_id, on))
+        if found is None:
+            if len(self._pools) >= _MOST_POOLS:
+                self._pools.clear()
+            found = self._pools[pool_id, on] = self.catalog.pool(pool_id, on=on)
+        return found
 
     def terms(self, product: str, *, on: date) -> ResolvedTerms:
         """This function will return a product's terms on a day; raises UnknownProduct of the catalogue."""

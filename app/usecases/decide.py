@@ -219,7 +219,7 @@ class _Work:
         cover = resolved.terms.risk_compensation
         if cover is not None and cover.reserves_at_offer:
             asker = Asker(lender, application.company.uscc, self.on, (*superseded, *replaced))
-            standing = replace(standing, pool=room_for(cover, asker, self.pools, self.room.catalogue))
+            standing = standing.with_room(room_for(cover, asker, self.pools, self.room.catalogue))
         if waived:
             standing = replace(standing, waived=waived)
         decision = decide(application, resolved.terms, standing, self.on)

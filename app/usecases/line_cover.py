@@ -17,7 +17,7 @@ import orjson
 
 from app.audit.canonical import Document
 from app.domain.money import Yuan
-from app.domain.pool import Asked, PoolStanding, fitting
+from app.domain.pool import PoolStanding, fitting
 from app.domain.reasons import ReasonCode
 from app.domain.terms import PoolBook, ReservedAt
 from app.ledger.claim import POOL
@@ -110,7 +110,7 @@ def _of_line(
         return *follow(cover, LineFigures(line.outstanding, line.disbursed, Yuan(0), line.available_until), on), None
     if kind is not EventKind.CREDIT_APPROVED or named.reserve_at is not ReservedAt.CREDIT_APPROVAL:
         return *follow(cover, line, on), None
-    fits = fitting(_standing(work, named, cover), Asked(figures.approved_limit, cover.share))
+    fits = fitting(_standing(work, named, cover), figures.approved_limit, cover.share)
     if isinstance(fits, ReasonCode):
         return cover, (), fits
     return *reserve(cover, fits, held_until=figures.available_until, on=on), None

@@ -10,13 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
+from types import MappingProxyType
 
-from app.domain.decision import Decision, RiskStatus
+from app.domain.decision import Decision, LossShare, RiskStatus
 from app.domain.pool import PoolStanding
 from app.domain.standing import Commitment, Standing
 from app.domain.terms import RiskCompensationTerms
 from app.ledger.claim import POOL
-from app.ledger.pool import Cover, release, reserve
+from app.ledger.pool import CoveredLine, promise, release
 from app.usecases.acts import ActsWanted, Lookup, MoreWanted
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.pool_book import HeldCover, PoolChange, PoolsInBatch, company_lookup, cover_lookup, pool_lookups
@@ -25,12 +27,10 @@ from app.usecases.ports import Wanted
 
 def lookups_of(asked: Iterable[tuple[str, str]], pools: Mapping[str, str]) -> tuple[Lookup, ...]:
     """This function will say what must be read for applications of (product, company) whose offers reserve room."""
-    lookups: dict[Lookup, None] = {}
-    for product, uscc in asked:
-        pool = pools.get(product)
-        if pool is not None:
-            lookups.update(dict.fromkeys((*pool_lookups(pool), company_lookup(uscc))))
-    return tuple(lookups)
+    reserving = [(pools[product], uscc) for product, uscc in asked if product in pools]
+    named = dict.fromkeys(pool for pool, _ in reserving)
+    companies = dict.fromkeys(uscc for _, uscc in reserving)
+    return (*(lookup for pool in named for lookup in pool_lookups(pool)), *map(company_lookup, companies))
 
 
 def with_rows(asked: Wanted, lookups: Iterable[Lookup]) -> Wanted:
@@ -99,10 +99,18 @@ def pool_changes(
     if decision.offer is None or decision.offer.risk_compensation.status is not RiskStatus.RESERVED:
         return
     promised = decision.offer.risk_compensation
-    shares = {part.bearer: part.share for part in promised.shares}
-    new = Cover(offer_id, promised.pool, holder.lender, holder.uscc, shares.get(POOL, Decimal(0)))
-    cover, entries = reserve(new, promised.covered_amount, held_until=decision.offer.expires_on, on=holder.on)
+    shares = _by_bearer(promised.shares)
+    line = CoveredLine(offer_id, promised.pool, holder.lender, holder.uscc, shares.get(POOL, _NONE))
+    cover, entries = promise(line, promised.covered_amount, held_until=decision.offer.expires_on, on=holder.on)
     yield PoolChange(promised.pool, decision_id, entries, HeldCover(cover, decision_id, shares))
+
+
+_NONE = Decimal(0)
+
+
+@lru_cache(maxsize=1_024)
+def _by_bearer(shares: tuple[LossShare, ...]) -> Mapping[str, Decimal]:
+    return MappingProxyType({part.bearer: part.share for part in shares})
 
 
 def replaced_by(standing: Standing, replaces: str | None, superseded: list[Commitment]) -> list[Commitment]:

@@ -19,8 +19,7 @@ from pathlib import Path
 import orjson
 
 import app.rules.risk_compensation as rule
-from app.adapters.database import Database, open_database
-from app.adapters.database.postgresql import PostgresqlBook
+from app.adapters.database import Database, act_statements, open_database
 from app.adapters.desk import Desk
 from app.adapters.identifiers import new_uuid7
 from app.audit.application import application_from_bytes
@@ -29,7 +28,7 @@ from app.domain.money import Yuan
 from app.ledger.claim import Loss
 from app.ledger.pool import LineFigures, follow
 from app.products.parse import parse_catalogue
-from app.usecases.acts import Act, ActsRead, ActsWanted, Result, Work
+from app.usecases.acts import Act, ActsWanted, Result, Work
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.decide import Room, seal, submission_of, wanted
 from app.usecases.obstacles import Obstacle
@@ -178,23 +177,14 @@ async def _work_on(url: str, name: str, clients: int, operations: int, defect: s
     await database.close()
 
 
-class NeverLocksPools(PostgresqlBook):
-    """A defect: the rows of pools are read without being held."""
-
-    @staticmethod
-    async def _read_acts(connection, wanted: ActsWanted) -> ActsRead:
-        loose = {lookup: replace(lookup, locked=False) for lookup in wanted.rows}
-        read = await PostgresqlBook._read_acts(connection, replace(wanted, rows=tuple(loose.values())))
-        return replace(read, rows={lookup: read.rows[loosened] for lookup, loosened in loose.items()})
-
-
 def defective(database: Database, defect: str | None) -> Database:
     """This function will plant a defect into this process."""
     if defect == "never locks":
-        database.book = NeverLocksPools(database.book._dsn)
+        # The rows of pools are read without being held.
+        act_statements.locking = lambda wanted: ""
     elif defect == "sees no end":
         fits = rule.fitting
-        rule.fitting = lambda found, asking: fits(replace(found, room=Yuan.whole(10**12)), asking)
+        rule.fitting = lambda found, *asked: fits(found._replace(room=Yuan.whole(10**12)), *asked)
     return database
 
 

@@ -15,7 +15,6 @@ from app.domain.pool import Denominator, Lines, Numerator, PoolBook, PoolStandin
 from app.domain.reasons import ReasonCode
 from app.domain.terms import Words
 from app.ledger.pool import (
-    Asked,
     Cover,
     EntryKind,
     Lift,
@@ -90,27 +89,27 @@ class TestRoom:
 
 class TestWhatFits:
     def test_is_the_limit_where_there_is_just_room_for_it(self):
-        assert fitting(standing(5), Asked(million(5), ONE)) == million(5)
+        assert fitting(standing(5), million(5), ONE) == million(5)
 
     def test_is_nothing_where_a_fen_is_missing(self):
-        short = replace(standing(5), room=million(5) - 1)
+        short = standing(5)._replace(room=million(5) - 1)
 
-        assert fitting(short, Asked(million(5), ONE)) is ReasonCode.COVER_NO_ROOM
+        assert fitting(short, million(5), ONE) is ReasonCode.COVER_NO_ROOM
 
     def test_is_the_cap_of_the_company_where_the_limit_lies_above_it(self):
-        assert fitting(standing(100, company=5), Asked(million(8), ONE)) == million(5)
+        assert fitting(standing(100, company=5), million(8), ONE) == million(5)
 
     def test_is_nothing_for_a_company_whose_cap_is_used_up_at_other_lenders(self):
-        assert fitting(standing(100, company=0), Asked(million(8), ONE)) is ReasonCode.COVER_COMPANY_CAP_USED
+        assert fitting(standing(100, company=0), million(8), ONE) is ReasonCode.COVER_COMPANY_CAP_USED
 
     def test_is_bounded_by_the_quota_of_the_lender(self):
-        assert fitting(standing(100, lender=4), Asked(million(5), ONE)) is ReasonCode.COVER_LENDER_QUOTA_USED
+        assert fitting(standing(100, lender=4), million(5), ONE) is ReasonCode.COVER_LENDER_QUOTA_USED
 
     def test_asks_the_room_for_the_pools_own_share_only(self):
-        assert fitting(standing(4), Asked(million(8), Decimal("0.50"))) == million(8)
+        assert fitting(standing(4), million(8), Decimal("0.50")) == million(8)
 
     def test_is_nothing_once_the_pool_has_stopped(self):
-        assert fitting(standing(100, stopped=True), Asked(million(5), ONE)) is ReasonCode.COVER_STOPPED
+        assert fitting(standing(100, stopped=True), million(5), ONE) is ReasonCode.COVER_STOPPED
 
     @pytest.mark.parametrize(("status", "book"), [(s, b) for s in PoolStatus for b in PoolBook])
     def test_is_ours_to_reserve_only_in_our_own_active_pool(self, status, book):
@@ -259,7 +258,7 @@ class TestTheIllustration:
         totals, covers = Totals(paid_in=million(1_000)), []
         for i in range(201):
             found = fitting(
-                PoolStanding(terms.id, room(terms, totals), company_room=million(5)), Asked(million(8), ONE)
+                PoolStanding(terms.id, room(terms, totals), company_room=million(5)), million(8), ONE
             )
             if found is ReasonCode.COVER_NO_ROOM:
                 break

@@ -23,7 +23,6 @@ from app.domain.money import Yuan
 from app.domain.pool import PoolBook, PoolStatus, PoolTerms
 from app.domain.terms import Words
 from app.ledger.pool import (
-    Asked,
     Cover,
     LineFigures,
     Totals,
@@ -123,7 +122,7 @@ class PoolMachine(RuleBasedStateMachine):
         found = standing(
             TERMS, self.totals(), self.lapsed(), company=company_now, lender=lender_now, lender_id=lender, stopped=False
         )
-        fits = fitting(found, Asked(Yuan(limit), share))
+        fits = fitting(found, Yuan(limit), share)
         covered = min(limit, CAP - company_now)
         needed, promised = ceil(covered * share), sum(sum(parts) for _, parts in live)
         # Accepted exactly where the model, which adds up lines, finds room for it.
@@ -225,7 +224,7 @@ TestPoolMachine.settings = settings(max_examples=50, stateful_step_count=30, dea
 
 
 def room_without_what_is_committed(terms, totals, lapsed, /, **more):
-    return standing(terms, replace(totals, committed=Yuan(0)), lapsed, **more)
+    return standing(terms, totals._replace(committed=Yuan(0)), lapsed, **more)
 
 
 def reservations_that_time_does_not_end(terms, totals, lapsed, /, **more):
@@ -259,7 +258,7 @@ class TestTheMachine:
             run_state_machine_as_test(
                 PoolMachine,
                 settings=settings(
-                    max_examples=300, stateful_step_count=30, deadline=None, phases=[Phase.generate], derandomize=True,
-                    database=None,
+                    max_examples=1_500, stateful_step_count=30, deadline=None, phases=[Phase.generate],
+                    derandomize=True, database=None,
                 ),
             )  # fmt: skip

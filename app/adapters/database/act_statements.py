@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
-from itertools import groupby
+from itertools import count, groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary
+import orjson
+from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary
 
 from app.adapters.database.tables import (
     ACT,
@@ -33,6 +34,7 @@ from app.usecases.acts import (
     ActsWanted,
     ActsWritten,
     Lookup,
+    NewRows,
     OfferStanding,
     Row,
     StoredAct,
@@ -101,16 +103,76 @@ def reading(wanted: ActsWanted, *, locks: bool) -> Generator[Statement, Found, A
     # What is locked comes in one order everywhere, or two batches could wait for each other.
     rows: dict[Lookup, tuple[Row, ...]] = {}
     for alike in _alike(wanted.rows):
-        found: dict[Value, list[Row]] = {}
-        for row in to_rows(alike[0].table, (yield _looking_up(alike, locks))):
-            found.setdefault(row[alike[0].column], []).append(row)
-        rows |= {lookup: tuple(found.get(lookup.value, ())) for lookup in alike}
+        rows |= _by_lookup(alike, to_rows(alike[0].table, (yield _looking_up(alike, locks))))
     return ActsRead(answered, history, offers, rows)
 
 
-def writing(written: ActsWritten, *, arrays: bool = False) -> Iterator[Statement]:
-    """This function will give the statements that write the acts of a batch, their log entries apart. `arrays` says
-    that the database makes rows of arrays.
+def _by_lookup(alike: Sequence[Lookup], rows: Iterable[Row]) -> dict[Lookup, tuple[Row, ...]]:
+    found: dict[Value, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row[alike[0].column], []).append(row)
+    return {lookup: tuple(found.get(lookup.value, ())) for lookup in alike}
+
+
+def locking(wanted: Iterable[Lookup]) -> str:
+    """This function will return the text that locks the rows of lookups (PostgreSQL), to be sent along with the lock of
+    the heads; empty where none is asked for.
+    """
+    parts = []
+    for alike in _alike(lookup for lookup in wanted if lookup.locked):
+        first, values = alike[0], ", ".join(_literal(lookup.value) for lookup in alike)
+        table = METADATA.tables[first.table]
+        keys = ", ".join(f'"{column.name}"' for column in table.primary_key)
+        column = table.columns[first.column].name
+        parts.append(f'; SELECT FROM {table.name} WHERE "{column}" IN ({values}) ORDER BY {keys} FOR UPDATE')
+    return "".join(parts)
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def reading_rows(wanted: Sequence[Lookup]) -> Statement:
+    """This function will return the one statement (PostgreSQL) that reads the rows of all lookups, whose locks are held
+    already; `rows_read` takes its one row.
+    """
+    groups = list(_alike(wanted))
+    columns = tuple((alike[0].table, alike[0].column) for alike in groups)
+    return Statement(_rows_text(columns), tuple([lookup.value for lookup in alike] for alike in groups))
+
+
+def rows_read(wanted: Sequence[Lookup], found: Sequence[str]) -> dict[Lookup, tuple[Row, ...]]:
+    """This function will return the rows of each lookup."""
+    rows: dict[Lookup, tuple[Row, ...]] = {}
+    for alike, text in zip(_alike(wanted), found, strict=True):
+        rows |= _by_lookup(alike, to_rows(alike[0].table, orjson.loads(text)) if text else ())
+    return rows
+
+
+@cache
+def _rows_text(groups: tuple[tuple[str, str], ...]) -> str:
+    # A table's rows become one text each, so that tables of different columns fit into one answer; hardly any row is
+    # found where most companies are new to a pool.
+    parts = []
+    for name, column in groups:
+        table = METADATA.tables[name]
+        names = ", ".join(_as_json(c) for c in table.columns)
+        keys = ", ".join(f't."{c.name}"' for c in table.primary_key)
+        where = f't."{table.columns[column].name}" = ANY (?::text[])'
+        parts.append(
+            f"(SELECT json_agg(json_build_array({names}) ORDER BY {keys})::text FROM {table.name} t WHERE {where})"
+        )
+    return f"SELECT {', '.join(parts)}"
+
+
+def _as_json(column: Column[Any]) -> str:
+    named = f't."{column.name}"'
+    return f"encode({named}, 'hex')" if isinstance(column.type, LargeBinary) else named
+
+
+def writing(written: ActsWritten, *, but_arrays: bool = False) -> Iterator[Statement]:
+    """This function will give the statements that write the acts of a batch, their log entries apart. `but_arrays`
+    leaves out what `as_arrays` writes.
     """
     for act in written.acts:
         yield Statement(_insert(tuple(ACT.columns.keys())), _act_values(act))
@@ -119,15 +181,15 @@ def writing(written: ActsWritten, *, arrays: bool = False) -> Iterator[Statement
         yield Statement(_NO_LINE, (c.offer_id,))
         values = (int(c.credit_limit), c.counts_until.isoformat(), c.credit_approved, int(c.outstanding))
         yield Statement(line, (c.offer_id, lender, *values))
-    yield from (_rows_as_arrays(written.rows) if arrays else _rows_one_by_one(written.rows))
+    if not but_arrays or _make_and_change(written.rows):
+        yield from _rows_one_by_one(written.rows)
 
 
-def _rows_one_by_one(rows: Sequence[Written]) -> Iterator[Statement]:
+def _rows_one_by_one(rows: Sequence[Written | NewRows]) -> Iterator[Statement]:
     for table, names, alike in _new_rows(rows):
-        values = [_stored(value) for row in alike for value in row.values.values()]
-        yield Statement(_insert(names, table, len(alike)), tuple(values))
+        yield Statement(_insert(names, table, len(alike)), tuple(value for row in alike for value in row))
     for row in rows:
-        if row.key is not None:
+        if isinstance(row, Written) and row.key is not None:
             table = METADATA.tables[row.table]
             values = [_stored(value) for value in row.values.values()]
             sets = ", ".join(f'"{table.columns[name].name}" = ?' for name in row.values)
@@ -136,50 +198,84 @@ def _rows_one_by_one(rows: Sequence[Written]) -> Iterator[Statement]:
             yield Statement(f"UPDATE {row.table} SET {sets} WHERE {where}", (*values, *keyed))
 
 
-_Shape = tuple[str, tuple[str, ...], tuple[str, ...]]
-"""Table, keys and columns of rows that are written alike; no keys: new rows."""
-
-
-def _rows_as_arrays(rows: Sequence[Written]) -> Iterator[Statement]:
-    """All rows in one statement, an array a column (PostgreSQL): a pool costs a batch one message. One statement
-    sees no row that it makes itself, so that a table with new and changed rows is written one by one.
+class _Shape(NamedTuple):
+    """What rows that are written alike have in common. No keys: they are new. `once` are the places of the columns,
+    keys first, in which all of them hold the same.
     """
-    changed = {row.table for row in rows if row.key is not None}
-    if any(row.key is None and row.table in changed for row in rows):
-        yield from _rows_one_by_one(rows)
-        return
-    shapes: dict[_Shape, list[tuple[Any, ...]]] = {}
-    named: set[tuple[Any, ...]] = set()
+
+    table: str
+    keys: tuple[str, ...]
+    columns: tuple[str, ...]
+    once: frozenset[int] = frozenset()
+
+
+# Rows by the dozen mostly agree in most of their columns, and what is sent once costs nothing; for fewer, the driver
+# would have to prepare a statement for each chance agreement.
+_MANY = 8
+
+
+def _make_and_change(rows: Sequence[Written | NewRows]) -> bool:
+    """Whether rows are made and changed, or changed twice: one statement sees no row that it makes itself."""
+    made = {row.table for row in rows if isinstance(row, Written) and row.key is None}
+    changes = [(row.table, *row.key.items()) for row in rows if isinstance(row, Written) and row.key is not None]
+    return any(change[0] in made for change in changes) or len(set(changes)) < len(changes)
+
+
+def as_arrays(rows: Sequence[Written | NewRows]) -> tuple[tuple[_Shape, ...], list[Any]]:
+    """This function will return all rows as parameters, an array a column (PostgreSQL), and what `array_parts` makes
+    its parts of: they ride in the statement that writes the log, so that a pool costs a batch no message. Both are
+    empty where rows must be written one by one.
+    """
+    if _make_and_change(rows):
+        return (), []
+    shapes: dict[_Shape, list[Sequence[Any]]] = {}
     for row in rows:
-        key = row.key or {}
-        name = (row.table, *key.items()) if key else None
-        if name in named:
-            yield from _rows_one_by_one(rows)
-            return
-        if name is not None:
-            named.add(name)
-        values = tuple(_stored(value) for value in (*key.values(), *row.values.values()))
-        shapes.setdefault((row.table, tuple(key), tuple(row.values)), []).append(values)
-    if shapes:
-        columns = tuple(list(column) for alike in shapes.values() for column in zip(*alike, strict=True))
-        yield Statement(_arrays(tuple(shapes)), columns)
+        if isinstance(row, NewRows):
+            shapes.setdefault(_Shape(row.table, (), row.columns), []).extend(row.rows)
+        else:
+            key = row.key or {}
+            values = (*key.values(), *row.values.values())
+            shapes.setdefault(_Shape(row.table, tuple(key), tuple(row.values)), []).append(values)
+    parameters: list[Any] = []
+    known: list[_Shape] = []
+    for shape, alike in shapes.items():
+        columns = _stored_columns(shape.table, (*shape.keys, *shape.columns), alike)
+        once = frozenset() if shape.keys or len(alike) < _MANY else _agreeing(columns)
+        known.append(shape._replace(once=once))
+        parameters += [column for place, column in enumerate(columns) if place not in once]
+        parameters += [columns[place][0] for place in sorted(once)]
+    return tuple(known), parameters
+
+
+def _agreeing(columns: Sequence[Sequence[Any]]) -> frozenset[int]:
+    """At least one column stays an array: it tells how many rows there are."""
+    found = [place for place, column in enumerate(columns) if column.count(column[0]) == len(column)]
+    return frozenset(found if len(found) < len(columns) else found[1:])
 
 
 @cache
-def _arrays(shapes: tuple[_Shape, ...]) -> str:
-    parts = []
-    for number, (name, keys, columns) in enumerate(shapes):
+def array_parts(shapes: tuple[_Shape, ...], first: int) -> tuple[str, ...]:
+    """This function will write the parts of a WITH, their parameters numbered from `first`."""
+    parts, marks = [], count(first)
+    for number, (name, keys, columns, once) in enumerate(shapes):
         table = METADATA.tables[name]
-        marks = ", ".join(f"?::{_array_of(table.columns[column].type)}" for column in (*keys, *columns))
-        given = ", ".join(f'"{table.columns[column].name}"' for column in (*keys, *columns))
+        every = [(f'"{table.columns[c].name}"', _array_of(table.columns[c].type)) for c in (*keys, *columns)]
+        many = [every[place] for place in range(len(every)) if place not in once]
+        given = ", ".join(quoted for quoted, _ in many)
+        unnested = f"unnest({', '.join(f'${next(marks)}::{kind}' for _, kind in many)}) AS g ({given})"
+        if once:
+            singles = (every[place] for place in sorted(once))
+            same = ", ".join(f"${next(marks)}::{kind.removesuffix('[]')} AS {quoted}" for quoted, kind in singles)
+            unnested += f" CROSS JOIN (SELECT {same}) AS s"
         if keys:
             sets = ", ".join(f'"{table.columns[c].name}" = g."{table.columns[c].name}"' for c in columns)
             where = " AND ".join(f'{name}."{table.columns[k].name}" = g."{table.columns[k].name}"' for k in keys)
-            text = f"UPDATE {name} SET {sets} FROM unnest({marks}) AS g ({given}) WHERE {where}"
+            text = f"UPDATE {name} SET {sets} FROM {unnested} WHERE {where}"
         else:
-            text = f"INSERT INTO {name} ({given}) SELECT {given} FROM unnest({marks}) AS g ({given})"
-        parts.append(f"p{number} AS ({text})")
-    return f"WITH {', '.join(parts)} SELECT 1"
+            names = ", ".join(f'"{table.columns[column].name}"' for column in columns)
+            text = f"INSERT INTO {name} ({names}) SELECT {names} FROM {unnested}"
+        parts.append(f"rows_{number} AS ({text})")
+    return tuple(parts)
 
 
 def _array_of(kind: Any) -> str:
@@ -273,13 +369,16 @@ def _looking_up_text(name: str, column: str, values: int) -> str:
     return f'SELECT {names} FROM {table.name} WHERE "{table.columns[column].name}" IN ({marks}) ORDER BY {keys}'
 
 
-def _new_rows(rows: Iterable[Written]) -> Iterator[tuple[str, tuple[str, ...], list[Written]]]:
+def _new_rows(rows: Iterable[Written | NewRows]) -> Iterator[tuple[str, tuple[str, ...], list[tuple[Any, ...]]]]:
     """New rows of one table and the same columns, as many at once as make few different statements."""
-    new: dict[tuple[str, tuple[str, ...]], list[Written]] = {}
+    new: dict[tuple[str, tuple[str, ...]], list[Sequence[Value]]] = {}
     for row in rows:
-        if row.key is None:
-            new.setdefault((row.table, tuple(row.values)), []).append(row)
-    for (table, names), every in new.items():
+        if isinstance(row, NewRows):
+            new.setdefault((row.table, row.columns), []).extend(row.rows)
+        elif row.key is None:
+            new.setdefault((row.table, tuple(row.values)), []).append(tuple(row.values.values()))
+    for (table, names), found in new.items():
+        every = list(zip(*_stored_columns(table, names, found), strict=True))
         while every:
             # The greatest power of two that there are, up to 64: a driver remembers few statements.
             count = 1 << min(6, len(every).bit_length() - 1)
@@ -303,6 +402,23 @@ def _answer(record: bytes, answer_from: int, answer_until: int, place: bytes) ->
     return answer_in(bytes(record), answer_from, answer_until, bytes(place))
 
 
+def _stored_columns(table: str, names: Sequence[str], rows: Sequence[Sequence[Value]]) -> list[list[Any]]:
+    """Rows as columns, which hold what the database does."""
+    kinds = _of_time(table, tuple(names))
+    return [
+        # Rows that are written together mostly tell of one day and one instant.
+        ([_stored(column[0])] * len(column) if len(set(column)) == 1 else list(map(_stored, column)))
+        if is_time else list(column)
+        for is_time, column in zip(kinds, zip(*rows, strict=True), strict=True)
+    ]  # fmt: skip
+
+
+@cache
+def _of_time(table: str, names: tuple[str, ...]) -> tuple[bool, ...]:
+    columns = METADATA.tables[table].columns
+    return tuple(isinstance(columns[name].type, Instant | Day) for name in names)
+
+
 def _stored(value: Value) -> Any:
     if isinstance(value, datetime):
         return to_microseconds(value)
@@ -312,7 +428,8 @@ def _stored(value: Value) -> Any:
 
 
 _GIVEN: Mapping[type, Callable[[Any], Value]] = {
-    Instant: to_instant, Day: date.fromisoformat, Boolean: bool, LargeBinary: bytes,
+    Instant: to_instant, Day: date.fromisoformat, Boolean: bool,
+    LargeBinary: lambda kept: bytes.fromhex(kept) if isinstance(kept, str) else bytes(kept),
 }  # fmt: skip
 
 

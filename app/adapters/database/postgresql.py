@@ -156,13 +156,13 @@ class PostgresqlBook:
     async def _behind_lock(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed:
         connection, state = await self._reading(wanted, self._lock_and_read)
         if wanted.acts is not None:
-            state = replace(state, acts=await self._read_acts(connection, wanted.acts))
+            state = replace(state, acts=await _read_acts(connection, wanted.acts))
         sealed = seal(state)
         if not sealed.entries:
             await connection.execute("ROLLBACK", timeout=_ANSWERS_WITHIN_S)
             return sealed
         if sealed.acts is not None:
-            for text, parameters in act_statements.writing(sealed.acts, arrays=True):
+            for text, parameters in act_statements.writing(sealed.acts, but_arrays=True):
                 await connection.execute(act_statements.numbered(text), *parameters, timeout=_ANSWERS_WITHIN_S)
         if not await self._write(connection, sealed, state):
             raise RuntimeError(f"a head of {wanted.lenders} was moved by somebody who does not take the lock")
@@ -189,6 +189,8 @@ class PostgresqlBook:
         if not all(map(_POOL.fullmatch, pools)):
             raise ValueError("a pool's id consists of a-z, 0-9, hyphens and one slash")
         locking = LOCK_HEADS.format(f"'{','.join(wanted.lenders)}'", f"'{','.join(pools)}'", lenders)
+        if wanted.acts is not None:
+            locking += act_statements.locking(wanted.acts.rows)
         await connection.execute(locking, timeout=_ANSWERS_WITHIN_S)
         return await self._read(connection, wanted)
 
@@ -198,19 +200,6 @@ class PostgresqlBook:
         since = None if simulated is None else (simulated - timedelta(days=1)).date().isoformat()
         statement, asked = reading(wanted, since)
         return _to_state(await connection.fetch(statement, *asked, timeout=_ANSWERS_WITHIN_S), simulated)
-
-    @staticmethod
-    async def _read_acts(connection: asyncpg.Connection, wanted: ActsWanted) -> ActsRead:
-        steps = act_statements.reading(wanted, locks=True)
-        found: act_statements.Found | None = None
-        try:
-            while True:
-                text, parameters = steps.send(found) if found is not None else next(steps)
-                found = await connection.fetch(
-                    act_statements.numbered(text), *parameters, timeout=_ANSWERS_WITHIN_S
-                )
-        except StopIteration as end:
-            return end.value
 
     async def _make_heads(self, connection: asyncpg.Connection, lenders: Sequence[str]) -> None:
         unknown = [lender for lender in lenders if lender not in self._known_lenders]
@@ -266,6 +255,27 @@ class PostgresqlBook:
         # Behind the address there may be another server next time, one that lacks what this one had stored last.
         self._known_lenders.clear()
         self._known_terms.clear()
+
+
+async def _read_acts(connection: asyncpg.Connection, wanted: ActsWanted) -> ActsRead:
+    """Rows of tables apart, a statement each kind of thing; those in one, as a pool's are on the road of a decision."""
+    read = ActsRead()
+    if wanted.keys or wanted.subjects or wanted.offers:
+        steps = act_statements.reading(replace(wanted, rows=()), locks=True)
+        found: act_statements.Found | None = None
+        try:
+            while True:
+                text, parameters = steps.send(found) if found is not None else next(steps)
+                found = await connection.fetch(
+                    act_statements.numbered(text), *parameters, timeout=_ANSWERS_WITHIN_S
+                )
+        except StopIteration as end:
+            read = end.value
+    if not wanted.rows:
+        return read
+    text, parameters = act_statements.reading_rows(wanted.rows)
+    row = await connection.fetchrow(act_statements.numbered(text), *parameters, timeout=_ANSWERS_WITHIN_S)
+    return replace(read, rows=act_statements.rows_read(wanted.rows, row))
 
 
 def _to_state(rows: Sequence[asyncpg.Record], simulated: datetime | None) -> BatchState:

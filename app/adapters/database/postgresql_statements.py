@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+from app.adapters.database.act_statements import array_parts, as_arrays
 from app.adapters.database.rows import (
     Row,
     checkpoint_rows,
@@ -78,10 +79,12 @@ def writing(sealed: Sealed, read: Mapping[str, LogHead], known_terms: set[str]) 
         "group_member": member_rows(sealed),
     }
     present = tuple(name for name, rows in parts.items() if rows)
+    shapes, arrays = as_arrays(sealed.acts.rows) if sealed.acts is not None else ((), [])
     if all(len(parts[name]) == 1 for name in present):
-        return _statement(present, 1, of_one=True), [value for name in present for value in parts[name][0]]
+        values = [value for name in present for value in parts[name][0]]
+        return _statement(present, 1, shapes, of_one=True), values + arrays
     columns = [column for name in present for column in zip(*parts[name], strict=True)]
-    return _statement(present, len(sealed.heads), of_one=False), columns
+    return _statement(present, len(sealed.heads), shapes, of_one=False), columns + arrays
 
 
 # ---- their text -----------------------------------------------------------------------------------------------------
@@ -211,7 +214,7 @@ _FORMS: Mapping[str, Callable[..., str]] = {
 
 
 @cache
-def _statement(present: tuple[str, ...], heads: int, *, of_one: bool) -> str:
+def _statement(present: tuple[str, ...], heads: int, shapes: tuple[Any, ...], *, of_one: bool) -> str:
     """One statement for each combination of parts that occurs, so that the driver prepares each of them once."""
     parts, number = [], 0
     allow = _allow(of_one)
@@ -225,4 +228,5 @@ def _statement(present: tuple[str, ...], heads: int, *, of_one: bool) -> str:
         moved = f"(SELECT count(*) FROM log_head_part) = {heads}"
         form = _FORMS.get(table, _INSERT.format)
         parts.append(f"{table}_part AS ({form(table=table, names=names, given=given, moved=moved, allow=allow)})")
+    parts += array_parts(shapes, number + 1)
     return f"WITH {', '.join(parts)} SELECT count(*) FROM log_head_part"

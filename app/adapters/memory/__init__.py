@@ -20,7 +20,7 @@ from app.adapters.memory.search import MemoryDecisionSearch, MemoryDecisionStati
 from app.audit.operator_record import OPERATOR
 from app.domain.access import sees
 from app.domain.standing import Commitment
-from app.usecases.acts import ActRow, ActsRead, ActsWanted, ActsWritten, OfferStanding, StoredAct, Value
+from app.usecases.acts import ActRow, ActsRead, ActsWanted, ActsWritten, NewRows, OfferStanding, StoredAct, Value
 from app.usecases.keys import ApiKey, KeyChanges
 from app.usecases.operator_log import Recording
 from app.usecases.ports import (
@@ -255,6 +255,9 @@ class MemoryBook:
         t.lines.update({commitment.offer_id: commitment for _, commitment in written.commitments})
         for row in written.rows:
             known = t.rows.setdefault(row.table, [])
+            if isinstance(row, NewRows):
+                known += [dict(zip(row.columns, values, strict=True)) for values in row.rows]
+                continue
             if row.key is None:
                 known.append(dict(row.values))
                 continue
