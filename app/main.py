@@ -163,7 +163,7 @@ async def open_platforms(
     settings: Settings, database: Database, catalogue: ActiveCatalogue, metrics: Metrics, clock: Clock
 ) -> AskedPlatforms | _NobodyAsked:
     """This function will return what asks the zones' platforms: those of the settings' folder, or in a demonstration
-    the simulator's. Raises CatalogueError, PlatformsRefused.
+    the simulator's. Raises PlatformsRefused.
     """
     if settings.platforms_dir is None and not settings.demo:
         return _NobodyAsked()

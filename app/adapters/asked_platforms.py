@@ -11,10 +11,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
 
+from app.adapters.http_client import CallFailed, Deadline, call
 from app.adapters.metrics import Metrics
 from app.adapters.platform_files import (
     SIMULATED,
+    Credentials,
     PlatformsRefused,
     read_platform_files,
     read_platforms,
@@ -27,6 +31,8 @@ from app.products.catalog import Catalog
 from app.products.faults import CatalogueError
 from app.products.platforms import parse_platforms
 from app.usecases.platforms import ScoreLookups
+
+_REACHED_WITHIN_S: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -47,7 +53,7 @@ class AskedPlatforms:
 def asked_platforms(
     folder: Path, catalog: Catalog, metrics: Metrics, *, request_deadline_s: int
 ) -> AskedPlatforms:
-    """This function will return the platforms of a folder. Raises CatalogueError, PlatformsRefused, OSError."""
+    """This function will return the platforms of a folder. Raises PlatformsRefused, OSError."""
     found = read_platforms(folder, catalog)
     if faults := deadline_faults(found, request_deadline_s):
         raise PlatformsRefused(faults)
@@ -86,6 +92,21 @@ def _simulated_files(catalog: Catalog) -> Mapping[str, ScorePlatform]:
         with suppress(CatalogueError):
             found |= parse_platforms({name: content}, catalog)
     return found
+
+
+async def not_reached(found: Mapping[str, tuple[ScorePlatform, Credentials]]) -> Mapping[str, str]:
+    """This function will return the zones whose platform's server cannot be reached, and why; no company is named."""
+    reasons = {}
+    for zone, (platform, credentials) in found.items():
+        address = urlsplit(platform.address)
+        try:
+            await call(
+                "HEAD", f"{address.scheme}://{address.netloc}/", headers={}, deadline=Deadline(_REACHED_WITHIN_S),
+                largest_bytes=platform.largest_bytes, tls=credentials.tls,
+            )  # fmt: skip
+        except CallFailed as failed:
+            reasons[zone] = failed.failure.value
+    return reasons
 
 
 def _opened(found: Mapping[str, ScorePlatform], folder: Path, metrics: Metrics) -> AskedPlatforms:

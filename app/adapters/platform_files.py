@@ -15,6 +15,7 @@ from typing import Final
 
 from app.domain.platform import ScorePlatform
 from app.products.catalog import Catalog
+from app.products.faults import CatalogueError
 from app.products.platforms import parse_platforms
 
 SIMULATED: Final = Path(__file__).parent / "simulated_platforms"
@@ -40,8 +41,11 @@ class Credentials:
 
 
 def read_platforms(folder: Path, catalog: Catalog) -> Mapping[str, ScorePlatform]:
-    """This function will read a folder's platforms, by zone. Raises CatalogueError with every fault, OSError."""
-    return parse_platforms(read_platform_files(folder), catalog)
+    """This function will read a folder's platforms, by zone. Raises PlatformsRefused with every fault, OSError."""
+    try:
+        return parse_platforms(read_platform_files(folder), catalog)
+    except CatalogueError as error:
+        raise PlatformsRefused(tuple(f"{folder}/{fault}" for fault in error.faults)) from None
 
 
 def read_platform_files(folder: Path) -> Mapping[str, bytes]:

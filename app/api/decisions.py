@@ -66,7 +66,10 @@ async def decide(
     key = sent_key(call)
     lookups = call.services.lookups
     if sent.application.innovation_score is None and lookups is not None and lookups.wants(sent.application):
-        sent = await _with_score(call, sent, key)
+        _permit_product(call, sent.application.product)
+        found = await lookups.for_decision(sent.application, call.services.decisions, key)
+        # What the platform said is no part of what the key is bound to.
+        sent = SentApplication(sent.document, found)
     answer = await _decided(call, sent, key)
     headers = {"Location": f"/v1/decisions/{_id_in(answer.body)}"}
     if answer.replayed:
@@ -181,20 +184,6 @@ async def _with_score_of_today(call: Call, application: Application, on: date) -
     check_days(application, on)
     lender = lender_of(application.product) if application.product else lenders_within(scope)[0]
     return await lookups.looked_up(application, lender)
-
-
-async def _with_score(call: Call, sent: SentApplication, key: str) -> SentApplication:
-    """The zone's platform is asked, but neither for a caller who may not decide this nor where the key is answered
-    already; what it says is no part of what the key is bound to.
-    """
-    application, services = sent.application, call.services
-    _permit_product(call, application.product)
-    check_codes(application, services.catalogue.catalog)
-    check_days(application, services.today())
-    lender = lender_of(application.product)
-    if await services.decisions.answered(lender, key) is not None:
-        return sent
-    return SentApplication(sent.document, await services.lookups.looked_up(application, lender))
 
 
 async def _decided(call: Call, sent: SentApplication, key: str) -> Answer:

@@ -18,6 +18,8 @@ REFERRED_DECISION_ID: Final = "01990000-0000-7000-8000-000000000080"
 """Case G8: referred on its revenue, a gate that the product lets go for the first of its stage."""
 EXCEPTION_ID: Final = "01990000-0000-7000-8000-0000000000e3"
 """An exception of the demonstration that waits for another person."""
+FETCHED_COMPANY: Final = "91999999MAP0000015"
+"""A company whose score the demonstration's platform tells."""
 RECORD_ID: Final = "01990000-0000-7000-8000-0000000000e1"
 PRODUCT: Final = "icbc/suzhou-innovation-points-loan"
 
@@ -47,6 +49,7 @@ def decision_examples(on: date) -> tuple[Example, ...]:
             "guaranteed", "预授信：阜新绿色通道，利率下浮15% Pre-approved: 15 % below the usual rate", _guaranteed(on)
         ),
         Example("listed", "转人工：产品条款未公布 A product whose terms are not published", _listed(on)),
+        Example("fetched", "查询积分：未附积分，查询演示平台后预授信 Pre-approved: the score is fetched", _fetched(on)),
         Example("minimal", "仅必填项：其余未知，转人工 Only what is required: the rest is unknown", _minimal()),
     )
 
@@ -162,6 +165,13 @@ def _listed(on: date) -> Document:
         "company": _company("91999999MAEX00050A", "示例智能装备有限公司", "kunshan", "320583"),
         "innovation_score": _score(on, "kunshan", "72.30"),
     }
+    return document
+
+
+def _fetched(on: date) -> Document:
+    document = pre_approved(on) | {"application_id": "LOS-DEMO-000007"}
+    document["company"] = _company(FETCHED_COMPANY, "示例待查科技有限公司", "suzhou-snd", "320505")
+    del document["innovation_score"]
     return document
 
 

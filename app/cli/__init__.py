@@ -65,6 +65,7 @@ def _not_ready(error: Exception) -> Sequence[str] | None:
     """What keeps the installation from working, in words; None for a fault of ours."""
     from sqlalchemy.exc import OperationalError
 
+    from app.adapters.platform_files import PlatformsRefused
     from app.adapters.signing import SigningKeyError
     from app.products.faults import CatalogueError
     from app.usecases.ports import StoreUnavailable
@@ -72,6 +73,8 @@ def _not_ready(error: Exception) -> Sequence[str] | None:
 
     if isinstance(error, CatalogueError):
         return ("The catalogue has faults 产品目录有误:", *map(str, error.faults))
+    if isinstance(error, PlatformsRefused):
+        return ("The score platforms' files have faults 积分平台文件有误:", *error.faults)
     if isinstance(error, SigningKeyError):
         return (str(error),)
     if isinstance(error, LogsNotSoundError):
@@ -95,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     key_commands(commands)
     _log_commands(commands, _verify_commands(commands))
     _score_commands(commands)
+    _platform_commands(commands)
     _epoch_commands(commands)
     _retention_commands(commands)
     return parser
@@ -205,6 +209,30 @@ def _epoch_commands(commands: Any) -> None:
             "--api-key-file", type=Path, metavar="FILE",
             help="an operator's or auditor's API key says who acts; the account if absent 以 API 密钥表明身份",
         )  # fmt: skip
+
+
+def _platform_commands(commands: Any) -> None:
+    platforms = _group(commands, "platforms", "积分平台", "the zones' score platforms")
+    check = _command(
+        platforms, "check", _in("platforms", "check"), "检查平台文件并指出每处错误",
+        "name every fault of a folder's files with file, line, what and how to mend it",
+    )  # fmt: skip
+    check.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="JIFENDAI_PLATFORMS_DIR if absent 文件夹")
+    ask = _command(
+        platforms, "ask", _in("platforms", "ask"), "查询一家企业，显示映射后的积分或拒绝原因",
+        "ask about one company and show the score that the mapping makes of the answer, or why there is none",
+    )  # fmt: skip
+    ask.add_argument("zone", metavar="ZONE", help="such as fuxin 高新区代码")
+    ask.add_argument("company", metavar="USCC", help="its unified social credit code 统一社会信用代码")
+    simulator = _command(
+        commands, "platform-simulator", _in("platforms", "simulate"), "启动模拟积分平台，可按需模拟任何故障",
+        "run a simulated score platform, which does any fault on request",
+    )  # fmt: skip
+    simulator.add_argument("--port", type=_port, default=8090, metavar="PORT", help="8090 if absent 端口")
+    simulator.add_argument(
+        "--fault", action="append", default=[], metavar="WHO=FAULT",
+        help="a company, a zone or *, repeatable, such as fuxin=HANG 按企业、区或全部模拟故障，可重复",
+    )  # fmt: skip
 
 
 def _verify_commands(commands: Any) -> Any:
@@ -341,6 +369,12 @@ def _decisions(text: str) -> int:
 def _size(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise argparse.ArgumentTypeError("a number of records 记录条数")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) <= 65_535):
+        raise argparse.ArgumentTypeError("a port, 0 for any free one 端口")
     return int(text)
 
 

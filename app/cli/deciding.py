@@ -88,7 +88,10 @@ async def _deciding(options: argparse.Namespace, body: bytes) -> bytes:
 
 async def _decided(services: Services, options: argparse.Namespace, body: bytes) -> Any:
     key = options.key or f"cli-{new_uuid7()}"
-    asked = submission_of(*application_in(body), idempotency_key=key, submitted_by=subject())
+    document, application = application_in(body)
+    if services.lookups is not None and services.lookups.wants(application):
+        application = await services.lookups.for_decision(application, services.decisions, key)
+    asked = submission_of(document, application, idempotency_key=key, submitted_by=subject())
     say(f"Idempotency-Key: {key}")
     answer = await services.desk.submit(asked)
     if answer.replayed:

@@ -14,6 +14,7 @@ from app.adapters.deployment import Finding, Level, examine_database, fault, war
 from app.adapters.signing import LogSigner, SigningKeyError
 from app.cli.installation import NOT_READY, Refused, its_catalogue, its_settings, say, show
 from app.main import open_outside
+from app.products.catalog import Catalog
 from app.products.faults import CatalogueError
 from app.settings import Settings
 from app.usecases.keys import ApiKey
@@ -91,6 +92,8 @@ async def _of_the_installation(settings: Settings, database: Database) -> AsyncI
                     "These files are not the active edition: `jifendai catalogue activate` them.")  # fmt: skip
     else:
         yield Finding("catalogue", Level.OK, "即现行生效的版本", "is the active edition")
+    async for one in _of_the_platforms(settings, catalogue.catalog):
+        yield one
     yield _of_the_keys(settings, await database.keys.all_keys())
     async for one in _of_the_logs(settings, database, catalogue.catalog.lenders):
         yield one
@@ -100,6 +103,29 @@ async def _of_the_installation(settings: Settings, database: Database) -> AsyncI
             "No place outside is set for checkpoints, so nobody would notice a database that was set back as a whole: "
             "name one in JIFENDAI_OUTSIDE_CHECKPOINTS.",
         )  # fmt: skip
+
+
+async def _of_the_platforms(settings: Settings, catalog: Catalog) -> AsyncIterator[Finding]:
+    if settings.platforms_dir is None:
+        return
+    # Imported here: an installation without platforms is examined without what asks them.
+    from app.adapters.asked_platforms import deadline_faults, not_reached
+    from app.adapters.platform_files import PlatformsRefused, read_platforms, with_credentials
+
+    try:
+        found = read_platforms(settings.platforms_dir, catalog)
+        if faults := deadline_faults(found, settings.request_deadline_s):
+            raise PlatformsRefused(faults)
+        silent = await not_reached(with_credentials(found, settings.platforms_dir))
+    except (PlatformsRefused, OSError) as refused:
+        yield fault("platforms", "积分平台文件有误。", f"The files have faults: {str(refused)[:500]}")
+        return
+    for zone, why in silent.items():
+        yield warning("platforms", f"{zone} 的积分平台无法连接（{why}），未附积分的申请将转人工或采用留存积分。",
+                      f"The platform of {zone} cannot be reached ({why}): applications without a score are referred, "
+                      "or decided on a kept one.")  # fmt: skip
+    if not silent:
+        yield Finding("platforms", Level.OK, f"{len(found)} 个平台可达", f"{len(found)} platforms can be reached")
 
 
 def _of_the_keys(settings: Settings, known: Sequence[ApiKey]) -> Finding:

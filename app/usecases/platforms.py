@@ -15,14 +15,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from app.domain.access import lender_of
 from app.domain.company import Application, InnovationScore, LookupAnswer, ScoreLookup, ScoreSource, SourceKind
 from app.domain.platform import AnswerRefused, PlatformUnavailable, ScorePlatform
 from app.domain.score_snapshot import ScoreSnapshot
 from app.products.catalog import UnknownProduct
 from app.products.platform_answers import check_against, fits_catalogue, read_answer
-from app.usecases.catalogue import ActiveCatalogue
-from app.usecases.days import day_in_shanghai
-from app.usecases.ports import Identifiers
+from app.usecases.catalogue import ActiveCatalogue, check_codes
+from app.usecases.days import check_days, day_in_shanghai
+from app.usecases.ports import DecisionLog, Identifiers
 from app.usecases.score_snapshots import ScoreSnapshots
 
 
@@ -80,6 +81,17 @@ class ScoreLookups:
             return self._catalogue.terms(application.product, on=on).terms.decides
         except UnknownProduct:
             return False
+
+    async def for_decision(self, application: Application, decisions: DecisionLog, key: str) -> Application:
+        """This function will return the application with what its zone's platform said, or as it is where the key is
+        answered already. Raises UnknownCode, FactFromTheFuture, StoreUnavailable.
+        """
+        check_codes(application, self._catalogue.catalog)
+        check_days(application, day_in_shanghai(self._now()))
+        lender = lender_of(application.product)
+        if await decisions.answered(lender, key) is not None:
+            return application
+        return await self.looked_up(application, lender)
 
     async def looked_up(self, application: Application, lender: str) -> Application:
         """This function will return the application with what its zone's platform said, for a lender. Raises
