@@ -95,7 +95,11 @@ class TokenReader:
         roles = frozenset(self._roles[name] for name in sent if name in self._roles)
         if not roles:
             raise TokenRefused("TOKEN_ROLES")
-        return TokenBearer(subject, roles, self._scope(claims), int(until))
+        token_id = claims.get("jti")
+        if token_id is not None and not (isinstance(token_id, str) and 0 < len(token_id) <= 255):
+            raise TokenRefused("TOKEN_ID")
+        issued_at = int(claims["iat"]) if "iat" in claims else None
+        return TokenBearer(subject, roles, self._scope(claims), int(until), token_id, issued_at)
 
     def _scope(self, claims: dict[str, Any]) -> tuple[str, ...]:
         """Lenders, and branches as lender/branch; a lender of which a branch is named is not meant as a whole."""

@@ -83,8 +83,8 @@ ASKED_BY_THE_BATCH: Final = frozenset({"decide"})
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks. `lenders` is the scope (app/domain/access.py); empty, it means every lender of the installation.
-    `actor` is the person for whom a system speaks; `keys_seen` the change of the keys at which this key was found
-    sound, None for a token.
+    `actor` is the person for whom a system speaks; `keys_seen` the change of the keys at which this key or token
+    was found sound.
     """
 
     subject: str

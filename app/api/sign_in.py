@@ -1,6 +1,7 @@
 """Who calls: API keys of this installation, tokens of the bank's identity provider, and the person a system speaks for.
 
-Neighbours may rely on this: a key that was revoked, rotated away or made is so on every replica at once. Each request
+Neighbours may rely on this: a key that was revoked, rotated away or made is so on every replica at once, and so is a
+token that was revoked here. Each request
 asks the database for the number of the newest change of the keys — requests that arrive together share the question —
 and the keys are read again only when it has moved; a decision asks within its own batch, and so pays nothing. What was
 verified is remembered by its SHA-256: neither a key nor a token is kept.
@@ -22,7 +23,7 @@ from typing import Final
 from app.api.access import Caller, Role
 from app.api.problems import Problem
 from app.usecases.keys import ApiKey, KeyRing
-from app.usecases.tokens import TokenRefused, Tokens
+from app.usecases.tokens import RevokedToken, TokenRefused, Tokens
 
 ACTOR_HEADER: Final = "Jifendai-Actor"
 ACTOR_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._@:-]{0,63}$"
@@ -76,6 +77,7 @@ class SignIn:
         self._tokens = tokens
         self._clock = clock
         self._known: dict[bytes, ApiKey] = {}
+        self._revoked: tuple[RevokedToken, ...] = ()
         self._change = -1
         self._remembered: dict[bytes, _Remembered] = {}
         self._reading: asyncio.Task[None] | None = None
@@ -161,7 +163,13 @@ class SignIn:
             bearer = await self._tokens.bearer(text.decode("ascii"))
         except TokenRefused as refused:
             raise SignInFailed("token", refused.why) from None
-        return _Remembered(Caller(bearer.subject, bearer.roles, bearer.lenders), bearer.until, generation)
+        # What was revoked is known as the keys are, and was looked up while the token was verified, at the latest.
+        if self._change < 0:
+            await self.refresh()
+        if any(one.refuses(bearer) for one in self._revoked):
+            raise SignInFailed("token", "REVOKED_TOKEN")
+        caller = Caller(bearer.subject, bearer.roles, bearer.lenders, keys_seen=self._change)
+        return _Remembered(caller, bearer.until, generation)
 
     async def _read_after(self, earlier: asyncio.Task[None] | None) -> None:
         if earlier is not None and not earlier.done():
@@ -171,6 +179,7 @@ class SignIn:
         newest = await self.ring.newest_change()
         if newest != self._change:
             keys = await self.ring.all_keys()
+            self._revoked = () if self._tokens is None else tuple(await self.ring.revoked_tokens())
             self._known = {key.key_id.encode(): key for key in keys if key.role in Role._value2member_map_}
             self._remembered = {}
             self._change = newest

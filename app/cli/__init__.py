@@ -20,7 +20,7 @@ from app.cli.commands import command as _command
 from app.cli.commands import group as _group
 from app.cli.commands import in_module as _in
 from app.cli.installation import DONE, NOT_READY, Refused, say
-from app.cli.keys import key_commands
+from app.cli.keys import key_commands, token_commands
 from app.settings import SettingsRefused
 from app.usecases.days import SHANGHAI
 
@@ -96,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     _service_commands(commands)
     _catalogue_commands(commands)
     key_commands(commands)
+    token_commands(commands)
     _log_commands(commands, _verify_commands(commands))
     _score_commands(commands)
     _platform_commands(commands)

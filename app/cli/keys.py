@@ -1,5 +1,5 @@
-"""jifendai keys: the commands of API keys and of the signing key, as the parser knows them; api_keys.py and
-signing_keys.py carry them out.
+"""jifendai keys, jifendai tokens: their commands as the parser knows them; api_keys.py, signing_keys.py and tokens.py
+carry them out.
 """
 
 from __future__ import annotations
@@ -57,6 +57,24 @@ def key_commands(commands: Any) -> None:
         keys, "verifiers", in_module("signing_keys", "verifiers"), "列出各日志的验证公钥",
         "show the public keys by which anyone verifies the logs",
     )  # fmt: skip
+
+
+def token_commands(commands: Any) -> None:
+    """This function will add the commands of tokens."""
+    tokens = group(commands, "tokens", "令牌", "tokens of the bank's identity provider")
+    revoke = command(
+        tokens, "revoke", in_module("tokens", "revoke"), "吊销令牌，各实例即刻生效",
+        "refuse a token, or every token of a subject, at once on every replica",
+    )  # fmt: skip
+    which = revoke.add_mutually_exclusive_group(required=True)
+    which.add_argument("--subject", help="every token of whom 该持有者的全部令牌")
+    which.add_argument("--id", metavar="JTI", help="one token, by its claim jti 单个令牌")
+    restore = command(
+        tokens, "restore", in_module("tokens", "restore"), "此后签发的令牌恢复可用",
+        "take tokens of a subject again that are issued from now on",
+    )  # fmt: skip
+    restore.add_argument("--subject", required=True, help="whose 持有者")
+    command(tokens, "list", in_module("tokens", "list_all"), "列出已吊销的令牌", "list what was revoked")
 
 
 def _signing_key_commands(keys: Any) -> None:

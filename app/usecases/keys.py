@@ -17,6 +17,7 @@ from app.audit.application import instant_text
 from app.audit.operator_record import OperatorAct
 from app.domain.access import Role
 from app.usecases.operator_log import OperatorRecords, Recording
+from app.usecases.tokens import DecideTokens, RevokedToken, TokenChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,14 @@ class KeyRing(Protocol):
         """This function will write what `decide` (pure, may run twice) makes of all keys; what it raises is passed on
         and nothing is written. Of two changes at once one comes after the other.
         """
+        ...
+
+    async def revoked_tokens(self) -> Sequence[RevokedToken]:
+        """This function will return every revocation of tokens, the oldest first."""
+        ...
+
+    async def change_tokens(self, decide: DecideTokens) -> TokenChange:
+        """This function will write what `decide` (pure, may run twice) makes of all revocations, as `change` does."""
         ...
 
 

@@ -62,12 +62,12 @@ class TestATokenIsTaken:
 
         assert (await reader().bearer(sent)).subject == "E1001"
 
-    async def test_with_its_subject_roles_lenders_and_end(self):
-        sent = claims(roles=["auditor", "somebody", "risk_analyst"], lenders=["icbc", "boc"])
+    async def test_with_its_subject_roles_lenders_end_and_name(self):
+        sent = claims(roles=["auditor", "somebody", "risk_analyst"], lenders=["icbc", "boc"], jti="t-1")
         bearer = await reader().bearer(token(sent))
 
         roles = frozenset({Role.AUDITOR, Role.RISK_ANALYST})
-        assert bearer == TokenBearer("E1001", roles, ("icbc", "boc"), sent["exp"] + RULES.leeway_s)
+        assert bearer == TokenBearer("E1001", roles, ("icbc", "boc"), sent["exp"] + RULES.leeway_s, "t-1", sent["iat"])
 
     @pytest.mark.parametrize(
         ("changes", "lenders"),

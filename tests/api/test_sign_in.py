@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ from app.adapters.provider_keys import ProviderKeys
 from app.adapters.token_reader import TokenReader
 from app.api.examples import DECISION_ID, pre_approved
 from app.api.sign_in import MOST_REMEMBERED, SignIn
+from app.usecases.tokens import RevokedKind, TokenNotChanged, token_revoked, tokens_restored
 from tests.api.test_decisions import today
 from tests.service import Service, demo_settings, running
 from tests.tokens import AUDIENCE, EC, ISSUER, OTHER_RSA, RSA, RULES, Provider, claims, jwks, token
+
+APPLIED = pre_approved(today())
 
 
 @pytest.fixture
@@ -90,6 +94,53 @@ class TestAToken:
 
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/tokens-unavailable")
         assert answer.headers["retry-after"] == "10"
+
+
+async def revoke(service: Service, kind: RevokedKind, name: str) -> None:
+    """Revokes as another process does."""
+    change = token_revoked(kind, name, at=datetime.now(UTC), by="test", records=service.records)
+    async with service.database() as database:
+        await database.keys.change_tokens(change)
+
+
+class TestATokenThatWasRevokedElsewhere:
+    @pytest.mark.parametrize(("kind", "name"), [(RevokedKind.TOKEN, "t-1"), (RevokedKind.SUBJECT, "E1001")])
+    async def test_is_refused_at_once_to_read_and_to_decide(self, provided: Service, kind: RevokedKind, name: str):
+        bearer = bearing(provided, jti="t-1")
+        bearing(provided, "other", jti="t-2", sub="E1002")
+        before = [await provided.get("/v1/zones", caller=bearer), await provided.decide(APPLIED, "k1", caller=bearer)]
+        await revoke(provided, kind, name)
+        decided = await provided.decide(APPLIED | {"application_id": "LOS-2"}, "k2", caller=bearer)
+        after = [await provided.get("/v1/zones", caller=bearer), await provided.decide(APPLIED, "k1", caller=bearer)]
+        others = await provided.decide(APPLIED | {"application_id": "LOS-3"}, "k3", caller="other")
+
+        assert [answer.status_code for answer in before] == [200, 201]
+        assert decided.status_code == 401
+        assert [answer.status_code for answer in after] == [401, 401]
+        assert others.status_code == 201
+
+    async def test_is_refused_as_its_subject_s_next_one_is_until_that_is_restored(self, provided: Service):
+        await revoke(provided, RevokedKind.SUBJECT, "E1001")
+        now = int(time.time())
+        old, new = bearing(provided, "old", iat=now - 60, nbf=None), bearing(provided, "new", iat=now + 20, nbf=None)
+        bare = bearing(provided, "bare", iat=None, nbf=None)
+        revoked = [(await provided.get("/v1/zones", caller=one)).status_code for one in (old, new, bare)]
+        restored = tokens_restored("E1001", at=datetime.now(UTC), by="test", records=provided.records)
+        async with provided.database() as database:
+            await database.keys.change_tokens(restored)
+            with pytest.raises(TokenNotChanged):
+                await database.keys.change_tokens(restored)
+        taken = [(await provided.get("/v1/zones", caller=one)).status_code for one in (old, new, bare)]
+
+        assert (revoked, taken) == ([401, 401, 401], [401, 200, 401])
+
+    async def test_stands_in_the_operator_s_log_once(self, provided: Service):
+        for _ in range(2):
+            await revoke(provided, RevokedKind.SUBJECT, "E1001")
+        records = (await provided.get("/v1/logs/operator/records", caller="auditor")).json()["items"]
+        told = [one["record"] for one in records if one["record"].get("act") == "TOKEN_REVOKED"]
+
+        assert [(one["document"], one["by"]) for one in told] == [({"kind": "SUBJECT", "name": "E1001"}, "test")]
 
 
 class TestWhatIsRemembered:

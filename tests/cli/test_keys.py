@@ -196,3 +196,27 @@ class TestApiKeys:
     @pytest.mark.parametrize("days", ["0", "-1", "ten", "1.5", "36501"])
     def test_expire_after_whole_days(self, jifendai: Jifendai, days: str):
         assert jifendai("keys", "create", "--role", "auditor", "--subject", "a", "--expires", days).code == 2
+
+
+class TestTokens:
+    def test_are_revoked_restored_and_listed(self, installation: Path, jifendai: Jifendai):
+        one = jifendai("tokens", "revoke", "--id", "a1b2")
+        all_of_them = jifendai("tokens", "revoke", "--subject", "E1001")
+        restored = jifendai("tokens", "restore", "--subject", "E1001")
+        again = jifendai("tokens", "restore", "--subject", "E1001")
+
+        assert (one.code, all_of_them.code, restored.code, again.code) == (0, 0, 0, 1)
+        assert "jifendai tokens list" in again.err
+        token, subject = jifendai("tokens", "list").out.splitlines()
+        assert ("a1b2" in token, "restored" in token) == (True, False)
+        assert ("E1001" in subject, "restored" in subject) == (True, True)
+
+    @pytest.mark.parametrize("arguments", [(), ("--id", "a", "--subject", "b")])
+    def test_are_named_in_one_way(self, jifendai: Jifendai, arguments: tuple[str, ...]):
+        assert jifendai("tokens", "revoke", *arguments).code == 2
+
+    @pytest.mark.parametrize("name", ["", "a\nb", "x" * 256])
+    def test_are_named_by_something_that_a_token_could_say(
+        self, installation: Path, jifendai: Jifendai, name: str
+    ):
+        assert jifendai("tokens", "revoke", "--id", name).code == 1

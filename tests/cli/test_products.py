@@ -82,7 +82,8 @@ class TestHelp:
         [
             "", "serve", "migrate", "decide", "example", "replay", "openapi", "products",
             "products check", "products schema",
-            "catalogue activate", "keys", "keys create", "keys list", "keys revoke", "keys verifiers",
+            "catalogue activate", "tokens", "tokens revoke", "tokens restore", "tokens list", "keys", "keys create",
+            "keys list", "keys revoke", "keys verifiers",
             "keys signing", "keys signing create", "keys signing list", "keys signing rotate", "keys signing finish",
             "log", "log new-epoch", "log open-epoch",
         ],

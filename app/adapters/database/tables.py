@@ -10,8 +10,6 @@ one sealed value, and on PostgreSQL each reference would lock the row of terms t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -19,7 +17,6 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
-    Dialect,
     Index,
     Integer,
     LargeBinary,
@@ -28,80 +25,20 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     and_,
     or_,
-    type_coerce,
 )
-from sqlalchemy.types import TypeEngine
 
+from app.adapters.database.column_types import Day as Day
+from app.adapters.database.column_types import Instant as Instant
+from app.adapters.database.column_types import as_stored as as_stored
+from app.adapters.database.column_types import as_stored_in as as_stored_in
+from app.adapters.database.column_types import from_codes as from_codes
+from app.adapters.database.column_types import to_codes as to_codes
+from app.adapters.database.column_types import to_instant as to_instant
+from app.adapters.database.column_types import to_microseconds as to_microseconds
 from app.domain.access import Scope
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def to_microseconds(instant: datetime) -> int:
-    """This function will return whole microseconds since 1970, exactly; TypeError for a bare local time."""
-    return (instant - _EPOCH) // _MICROSECOND
-
-
-def to_instant(microseconds: int) -> datetime:
-    """This function will return the instant, in UTC, that many microseconds after 1970 began."""
-    return _EPOCH + timedelta(microseconds=microseconds)
-
-
-def to_codes(codes: Iterable[str]) -> str:
-    """This function will return `|A|B|`, or the empty text for no code."""
-    joined = "|".join(codes)
-    return f"|{joined}|" if joined else ""
-
-
-def from_codes(text: str) -> tuple[str, ...]:
-    """This function will return the codes of `|A|B|`."""
-    return tuple(text[1:-1].split("|")) if text else ()
-
-
-class Instant(TypeDecorator[datetime]):
-    """An instant, exact to the microsecond on every database."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        """This function will give the database microseconds."""
-        return None if value is None else to_microseconds(value)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        """This function will give the instant back."""
-        return None if value is None else to_instant(value)
-
-
-class Day(TypeDecorator[date]):
-    """A calendar day as ISO text, which sorts as days do."""
-
-    impl = String(10)
-    cache_ok = True
-
-    def process_bind_param(self, value: date | None, dialect: Dialect) -> str | None:
-        """This function will give the database ISO text."""
-        return None if value is None else value.isoformat()
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> date | None:
-        """This function will give the day back."""
-        return None if value is None else date.fromisoformat(value)
-
-
-def as_stored(kind: TypeEngine[Any]) -> TypeEngine[Any]:
-    """This function will return the type of what the database itself holds, without any conversion."""
-    return kind.impl_instance if isinstance(kind, TypeDecorator) else kind
-
-
-def as_stored_in(column: Column[Any]) -> ColumnElement[Any]:
-    """This function will return the column as the database itself holds it, without any conversion."""
-    return type_coerce(column, as_stored(column.type))
-
 
 # Names follow a rule, so that a later migration can name what it drops on every database.
 METADATA = MetaData(
@@ -353,6 +290,17 @@ KEY_CHANGE = Table(
     Column("number", BigInteger, autoincrement=False, nullable=False),
     Column("changed_at", Instant, nullable=False),
     PrimaryKeyConstraint("number"),
+)
+
+# `kind` is TOKEN, whose `name` is the `jti`, or SUBJECT. A change of these is a change of keys (above).
+REVOKED_TOKEN = Table(
+    "revoked_token",
+    METADATA,
+    Column("kind", String(16), nullable=False),
+    Column("name", _NAME, nullable=False),
+    Column("revoked_at", Instant, nullable=False),
+    Column("restored_at", Instant),
+    PrimaryKeyConstraint("kind", "name"),
 )
 
 # Pools are shared by lenders. `holder` is the lender whose the row is (row_security keeps holders apart); where it is

@@ -44,6 +44,7 @@ from app.usecases.ports import (
     answer_in,
 )
 from app.usecases.repeated_previews import RepeatedPreview, RepeatedPreviews
+from app.usecases.tokens import DecideTokens, RevokedToken, TokenChange
 
 Clock = Callable[[], datetime]
 
@@ -63,6 +64,7 @@ class _Tables:
     activations: list[Activation] = field(default_factory=list)
     keys: dict[str, ApiKey] = field(default_factory=dict)
     key_change: int = 0
+    revoked_tokens: dict[tuple[str, str], RevokedToken] = field(default_factory=dict)
     acts: dict[str, ActRow] = field(default_factory=dict)
     rows: dict[str, list[dict[str, Value]]] = field(default_factory=dict)
     lines: dict[str, Commitment] = field(default_factory=dict)
@@ -468,5 +470,19 @@ class MemoryKeyRing:
             self._tables.record(recording, self._clock())
         if made.keys:
             self._tables.keys.update((key.key_id, key) for key in made.keys)
+            self._tables.key_change += 1
+        return made
+
+    async def revoked_tokens(self) -> Sequence[RevokedToken]:
+        """This function will return every revocation of tokens, the oldest first."""
+        return tuple(sorted(self._tables.revoked_tokens.values(), key=lambda one: (one.revoked_at, one.kind, one.name)))
+
+    async def change_tokens(self, decide: DecideTokens) -> TokenChange:
+        """This function will write what `decide` makes of all revocations, and its record."""
+        made = decide(await self.revoked_tokens())
+        if made.recording is not None:
+            self._tables.record(made.recording, self._clock())
+        if made.revoked is not None:
+            self._tables.revoked_tokens[made.revoked.kind, made.revoked.name] = made.revoked
             self._tables.key_change += 1
         return made
