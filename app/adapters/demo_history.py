@@ -3,7 +3,8 @@ that it is decided under.
 
 Neighbours may rely on this: the same seed, catalogue and day give the same applications; everything is decided by the
 same desk, rules and book as in service; no company exists (code area 999999 is nobody's). Of ten applications about six
-are pre-approved, two referred and two declined; companies come again, with more evidence or for more.
+are pre-approved, three referred and one declined; companies come again, with more evidence or for more, and people
+review three referrals of four.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache, partial
 from typing import Any
 
+from app.adapters.demo_reviews import Reviewers
 from app.adapters.desk import Desk
 from app.audit.application import application_from_bytes, application_from_document
 from app.audit.canonical import canonical_bytes
+from app.domain.decision import Outcome
 from app.domain.terms import Bands, Choices, ProductTerms
 from app.products.catalog import Catalog, Scheme
 from app.usecases.catalogue import ActiveCatalogue
@@ -95,10 +98,12 @@ async def make_history(
     reads = partial(wanted, pools=room.catalogue.pools_reserved_from)
     desk: Desk[Answer] = Desk(book, wanted=reads, seal=partial(seal, room=room))
     companies = Companies(room.catalogue.catalog, plan)
+    reviewers = Reviewers(plan.seed)
     outcomes: dict[str, int] = {}
     made = 0
     for at, size in plan.moments():
         clock.set(at)
+        await reviewers.review(desk)
         day = at.astimezone(SHANGHAI).date()
         documents = [canonical_bytes(companies.application(day)) for _ in range(size)]
         asked = [
@@ -109,8 +114,11 @@ async def make_history(
             for n, document in enumerate(documents)
         ]  # fmt: skip
         for answer in [desk.submit(one) for one in asked]:
-            outcome = _outcome((await answer).body)
+            body = (await answer).body
+            outcome = _outcome(body)
             outcomes[outcome] = outcomes.get(outcome, 0) + 1
+            if outcome == Outcome.REFERRED:
+                reviewers.hear(body)
         made += size
         told(size)
         await follow()

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import orjson
 
@@ -19,11 +20,11 @@ from app.usecases.export_row import COLUMNS, NAMES, Cell, Kind, Row
 
 
 def exported_rows(path: Path) -> Iterator[Row]:
-    """This function will read a file by what its name ends in: csv, jsonl or parquet. OSError, ValueError."""
-    readers = {".csv": _from_csv, ".jsonl": _from_json, ".parquet": _from_parquet}
+    """This function will read a file by what its name ends in: csv, jsonl, parquet or xlsx. OSError, ValueError."""
+    readers = {".csv": _from_csv, ".jsonl": _from_json, ".parquet": _from_parquet, ".xlsx": _from_xlsx}
     reader = readers.get(path.suffix)
     if reader is None:
-        raise ValueError("files that end in .csv, .jsonl or .parquet are read; export an .xlsx again as one of these")
+        raise ValueError("files that end in .csv, .jsonl, .parquet or .xlsx are read")
     for number, found in enumerate(reader(path), 1):
         try:
             yield tuple(_cell(column.kind, found[column.name]) for column in COLUMNS)
@@ -56,11 +57,30 @@ def _from_parquet(path: Path) -> Iterator[Mapping[str, Any]]:
         raise ValueError("not a Parquet file") from error
 
 
+def _from_xlsx(path: Path) -> Iterator[Mapping[str, Any]]:
+    from openpyxl import load_workbook
+    from openpyxl.utils.exceptions import InvalidFileException
+
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+    except (InvalidFileException, BadZipFile, KeyError) as error:
+        raise ValueError("not an Excel workbook") from error
+    try:
+        for sheet in book.worksheets:
+            rows = sheet.iter_rows(values_only=True)
+            # A head says a column's words, and below them its name.
+            names = [str(cell).rpartition("\n")[2] for cell in next(rows, ())]
+            for row in rows:
+                yield dict(zip(names, row, strict=False))
+    finally:
+        book.close()
+
+
 def _cell(kind: Kind, value: Any) -> Cell:
     if value is None or value == "":
         return None
     if kind is Kind.COUNT:
         return int(value)
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
+        return value.date().isoformat() if kind is Kind.DAY else value.astimezone(UTC).isoformat()
     return str(value)

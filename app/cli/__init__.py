@@ -301,7 +301,7 @@ def _log_commands(commands: Any, verify: Any) -> None:
         verify, "rows", _in("verifying_rows", "rows"), "以日志核验导出的决策文件",
         "check a file of exported decisions, row by row, against the log in the database",
     )  # fmt: skip
-    rows.add_argument("file", type=Path, metavar="FILE", help=".csv, .jsonl or .parquet 导出的文件")
+    rows.add_argument("file", type=Path, metavar="FILE", help=".csv, .xlsx, .jsonl or .parquet 导出的文件")
     rows.add_argument(
         "--vkey", action="append", default=[], metavar="KEY",
         help="the logs' public keys, repeatable; the installation's own if absent 验证公钥，缺省为本安装的密钥",

@@ -10,6 +10,7 @@ import pytest
 
 from app.adapters.demo import FIRST_DECISION_ID
 from app.adapters.demo_history import Companies, Plan
+from app.domain.review import ReviewOutcome
 from app.domain.uscc import normalised_uscc
 from app.main import load_catalogue
 from app.settings import Settings
@@ -38,7 +39,11 @@ class TestDemoData:
                 "SELECT (SELECT count(DISTINCT decided_on) FROM decision), count(DISTINCT zone), "
                 "count(DISTINCT outcome), (SELECT count(*) FROM preview) FROM decision"
             ).fetchone()
+            reviewed = dict(
+                database.execute("SELECT state, count(*) FROM act WHERE format = 'jifendai/review/1' GROUP BY state")
+            )
         assert days > 200 and zones == 6 and outcomes == 3 and previews > 6
+        assert set(reviewed) == set(ReviewOutcome) and sum(reviewed.values()) > 50, reviewed
 
     def test_is_for_an_empty_demonstration_alone(self, demonstration: Path, jifendai: Jifendai):
         refused = jifendai("demo-data", "--decisions", "5")

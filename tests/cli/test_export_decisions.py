@@ -15,7 +15,7 @@ from app.audit.checkpoint import Signer
 from app.cli import DECISION_FILTERS
 from tests.cli.conftest import Jifendai
 
-FORMATS = ["csv", "jsonl", "parquet"]
+FORMATS = ("csv", "jsonl", "parquet", "xlsx")
 
 
 def exported(jifendai: Jifendai, form: str, *filters: str) -> Path:
