@@ -28,17 +28,19 @@ class ActRecord:
 
 def act_record(
     *, act_format: str, document: bytes, subject: str, submitted_by: str, submitted_for: str | None,
-    result: Mapping[str, Document],
+    result: Mapping[str, Document], idempotency_key: str | None = None,
 ) -> ActRecord:  # fmt: skip
     """This function will write the record around the canonical bytes of the body as it was sent.
 
     Raises CanonicalError for a result that has no canonical form.
     """
     shown = canonical_bytes(dict(result))
-    before = b'{"document":%b,"format":%b,"result":' % (document, vouched_bytes(act_format))
     rest = {"subject": subject, "submitted_by": submitted_by}
     if submitted_for is not None:
         rest["submitted_for"] = submitted_for
+    # It stands behind the format, in the order of the canonical form.
+    own = b"" if idempotency_key is None else b'"idempotency_key":%b,' % vouched_bytes(idempotency_key)
+    before = b'{"document":%b,"format":%b,%b"result":' % (document, vouched_bytes(act_format), own)
     after = vouched_bytes(rest)
     begins = len(before)
     return ActRecord(b"%b%b,%b" % (before, shown, after[1:]), begins, begins + len(shown) - 1)
@@ -76,6 +78,7 @@ class OpenAct:
     result: Mapping[str, Any]
     answer_from: int
     answer_until: int
+    idempotency_key: str | None = None
 
 
 def open_act(record: bytes) -> OpenAct:
@@ -91,6 +94,7 @@ def open_act(record: bytes) -> OpenAct:
             subject=found["subject"],
             submitted_by=found["submitted_by"],
             submitted_for=found.get("submitted_for"),
+            idempotency_key=found.get("idempotency_key"),
             result=found["result"],
         )
     except (LookupError, TypeError, AttributeError) as error:
@@ -99,5 +103,5 @@ def open_act(record: bytes) -> OpenAct:
         raise ValueError("not the record of an act in its canonical form")
     return OpenAct(
         found["format"], found["subject"], found["submitted_by"], document, found["result"], made.answer_from,
-        made.answer_until,
+        made.answer_until, found.get("idempotency_key"),
     )  # fmt: skip

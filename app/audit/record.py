@@ -29,8 +29,6 @@ from app.domain.terms import LprQuote, ProductTerms, Words
 
 FORMAT = "jifendai/decision/1"
 
-_FORMAT_MEMBER = b',"format":"%b"' % FORMAT.encode()
-
 LARGEST_RECORD = 65_535
 """A tlog tile prefixes an entry's length with 16 bits (C2SP tlog-tiles)."""
 
@@ -65,6 +63,7 @@ class Sources:
     submitted_by: str
     submitted_for: str | None = None
     score_lookup: ScoreLookup | None = None
+    idempotency_key: str | None = None
 
 
 def decision_bytes(decision: Decision, application: Application, sources: Sources, identity: Identity) -> bytes:
@@ -113,7 +112,9 @@ def record_bytes(decision: bytes, application: bytes, sources: Sources) -> bytes
         rest["pool"] = _pool(standing.pool)
     if standing.used_up:
         rest["subsidies_used_up"] = sorted(standing.used_up)
-    # Absent where nobody is named, so that records without it keep their bytes.
+    # Both are absent where there is none, so that records without them keep their bytes.
+    if sources.idempotency_key is not None:
+        rest["idempotency_key"] = sources.idempotency_key
     if sources.submitted_for is not None:
         rest["submitted_for"] = sources.submitted_for
     # Absent where the request carried its score, or nobody was asked for one.
@@ -135,7 +136,9 @@ def decision_with_sm3(record: bytes, answer_until: int) -> tuple[bytes, str]:
     """This function will put the SM3 digest into a decision's record, and return both; where the decision stands in it
     stays the same.
     """
-    return with_sm3(record, answer_until + 1 + len(_FORMAT_MEMBER))
+    # In the order of the canonical form it comes before the snapshot and the standing; a quote inside a text is escaped.
+    behind = record.find(b',"snapshot":', answer_until)
+    return with_sm3(record, behind if behind >= 0 else record.index(b',"standing":', answer_until))
 
 
 def place_bytes(*, decision_id: str, origin: str, index: int, leaf_hash: bytes, sm3: str | None = None) -> bytes:

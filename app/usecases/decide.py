@@ -254,8 +254,10 @@ class _Work:
             recorded_at=self.now,
             rules_edition=EDITION,
         )
-        who = submission.submitted_by, submission.submitted_for
-        sources = Sources(resolved.terms, resolved.digest, standing, *who, application.score_lookup)
+        sources = Sources(
+            resolved.terms, resolved.digest, standing, submission.submitted_by, submission.submitted_for,
+            application.score_lookup, submission.idempotency_key,
+        )  # fmt: skip
         decided = decision_bytes(decision, application, sources, identity)
         record = record_bytes(decided, submission.document, sources)
         within, sm3 = decision_within(decided, submission.document), None
@@ -368,6 +370,7 @@ class _Work:
             subject=act.subject,
             submitted_by=act.submitted_by,
             submitted_for=act.submitted_for,
+            idempotency_key=act.idempotency_key,
             result={
                 "record_id": record_id, "recorded_at": instant_text(self.now), "state": result.state, **result.shown,
             },

@@ -10,11 +10,14 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from app.domain.company import Application
 from app.domain.standing import Commitment
 from app.usecases.acts import ActsRead, ActsWanted, ActsWritten
+
+if TYPE_CHECKING:
+    from app.usecases.verify_lines import StandingTrail
 
 Member = tuple[str, str, str]
 """A company in a group, as one lender knows it: (lender, uscc, group_id)."""
@@ -355,6 +358,8 @@ class LogTrail(Protocol):
     """What a database holds of its logs, for whoever verifies it; pages are of the adapter's size and empty at the
     end.
     """
+
+    standing: StandingTrail
 
     async def lenders(self) -> tuple[str, ...]:
         """This function will return every lender of which there is a row."""

@@ -1,8 +1,7 @@
 """The rows of a decision and of its offer, made again from the signed record alone.
 
 Neighbours may rely on this: `decide` makes the same rows from what it holds in its hands; whoever verifies holds what
-is stored to these. The idempotency key is the one column that no record holds (the key is the caller's own, and may
-be anything); its fingerprint is held.
+is stored to these. A record of a release that did not yet hold its idempotency key says nothing of that column.
 """
 
 from __future__ import annotations
@@ -45,10 +44,14 @@ class RecordedRows:
     decision: DecisionRow
     offer: OfferRow | None
     replaces: str | None
+    group_id: str | None = None
 
 
 def recorded_rows(record: bytes, place: RecordPlace, idempotency_key: str) -> RecordedRows:
-    """This function will make the rows of a decision's record. Raises ValueError where it cannot be read."""
+    """This function will make the rows of a decision's record; `idempotency_key` is for a record that holds none.
+
+    Raises ValueError where it cannot be read.
+    """
     try:
         document = orjson.loads(record)
         application, decided = document["application"], document["decision"]
@@ -57,6 +60,7 @@ def recorded_rows(record: bytes, place: RecordPlace, idempotency_key: str) -> Re
             decision=_decision(record, document, place, idempotency_key),
             offer=offer,
             replaces=None if offer is None else _replaced(application, document["standing"]),
+            group_id=application["company"].get("group_id"),
         )
     except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
         raise ValueError("not a record of a decision") from error
@@ -73,7 +77,7 @@ def _decision(record: bytes, document: dict[str, Any], place: RecordPlace, idemp
         decision_id=decision_id,
         lender=place.lender,
         index=place.index,
-        idempotency_key=idempotency_key,
+        idempotency_key=document.get("idempotency_key", idempotency_key),
         fingerprint=sha256(record[len(_APPLICATION) : begins - len(_DECISION) + 1]).digest(),
         application_id=application["application_id"],
         revision=decided["revision"],

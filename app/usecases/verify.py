@@ -25,6 +25,7 @@ from app.usecases.known_logs import KnownLogs
 from app.usecases.ports import DecisionRow, LogExtent, LogTrail, OfferRow, SignedCheckpoint, StoredLeaf
 from app.usecases.recorded_row import RecordPlace, recorded_rows
 from app.usecases.verify_acts import act_findings
+from app.usecases.verify_lines import Members, hold_lines, hold_members
 from app.usecases.verify_offers import OpenOffers, hold_offers, hold_the_number_of_offers
 
 MOST_NAMED = 100
@@ -34,7 +35,8 @@ MOST_NAMED = 100
 # What was done to the log comes first, what follows from it last.
 _ORDER = (
     "stale", "missing", "inserted", "changed", "swapped", "moved", "root outside", "root stored", "note", "unsigned",
-    "head", "unlisted", "stray", "answer", "column", "offer", "terms", "sm3", "act",
+    "head", "unlisted", "stray", "answer", "column", "offer", "line", "member",
+    "terms", "sm3", "act",
 )  # fmt: skip
 
 FORMAT_OF_A_DECISION = b'"format":"jifendai/decision/1"'
@@ -102,6 +104,11 @@ async def verify_log(trail: LogTrail, log: KnownLog, told: Callable[[int, int], 
     await _hold_offers(trail, work, work.offers.all_that_is_left())
     async for found in hold_the_number_of_offers(trail, log.lender, work.offers.read, work.extent.entries):
         work.find("offer", found.en, found.zh)
+    async for found in hold_lines(trail.standing, log.lender):
+        work.find("line", found.en, found.zh)
+    whole = not work.pruned
+    async for found in hold_members(trail.standing, log.lender, work.members, work.extent.entries, all_there=whole):
+        work.find("member", found.en, found.zh)
     decisions = await trail.decisions_without_leaf(log.lender, MOST_NAMED)
     acts = await trail.acts_without_leaf(log.lender, MOST_NAMED)
     for en, zh in [(f"decision {i}", f"决策 {i}") for i in decisions] + [(f"act {i}", f"事项 {i}") for i in acts]:
@@ -152,6 +159,7 @@ class _Work:
     terms: Mapping[str, str]
     stored_row: Callable[[DecisionRow], Mapping[str, Any]]
     offers: OpenOffers = field(default_factory=OpenOffers)
+    members: Members = field(default_factory=set)
     size: int = 0
     pruned: int = 0
     stored: SignedCheckpoint | None = None
@@ -257,6 +265,8 @@ class _Work:
             self._answers_otherwise(leaf)
             return
         self.offers.follow(due)
+        if due.group_id is not None:
+            self.members.add((due.decision.uscc, due.group_id))
         if row is None:
             self.find(
                 "unlisted",

@@ -1,6 +1,7 @@
 """核验事项: what the list says of an act, held to its signed record.
 
-Neighbours may rely on this: every column but the idempotency key, which no record holds, is made again from the record.
+Neighbours may rely on this: every column is made again from the record; a record of a release that did not yet hold its
+idempotency key says nothing of that column.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ def act_findings(leaf: StoredLeaf, place: RecordPlace) -> Iterator[tuple[str, Fi
 def _columns(leaf: StoredLeaf, place: RecordPlace) -> Mapping[str, Any]:
     opened = open_act(leaf.record)
     result = opened.result
-    return {
+    key = {} if opened.idempotency_key is None else {"idempotency_key": opened.idempotency_key}
+    return key | {
         "record_id": result["record_id"],
         "lender": place.lender,
         "index": leaf.index,

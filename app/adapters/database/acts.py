@@ -20,7 +20,7 @@ from app.usecases.ports import KeyedAnswer, answer_in
 
 _ANSWER = (LOG_ENTRY.c.record, ACT.c.answer_from, ACT.c.answer_until, ACT.c.place)
 _RECORDED = and_(LOG_ENTRY.c.lender == ACT.c.lender, LOG_ENTRY.c.index == ACT.c.index)
-_STORED = select(
+STORED = select(
     ACT.c.record_id, ACT.c.lender, ACT.c.index, ACT.c.format, ACT.c.subject, ACT.c.state, ACT.c.recorded_at,
     ACT.c.submitted_by, *_ANSWER,
 ).join_from(ACT, LOG_ENTRY, _RECORDED)  # fmt: skip
@@ -34,19 +34,19 @@ class Acts:
 
     async def find(self, record_id: str, lenders: Sequence[str]) -> StoredAct | None:
         """This function will return the act when it belongs to one of the lenders, else None."""
-        found = await self._acts(_STORED.where(ACT.c.record_id == record_id, ACT.c.lender.in_(lenders)), lenders)
+        found = await self._acts(STORED.where(ACT.c.record_id == record_id, ACT.c.lender.in_(lenders)), lenders)
         return found[0] if found else None
 
     async def about(self, subjects: Sequence[str], lenders: Sequence[str]) -> Sequence[StoredAct]:
         """This function will return the acts on these subjects, each subject's in the order of the log."""
-        query = _STORED.where(ACT.c.subject.in_(subjects), ACT.c.lender.in_(lenders))
+        query = STORED.where(ACT.c.subject.in_(subjects), ACT.c.lender.in_(lenders))
         return await self._acts(query.order_by(ACT.c.subject, ACT.c.lender, ACT.c.index), lenders)
 
     async def search(
         self, formats: Sequence[str], lenders: Sequence[str], *, limit: int, after: tuple[datetime, str] | None
     ) -> Sequence[StoredAct]:
         """This function will return up to `limit` acts of these formats, newest first, strictly after the position."""
-        query = _STORED.where(ACT.c.format.in_(formats), ACT.c.lender.in_(lenders))
+        query = STORED.where(ACT.c.format.in_(formats), ACT.c.lender.in_(lenders))
         if after is not None:
             # The first condition follows from the second, and is there for the index.
             at, record_id = after

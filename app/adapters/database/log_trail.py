@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from app.adapters.database.rows import decision_values, offer_values
+from app.adapters.database.standing_trail import StandingTrail
 from app.adapters.database.store import EVERY_LENDER, NO_LENDER, Store
 from app.adapters.database.tables import (
     ACT,
@@ -61,6 +62,7 @@ class LogTrail:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.standing = StandingTrail(store)
 
     async def lenders(self) -> tuple[str, ...]:
         """This function will return every lender of which there is a row."""

@@ -1,0 +1,88 @@
+"""What is stored of what was promised, as whoever verifies the logs reads it, on both databases.
+
+Neighbours may rely on this: a page of lines, their events and decisions are of one moment; nothing here takes a lock
+that a writer would wait for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Integer, exists, select, type_coerce, union
+
+from app.adapters.database.act_statements import to_act
+from app.adapters.database.acts import STORED as STORED_ACT
+from app.adapters.database.decision_log import STORED, to_stored
+from app.adapters.database.store import Store
+from app.adapters.database.tables import ACT, CREDIT_LINE, DECISION, GROUP_MEMBER, OFFER, as_stored_in
+from app.domain.standing import Commitment
+from app.usecases.offers import EVENT_FORMAT
+from app.usecases.verify_lines import StoredLine, StoredMember
+
+_PAGE = 200
+
+
+class StandingTrail:
+    """Reads credit lines and groups as they are stored."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def lines(self, lender: str, after: str) -> Sequence[StoredLine]:
+        """This function will return a page of the offers with a credit line or an event, by id behind `after`."""
+
+        def found(connection: Connection) -> Sequence[StoredLine]:
+            lines = select(CREDIT_LINE.c.offer_id.label("id")).where(
+                CREDIT_LINE.c.lender == lender, CREDIT_LINE.c.offer_id > after
+            )
+            events = select(ACT.c.subject).where(
+                ACT.c.lender == lender, ACT.c.format == EVENT_FORMAT, ACT.c.subject > after
+            )
+            page = union(lines, events).order_by("id").limit(_PAGE)
+            return _of(connection, lender, list(connection.execute(page).scalars()))
+
+        return await self._store.read_snapshot(found, lenders=(lender,))
+
+    def stored_line(self, lender: str, commitment: Commitment) -> Mapping[str, Any]:
+        """This function will return the columns that a credit line is stored as."""
+        return {
+            "offer_id": commitment.offer_id, "lender": lender, "credit_limit": int(commitment.credit_limit),
+            "counts_until": commitment.counts_until.isoformat(), "credit_approved": commitment.credit_approved,
+            "outstanding": int(commitment.outstanding),
+        }  # fmt: skip
+
+    async def members(self, lender: str, until: int) -> Sequence[StoredMember]:
+        """This function will return every row of the lender's groups."""
+        later = exists().where(
+            DECISION.c.uscc == GROUP_MEMBER.c.uscc, DECISION.c.lender == GROUP_MEMBER.c.lender,
+            DECISION.c.index >= until,
+        )  # fmt: skip
+        query = select(GROUP_MEMBER.c.uscc, GROUP_MEMBER.c.group_id, GROUP_MEMBER.c.is_member, later).where(
+            GROUP_MEMBER.c.lender == lender
+        )
+        return await self._store.read(
+            lambda connection: [StoredMember(*row) for row in connection.execute(query)], lenders=(lender,)
+        )
+
+
+def _of(connection: Connection, lender: str, ids: Sequence[str]) -> Sequence[StoredLine]:
+    if not ids:
+        return ()
+    columns = [
+        type_coerce(column, Integer()) if column.name == "credit_approved" else as_stored_in(column)
+        for column in CREDIT_LINE.columns
+    ]
+    names = tuple(CREDIT_LINE.columns.keys())
+    rows = connection.execute(select(*columns).where(CREDIT_LINE.c.offer_id.in_(ids)))
+    lines = {row[0]: dict(zip(names, row, strict=True)) for row in rows}
+    acts: dict[str, list[Any]] = {}
+    about = STORED_ACT.where(ACT.c.subject.in_(ids), ACT.c.lender == lender, ACT.c.format == EVENT_FORMAT)
+    for act in map(to_act, connection.execute(about.order_by(ACT.c.index))):
+        acts.setdefault(act.subject, []).append(act)
+    made = STORED.add_columns(OFFER.c.offer_id).join(OFFER, OFFER.c.decision_id == DECISION.c.decision_id)
+    decisions = {
+        row[-1]: to_stored(*row[:-1])
+        for row in connection.execute(made.where(OFFER.c.offer_id.in_(ids), DECISION.c.lender == lender))
+    }
+    return [StoredLine(name, lines.get(name), acts.get(name, ()), decisions.get(name)) for name in ids]
