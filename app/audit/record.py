@@ -136,7 +136,7 @@ def decision_with_sm3(record: bytes, answer_until: int) -> tuple[bytes, str]:
     """This function will put the SM3 digest into a decision's record, and return both; where the decision stands in it
     stays the same.
     """
-    # In the order of the canonical form it comes before the snapshot and the standing; a quote inside a text is escaped.
+    # The canonical form has it before the snapshot and the standing; a quote inside a text is escaped.
     behind = record.find(b',"snapshot":', answer_until)
     return with_sm3(record, behind if behind >= 0 else record.index(b',"standing":', answer_until))
 
