@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
+from app.adapters.campaign_runner import CampaignRunner
 from app.adapters.catalogue_files import read_catalogue_files
 from app.adapters.clock import utc_now
 from app.adapters.database import Database, migrate, open_database
 from app.adapters.demo import demo_keys, seed, seed_exception, seed_line, seeded_cases
+from app.adapters.demo_campaign import seed_campaign
 from app.adapters.demo_pool import seed_pool
 from app.adapters.desk import Desk
 from app.adapters.export_files import ExportFiles
@@ -36,12 +38,14 @@ from app.adapters.sweeper import Sweeper
 from app.adapters.workbook import workbook
 from app.api.application import new_application
 from app.api.calls import Services
+from app.api.campaign_examples import CAMPAIGN_ID, campaign_examples
 from app.api.deadlines import Deadlines
 from app.api.documentation import contract_as_yaml
 from app.api.rate_limits import RateLimits
 from app.api.sign_in import SignIn, new_key
 from app.audit.operator_record import OPERATOR, OperatorAct
 from app.audit.sm3 import has_sm3
+from app.domain.money import Yuan
 from app.products.parse import parse_catalogue
 from app.settings import BUILT_IN_CATALOGUE, Settings, SettingsRefused
 from app.usecases.catalogue import ActiveCatalogue
@@ -53,6 +57,7 @@ from app.usecases.offers import note_ended
 from app.usecases.operator_log import OperatorRecords
 from app.usecases.outside import Outside
 from app.usecases.platforms import ScoreLookups
+from app.usecases.pools import in_book, pool_document
 from app.usecases.ports import BatchState, Book, Sealed, Wanted
 from app.usecases.readiness import Cause, KeyInUse
 from app.usecases.receipt import Receipts
@@ -91,17 +96,15 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             desk = open_desk(database.book, room, metrics)
             follower = Follower(database.blocks, busy=lambda: desk.is_writing)
             follower.start()
+            runner = CampaignRunner(database.campaigns, desk, room, room_of=partial(room_of_pool, database, catalogue))
+            runner.start()
             app.state.services = Services(
-                desk=desk,
-                decisions=database.decisions,
+                desk=desk, decisions=database.decisions, campaigns=database.campaigns,
                 acts=database.acts, pools=database.pools, offers=database.offers, search=database.search,
                 exports=ExportFiles(settings.data_dir),
-                reviews=database.reviews,
-                statistics=database.statistics,
-                previews=database.previews,
+                reviews=database.reviews, statistics=database.statistics, previews=database.previews,
                 score_snapshots=database.score_snapshots, sheets=SheetFiles(settings.data_dir),
-                catalogues=database.catalogue,
-                catalogue=catalogue,
+                catalogues=database.catalogue, catalogue=catalogue,
                 keys=_sign_in(settings, database, clock or utc_now),
                 metrics=metrics,
                 cursor_key=signer.derived("jifendai cursor"),
@@ -113,7 +116,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 rate_limits=None if settings.rate_limit is None else RateLimits(*settings.rate_limit),
                 ready=_readiness(settings, database, keeping, signer),
                 notes=keeping.notes, workbook=workbook,
-                lookups=asking.lookups, stopping=lambda: app.state.stopping,
+                lookups=asking.lookups, stopping=lambda: app.state.stopping, nudge_campaigns=runner.nudge,
                 recorded_lenders=await _recorded_lenders(database),
             )
             # What start-up made lives as long as the process: the collector need not look again (p99 33 to 4.8 ms).
@@ -126,6 +129,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                     yield
             finally:
                 app.state.stopping = True
+                await runner.stop()
                 await desk.drain()
                 await asking.close()
                 await follower.stop()
@@ -222,6 +226,16 @@ def _readiness(
     return causes
 
 
+async def room_of_pool(database: Database, catalogue: ActiveCatalogue, pool: str, lender: str) -> Yuan | None:
+    """This function will tell what a pool has left today; None where there is no such pool."""
+    on = day_in_shanghai(utc_now())
+    terms = catalogue.pool(pool, on=on)
+    if terms is None:
+        return None
+    book = in_book(pool, *await database.pools.book(pool, (lender,)))
+    return Yuan.parse(pool_document(terms, book, (), on)["room"])
+
+
 def open_desk(book: Book, room: Room, metrics: Metrics) -> Desk[Answer | Obstacle]:
     """This function will return the desk that decides in `room` and writes into `book`, counted by `metrics`."""
     reads = partial(wanted, pools=room.catalogue.pools_reserved_from)
@@ -287,6 +301,12 @@ async def _seed_demo(settings: Settings, database: Database, room: Room, now: da
                 log_name=room.log_name,
                 today=today,
             )
+        await _seed_campaign(database, room, now)
+
+
+async def _seed_campaign(database: Database, room: Room, now: datetime) -> None:
+    document = campaign_examples(day_in_shanghai(now))[0].document
+    await seed_campaign(database.book, database.campaigns, room, now, campaign_id=CAMPAIGN_ID, document=document)
 
 
 async def activate_demo(database: Database, room: Room) -> OperatorRecords:

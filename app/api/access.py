@@ -55,6 +55,15 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "claim_from_pool": frozenset({Role.LOAN_SYSTEM, Role.LOAN_OFFICER}),
     "decide_pool_claim": frozenset({Role.RISK_ANALYST}),
     "report_recovery": frozenset({Role.LOAN_SYSTEM, Role.LOAN_OFFICER}),
+    # A campaign is people's work: they see its forecast before they run it, and take its sheet to the branches.
+    "create_campaign": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST}),
+    "create_campaign_from_sheet": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST}),
+    "list_campaigns": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
+    "get_campaign": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
+    "run_campaign": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST}),
+    "pause_campaign": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST}),
+    "cancel_campaign": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST}),
+    "get_campaign_outreach": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST}),
     # People bring scores in, and see which rows were not taken.
     "import_score_sheet": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST}),
     "list_settlements": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),

@@ -32,6 +32,7 @@ from app.api.problems import BY_STATUS, Problem, invalid_query, obstacle_problem
 from app.api.rate_limits import Headers, RateLimits
 from app.api.sign_in import SignIn, SignInFailed
 from app.usecases.acts import Act, Acts
+from app.usecases.campaigns import Campaigns
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer
@@ -111,6 +112,7 @@ class Services:
     statistics: DecisionStatistics
     previews: PreviewLog
     score_snapshots: ScoreSnapshots
+    campaigns: Campaigns
     sheets: Sheets
     catalogues: CatalogueBook
     catalogue: ActiveCatalogue
@@ -128,6 +130,7 @@ class Services:
     lookups: ScoreLookups | None = None
     """What asks the zones' platforms for a score that a request does not carry; None where no zone has one."""
     stopping: Callable[[], bool] = lambda: False
+    nudge_campaigns: Callable[[], None] = lambda: None
     recorded_lenders: tuple[str, ...] = ()
     notes: Callable[[], list[str]] = list
     """What whoever runs the service should hear of, in words, though it can decide."""

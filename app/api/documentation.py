@@ -19,6 +19,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api import (
+    campaigns,
     catalogue,
     decisions,
     exceptions,
@@ -66,6 +67,7 @@ ROUTES: Final = (
     *explanations.router.routes,
     *offers.router.routes,
     *exceptions.router.routes,
+    *campaigns.router.routes,
     *pools.router.routes,
     *score_sheets.router.routes,
     *subsidies.router.routes,

@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute
 
 from app.api.access import OPEN, PERMITTED, Role
 from app.api.answers import ProblemAnswer
+from app.api.campaign_examples import CAMPAIGN_ACTS, CAMPAIGN_ID
 from app.api.examples import (
     DECISION_ID,
     EXCEPTION_ID,
@@ -69,6 +70,7 @@ _TAGS: Final = (
     ("decisions", "授信决策与试算。Decisions and previews."),
     ("reviews", "转人工决策的复核。Reviews: what people decide on referrals."),
     ("pools", "风险补偿资金池。Risk-compensation pools."),
+    ("campaigns", "预授信活动：预测、运行、营销清单与转化。Pre-approval campaigns."),
     ("scores", "创新积分：情况表导入。Innovation scores: sheets that come in."),
     ("subsidies", "贴息结算。Settlement of interest subsidies."),
     ("offers", "授信：审批、提款、还款等事件与现状。Offers: what core banking tells of them, and where they stand."),
@@ -132,6 +134,22 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     **dict.fromkeys(POOL_ACTS, (
         "idempotency-key-missing", "idempotency-key-malformed", *_BODY, "idempotency-key-reused", "not-found",
         "pool-refused", "record-too-large", "commit-unknown", "desk-full", "catalogue-not-active", *_KEYED,
+    )),
+    "create_campaign": (
+        "idempotency-key-missing", "idempotency-key-malformed", *_BODY, "idempotency-key-reused", "unknown-product",
+        "record-too-large", "commit-unknown", "desk-full", "catalogue-not-active", *_KEYED,
+    ),
+    "create_campaign_from_sheet": (
+        "idempotency-key-missing", "idempotency-key-malformed", "sheet-too-large", "unsupported-sheet-type",
+        "request-timeout", "unknown-code", "unknown-product", "invalid-request", "sheet-refused", "sheets-busy",
+        "idempotency-key-reused", "record-too-large", "commit-unknown", "desk-full", "catalogue-not-active", *_KEYED,
+    ),
+    "list_campaigns": ("cursor-not-valid", "invalid-request", *_KEYED),
+    "get_campaign": ("not-found", "invalid-request", *_KEYED),
+    "get_campaign_outreach": ("not-found", "invalid-request", *_KEYED),
+    **dict.fromkeys(("run_campaign", "pause_campaign", "cancel_campaign"), (
+        "idempotency-key-missing", "idempotency-key-malformed", *_BODY, "idempotency-key-reused", "not-found",
+        "campaign-refused", "record-too-large", "commit-unknown", "desk-full", "catalogue-not-active", *_KEYED,
     )),
     "import_score_sheet": (
         "sheet-too-large", "unsupported-sheet-type", "request-timeout", "unknown-code", "not-found", "invalid-request",
@@ -255,7 +273,7 @@ _REQUESTS: Final = {
     "decide": decision_examples, "preview": preview_examples, "review_decision": review_examples,
     "record_offer_event": offer_event_examples, "request_exception": exception_examples,
     "settle_exception": settlement_examples,
-    **POOL_ACTS,
+    **POOL_ACTS, **CAMPAIGN_ACTS,
 }  # fmt: skip
 # operation -> name of the example in its drop-down -> name in components.examples
 _ANSWERED_BY: Final[Mapping[str, Mapping[str, str]]] = {
@@ -345,7 +363,9 @@ _QUOTA_HEADERS: Final = {
 
 _VERSIONED: Final = frozenset({"get_offer", "record_offer_event"})
 _PARAMETER_EXAMPLES: Final = {
-    "offer_id": OFFER_ID, "record_id": RECORD_ID, "exception_id": EXCEPTION_ID, "zone": "zhongkai",
+    "campaign_id": CAMPAIGN_ID, "offer_id": OFFER_ID, "record_id": RECORD_ID, "exception_id": EXCEPTION_ID,
+    "zone": "zhongkai", "products": "boc/zhongkai-innovation-points-loan", "amount": "5000000.00", "tenor_months": 12,
+    "purpose": "raw-materials",
     "name": "illustration", "claim_id": OPEN_CLAIM_ID, "period": "2026Q4",
     "Idempotency-Key": "01990000-0000-7000-8000-0000000000aa", "decision_id": DECISION_ID, "lender": "icbc",
     "slug": "suzhou-innovation-points-loan", "from": 1,

@@ -406,6 +406,7 @@ OBSTACLES: Final[Mapping[str, str]] = {
     "ExportsBusy": "exports-busy",
     "SheetsBusy": "sheets-busy",
     "CampaignRefused": "campaign-refused",
+    "ProductsApart": "invalid-request",
     "NotReferred": "not-referred",
     "AlreadyReviewed": "already-reviewed",
     "ReferralSuperseded": "referral-superseded",

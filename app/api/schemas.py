@@ -256,6 +256,7 @@ class DecisionFilters(Sent):
         None,
         description="破格作出的决策：any，或被豁免的准入条件。Made by an exception: any, or the gate that was let go.",
     )
+    campaign: DecisionId | None = Field(None, description="预授信活动编号。Campaign.")
     uscc: Uscc | None = Field(None, description="统一社会信用代码。Unified social credit code.")
     application_id: ApplicationId | None = Field(None, description="申请编号。Application.")
     score_min: ScoreText | None = Field(None, description="积分不低于。Score of at least.")

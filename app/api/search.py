@@ -31,8 +31,8 @@ router = APIRouter(route_class=LeanRoute, tags=["decisions"])
 
 _NOT_FILTERS = {"limit", "cursor", "count"}
 _ALIKE = (
-    "product", "branch", "zone", "stage", "outcome", "reason", "decisive", "assumption", "exception", "uscc",
-    "application_id",
+    "product", "branch", "zone", "stage", "outcome", "reason", "decisive", "assumption", "exception", "campaign",
+    "uscc", "application_id",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from app.api.bodies import LARGEST_SHEET_BYTES, SHEET_KINDS
 _SCORES: Final = (
     "企业名称,统一社会信用代码,创新积分,评价日期\r\n示例净水科技有限公司,91999999MAD0000017,68.55,2026-09-30\r\n"
 )
-SHEETS: Final = {"import_score_sheet": _SCORES}
+SHEETS: Final = {"import_score_sheet": _SCORES, "create_campaign_from_sheet": _SCORES}
 """By operation: a sheet in CSV."""
 
 

@@ -92,6 +92,10 @@ def _group(by: tuple[Dimension, ...], key: Key, tally: Tally) -> dict[str, Any]:
         "pre_approval_rate": _share(approved, tally.decisions),
         "requested_amount": Yuan(tally.requested).text(),
         "pre_approved_limit": {"total": Yuan(tally.offered).text(), **_quartiles(tally.limits, _yuan)},
+        "campaigns": {
+            "pre_approved": tally.in_campaigns,
+            "pre_approved_limit": Yuan(tally.offered_in_campaigns).text(),
+        },
         "score": {"known": len(tally.scores), **_quartiles(tally.scores, _score)},
         "top_reasons": _most(tally.reasons, "code")[:_MOST_REASONS],
         "decisive_components": _most(tally.decisive, "step"),

@@ -24,6 +24,7 @@ class GroupKey(Answered):
     lender: Name | None
     stage: Name | None
     outcome: Name | None
+    campaign: Name | None
     score_band: Name | None = Field(description="积分档起点，档宽 10 分。Where the band of ten points begins.")
 
 
@@ -42,6 +43,13 @@ class LimitsStated(Answered):
     lower_quartile: Money | None
     median: Money | None
     upper_quartile: Money | None
+
+
+class CampaignsStated(Answered):
+    """预授信活动所作：尚未向企业提供，不计入其他金额。What campaigns pre-approved: offered to nobody yet."""
+
+    pre_approved: Count
+    pre_approved_limit: Money
 
 
 class ScoresStated(Answered):

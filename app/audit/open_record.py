@@ -37,6 +37,7 @@ class OpenRecord:
     decided_on: date
     identity: Identity
     decision: bytes
+    campaign: str | None = None
 
 
 def open_record(record: bytes) -> OpenRecord:
@@ -67,6 +68,7 @@ def open_record(record: bytes) -> OpenRecord:
             rules_edition=decided.rules_edition,
         ),
         decision=bytes(found.decision),
+        campaign=decided.campaign,
     )
 
 
@@ -108,7 +110,14 @@ def open_to_replay(record: bytes) -> OpenRecord:
             datetime.fromisoformat(recorded_at.decode()), rules_edition.decode(),
         ),
         decision=decision,
+        campaign=_campaign(decision, first.start()),
     )  # fmt: skip
+
+
+def _campaign(decision: bytes, until: int) -> str | None:
+    """The campaign stands right before the day, where there is one."""
+    named = _CAMPAIGN.search(decision, max(0, until - _CAMPAIGN_BYTES), until)
+    return None if named is None else named.group(1).decode()
 
 
 _APPLICATION: Final = b'{"application":'
@@ -117,6 +126,8 @@ _BEFORE_IT: Final = len(b',"decision":')
 _FORMAT: Final = b',"format":"%b",' % FORMAT.encode()
 # An exception's decision is read the long way.
 _FIRST: Final = re.compile(rb',"decided_on":"([0-9-]{10})","decision_id":"([^"\\]+)","offer":(null|\{)')
+_CAMPAIGN: Final = re.compile(rb',"campaign":"([0-9a-f-]{36})"$')
+_CAMPAIGN_BYTES: Final = 14 + 36 + 1
 _OFFER_ID: Final = re.compile(rb',"offer_id":"([^"\\]+)"')
 _THEN: Final = re.compile(
     rb',"recorded_at":"([^"\\]+)","revision":([0-9]{1,9}),"rules_edition":"([^"\\]+)",'
@@ -179,6 +190,7 @@ class _Decided(msgspec.Struct, gc=False):
     supersedes: str | None
     offer: _Offered | None
     exceptions: tuple[Waived, ...] = ()
+    campaign: str | None = None
 
 
 class _Pool(msgspec.Struct, gc=False):

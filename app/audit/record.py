@@ -64,6 +64,8 @@ class Sources:
     submitted_for: str | None = None
     score_lookup: ScoreLookup | None = None
     idempotency_key: str | None = None
+    campaign: str | None = None
+    """The campaign whose run asked for it: then it is an offer to nobody yet."""
 
 
 def decision_bytes(decision: Decision, application: Application, sources: Sources, identity: Identity) -> bytes:
@@ -72,6 +74,7 @@ def decision_bytes(decision: Decision, application: Application, sources: Source
     return _DECISION % (
         value_bytes(application.application_id),
         trace.assumptions,
+        b"" if sources.campaign is None else b',"campaign":"%b"' % sources.campaign.encode(),
         value_bytes(decision.decided_on),
         value_bytes(identity.decision_id),
         _exceptions(sources.standing.waived),
@@ -89,7 +92,7 @@ def decision_bytes(decision: Decision, application: Application, sources: Source
 
 # A decision's keys, in the order that its canonical form asks for.
 _DECISION = (
-    b'{"application_id":%b,"assumptions":%b,"decided_on":%b,"decision_id":%b%b,"offer":%b,"outcome":%b,"product":%b,'
+    b'{"application_id":%b,"assumptions":%b%b,"decided_on":%b,"decision_id":%b%b,"offer":%b,"outcome":%b,"product":%b,'
     b'"reasons":[%b],"recorded_at":"%b","revision":%d,"rules_edition":%b,"supersedes":%b,"trace":%b}'
 )
 

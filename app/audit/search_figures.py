@@ -25,7 +25,7 @@ _LIMIT = "credit_limit."
 @dataclass(frozen=True, slots=True)
 class Extras:
     """What only the record tells: which component set the limit, what was assumed, which gates an exception let go,
-    and what the offer brings.
+    what the offer brings, and the campaign whose run asked.
     """
 
     decisive: str | None = None
@@ -34,6 +34,7 @@ class Extras:
     net_rate: int | None = None
     subsidy: int | None = None
     covered: int | None = None
+    campaign: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,9 @@ def score_units(score: str | None) -> int | None:
 def _extras(decided: Mapping[str, Any]) -> Extras:
     offer, assumptions = decided["offer"], tuple(decided["assumptions"])
     exceptions = tuple(one["gate"] for one in decided.get("exceptions", ()))
+    campaign = decided.get("campaign")
     if offer is None:
-        return Extras(assumptions=assumptions, exceptions=exceptions)
+        return Extras(assumptions=assumptions, exceptions=exceptions, campaign=campaign)
     steps = (line["step"] for line in decided["trace"] if line["decisive"] and line["step"].startswith(_LIMIT))
     subsidy = offer["interest_subsidy"]
     return Extras(
@@ -80,4 +82,5 @@ def _extras(decided: Mapping[str, Any]) -> Extras:
         net_rate=int(Decimal(subsidy["net_annual_rate_at_best"]) * RATE_UNIT),
         subsidy=int(Yuan.parse(subsidy["maximum_amount"])),
         covered=int(Yuan.parse(offer["risk_compensation"]["covered_amount"])),
+        campaign=campaign,
     )

@@ -26,8 +26,8 @@ from app.usecases.days import SHANGHAI
 
 DECISION_FILTERS = (
     "lender", "branch", "zone", "product", "stage", "outcome", "reason", "decisive", "assumption", "exception",
-    "uscc", "application_id", "score_min", "score_max", "requested_min", "requested_max", "credit_limit_min",
-    "credit_limit_max", "decided_from", "decided_until", "recorded_from", "recorded_until",
+    "campaign", "uscc", "application_id", "score_min", "score_max", "requested_min", "requested_max",
+    "credit_limit_min", "credit_limit_max", "decided_from", "decided_until", "recorded_from", "recorded_until",
 )  # fmt: skip
 """What a search may ask for, as options; a test holds these to the contract's filters."""
 
@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     _log_commands(commands, _verify_commands(commands))
     _score_commands(commands)
     _platform_commands(commands)
+    _campaign_commands(commands)
     _epoch_commands(commands)
     _retention_commands(commands)
     return parser
@@ -273,6 +274,24 @@ def _score_commands(commands: Any) -> None:
     sheet.add_argument("--reference", metavar="TEXT", help="where the sheet is from 来源，如文号")
     sheet.add_argument("--yes", action="store_true", help="take the good rows; a trial run without it 正式导入")
     sheet.add_argument("--mend", type=Path, metavar="FILE", help="where the bad rows go, XLSX 有误的行另存到")
+
+
+def _campaign_commands(commands: Any) -> None:
+    campaign = _group(commands, "campaign", "预授信活动", "pre-approval campaigns")
+    run = _command(
+        campaign, "run", _in("campaign", "run"), "以表格名单测算并运行预授信活动，生成营销清单",
+        "forecast and run a campaign whose list is a sheet, and write its outreach sheet",
+    )  # fmt: skip
+    sheet_options(run)
+    run.add_argument(
+        "--product", required=True, action="append", metavar="PRODUCT", help="repeatable, of one lender 产品，可重复"
+    )
+    run.add_argument("--amount", required=True, metavar="YUAN", help="where a row has none 每家申请的金额，元")
+    run.add_argument("--tenor-months", type=int, default=12, metavar="N", help="12 if absent 期限（月）")
+    run.add_argument("--purpose", default="daily-operation", metavar="CODE", help="daily-operation if absent 用途代码")
+    run.add_argument("--name", metavar="TEXT", help="the file's name if absent 活动名称")
+    run.add_argument("--outreach", type=Path, metavar="FILE", help="where the outreach sheet goes 营销清单")
+    run.add_argument("--forecast-only", action="store_true", help="decide nothing 仅测算")
 
 
 def sheet_options(parser: argparse.ArgumentParser) -> None:

@@ -127,7 +127,8 @@ def wanted(batch: Sequence[Submission | Act], *, pools: Mapping[str, str] = _NO_
     applications = {(s.lender, s.application.application_id): None for s in deciding}
     if acts is not None:
         applications |= dict.fromkeys(acts.applications)
-    named = ((s.application.product, s.application.company.uscc) for s in deciding)
+    # A campaign reserves nothing, so it reads no pool.
+    named = ((s.application.product, s.application.company.uscc) for s in deciding if _promises(s))
     lookups = lookups_of(named, pools) if pools else ()
     found = Wanted(
         lenders=tuple(sorted({s.lender for s in batch})),
@@ -137,6 +138,10 @@ def wanted(batch: Sequence[Submission | Act], *, pools: Mapping[str, str] = _NO_
         acts=acts,
     )
     return with_rows(found, lookups) if lookups else found
+
+
+def _promises(asked: Submission | Act) -> bool:
+    return type(asked) is not Submission or asked.campaign is None
 
 
 def seal(batch: Sequence[Submission | Act], state: BatchState, room: Room) -> SealedBatch:
@@ -208,16 +213,17 @@ class _Work:
             raise NoSuchProduct("/product") from None
         check_codes(application, catalog)
         check_days(application, self.on)
-        superseded, replaces = self._superseded_by(submission), application.request.replaces
+        promises, replaces = submission.campaign is None, application.request.replaces
+        superseded = self._superseded_by(submission) if promises else []
         standing = self._promised.standing(lender, application.company.uscc, application.company.group_id)
         for commitment in superseded:
             # What the request itself names, the rules leave out: they must find it to know that it stands.
             if commitment.offer_id != replaces:
                 standing = standing.without(commitment.offer_id)
         standing = standing.live(self.on)
-        replaced = replaced_by(standing, replaces, superseded)
+        replaced = replaced_by(standing, replaces, superseded) if promises else ()
         cover = resolved.terms.risk_compensation
-        if cover is not None and cover.reserves_at_offer:
+        if promises and cover is not None and cover.reserves_at_offer:
             asker = Asker(lender, application.company.uscc, self.on, (*superseded, *replaced))
             standing = standing.with_room(room_for(cover, asker, self.pools, self.room.catalogue))
         if waived:
@@ -256,7 +262,7 @@ class _Work:
         )
         sources = Sources(
             resolved.terms, resolved.digest, standing, submission.submitted_by, submission.submitted_for,
-            application.score_lookup, submission.idempotency_key,
+            application.score_lookup, submission.idempotency_key, submission.campaign,
         )  # fmt: skip
         decided = decision_bytes(decision, application, sources, identity)
         record = record_bytes(decided, submission.document, sources)
@@ -284,7 +290,7 @@ class _Work:
         for commitment in ended:
             self._promised.remove(lender, commitment)
             self._superseded[commitment.offer_id] = identity.decision_id
-        if decision.offer is not None:
+        if decision.offer is not None and submission.campaign is None:
             self._promise(submission, decision, identity)
         # Without a pool that was read, no cover can be held or freed.
         if self.pools is not None:

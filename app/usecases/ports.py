@@ -40,6 +40,8 @@ class Submission:
     """The person for whom a system speaks, as the system says."""
     keys_seen: int | None = None
     """The change of the API keys at which the caller's key was found sound; None where no key was used."""
+    campaign: str | None = None
+    """The campaign whose run asks: what is decided promises nothing and reserves nothing."""
     fingerprint: bytes = field(init=False)
     """What the idempotency key is bound to: SHA-256 over the document."""
 

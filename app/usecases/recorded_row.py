@@ -107,7 +107,8 @@ def _decision(record: bytes, document: dict[str, Any], place: RecordPlace, idemp
 
 def _offer(application: dict[str, Any], decided: dict[str, Any], lender: str) -> OfferRow | None:
     offer, company = decided["offer"], application["company"]
-    if offer is None:
+    if offer is None or decided.get("campaign") is not None:
+        # A campaign's pre-approval is an offer to nobody yet, and has no row.
         return None
     commitment = Commitment(
         offer_id=offer["offer_id"],

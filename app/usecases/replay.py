@@ -59,7 +59,7 @@ def _replay(opened: OpenRecord, terms: bytes) -> tuple[Difference, ...]:
         raise ValueError("the edition of the rules that the record names is not known here")
     decision = rules(opened.application, resolved, opened.standing, opened.decided_on)
     who = opened.submitted_by, opened.submitted_for
-    sources = Sources(resolved, opened.terms_digest, opened.standing, *who)
+    sources = Sources(resolved, opened.terms_digest, opened.standing, *who, campaign=opened.campaign)
     again = decision_bytes(decision, opened.application, sources, opened.identity)
     if again == opened.decision:
         return ()

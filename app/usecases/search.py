@@ -68,6 +68,7 @@ class Search:
     decisive: str | None = None
     assumption: str | None = None
     exception: str | None = None
+    campaign: str | None = None
     uscc: str | None = None
     application_id: str | None = None
     score: Range | None = None
@@ -90,7 +91,10 @@ class Search:
     @property
     def codes(self) -> Mapping[str, str]:
         """The filters that ask for one code, by the name of what is marked."""
-        names = ("product", "branch", "zone", "stage", "outcome", "reason", "decisive", "assumption", "exception")
+        names = (
+            "product", "branch", "zone", "stage", "outcome", "reason", "decisive", "assumption", "exception",
+            "campaign",
+        )  # fmt: skip
         asked = ((name, getattr(self, name)) for name in names)
         return {name: value for name, value in asked if value is not None}
 
@@ -106,6 +110,7 @@ class Search:
         lists = {
             "reason": found.reasons, "assumption": extras.assumptions, "decisive": (extras.decisive,),
             "exception": exceptions_of(extras),
+            "campaign": (extras.campaign,),
         }  # fmt: skip
         return (
             (found.lender in self.scope or f"{found.lender}/{found.branch}" in self.scope)

@@ -140,7 +140,11 @@ def _codes(found: Figures) -> Iterator[Key]:
     yield "product", found.product
     yield "zone", found.zone
     yield "outcome", found.outcome
-    for name, value in (("branch", found.branch), ("stage", found.stage), ("decisive", found.extras.decisive)):
+    optional = {
+        "branch": found.branch, "stage": found.stage, "decisive": found.extras.decisive,
+        "campaign": found.extras.campaign,
+    }  # fmt: skip
+    for name, value in optional.items():
         if value is not None:
             yield name, value
     for reason in found.reasons:

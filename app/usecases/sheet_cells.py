@@ -145,7 +145,7 @@ UNITS: Final[Mapping[str, int]] = {"元": 1, "千元": 1_000, "万": 10_000, "�
                                    "亿": 100_000_000, "亿元": 100_000_000}  # fmt: skip
 
 
-def amount_of(cell: Cell, unit: int | None, *, signed: bool = False) -> str:
+def amount_of(cell: Cell, unit: int | None, *, signed: bool = False, positive: bool = False) -> str:
     """This function will return an amount as the wire has it, in yuan; a unit in the cell counts before the column's,
     which is `unit` yuan. Raises CellFault.
     """
@@ -162,7 +162,7 @@ def amount_of(cell: Cell, unit: int | None, *, signed: bool = False) -> str:
     fen = found * unit * 100
     if fen != fen.to_integral_value():
         raise CellFault("TOO_MANY_DECIMALS", "金额精确到分", "an amount is exact to the fen")
-    if abs(fen) >= 10**15 or (fen < 0 and not signed):
+    if abs(fen) >= 10**15 or (fen < 0 and not signed) or (fen == 0 and positive):
         raise CellFault("OUT_OF_RANGE", "金额超出范围", "the amount is out of range")
     return Yuan(int(fen)).text()
 

@@ -35,6 +35,7 @@ class Kind(Enum):
     FIELD = "field"
     DAY = "day"
     FLAG = "flag"
+    EVIDENCE = "a finding on paper"
     COUNT = "count"
     MONEY = "amount"
     SIZE = "size"
@@ -120,7 +121,7 @@ COLUMNS: Final = (
 EVIDENCE: Final = "evidence."
 BOUNDS: Final[Mapping[str, tuple[int, int]]] = {
     f"{_C}.employees": (0, 10_000_000), f"{_F}.year": (1990, 2199), f"{_H}.past_due_days": (0, 36_500),
-    "request.tenor_months": (1, 600),
+    "request.tenor_months": (1, 360),
 }  # fmt: skip
 """What the whole numbers of a column may be; ranks count from 1."""
 
@@ -200,7 +201,7 @@ def find_layout(rows: Sequence[tuple[int, Sequence[Cell]]], evidence: Mapping[st
 def _known(evidence: Mapping[str, Words]) -> Mapping[str, Column]:
     known = {spelling(head): column for column in COLUMNS for head in column.heads}
     for code, words in evidence.items():
-        column = Column(EVIDENCE + code, Kind.FLAG, words, ())
+        column = Column(EVIDENCE + code, Kind.EVIDENCE, words, ())
         for head in (code, words.zh, words.en, f"{words.zh}是否具备"):
             known.setdefault(spelling(head), column)
     return known

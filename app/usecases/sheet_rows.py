@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from app.domain.terms import Words
@@ -153,7 +153,7 @@ def read_sheet(
     TooManyRows while rows are gone through.
     """
     source = iter(rows)
-    first = [row for row, _ in zip(_with_something(source), range(ROWS_ABOVE), strict=False)]
+    first = list(islice(_with_something(source), ROWS_ABOVE))
     evidence = {code: Words(*words) for code, words in known.evidence.items()} if known.whole else {}
     layout = find_layout(first, evidence)
     data = (row for row in chain(first, _with_something(source)) if row[0] >= layout.first_row + layout.rows)
@@ -263,8 +263,11 @@ def _readers(known: Vocabulary, since_1904: bool) -> Mapping[Kind, Reader]:
         Kind.FIELD: coded(known.fields, "技术领域", "field"),
         Kind.DAY: lambda cell, placed: _day(cell, placed, since_1904),
         Kind.FLAG: lambda cell, placed: flag_of(cell),
+        Kind.EVIDENCE: lambda cell, placed: _finding(cell, since_1904),
         Kind.COUNT: lambda cell, placed: count_of(cell, *BOUNDS.get(placed.column.path, (1, 1_000_000))),
-        Kind.MONEY: lambda cell, placed: amount_of(cell, placed.unit, signed=placed.column.path in _SIGNED),
+        Kind.MONEY: lambda cell, placed: amount_of(
+            cell, placed.unit, signed=placed.column.path in _SIGNED, positive=placed.column.path == "request.amount"
+        ),
         Kind.SIZE: coded(_size_names(), "企业规模", "size"),
         Kind.BASIS: coded(_BASES | {v.casefold(): v for v in _BASES.values()}, "财务口径", "basis"),
         Kind.PURPOSE: coded(known.purposes, "贷款用途", "purpose"),
@@ -288,6 +291,14 @@ def _size_names() -> Mapping[str, str]:
     return {
         name: code for zh, code in _SIZES.items() for name in (zh, f"{zh}企业", zh.removesuffix("型"), code.casefold())
     }
+
+
+def _finding(cell: Cell, since_1904: bool) -> bool | str:
+    """A finding on paper: yes or no, or the day on which it was established."""
+    try:
+        return flag_of(cell)
+    except CellFault:
+        return day_of(cell, since_1904=since_1904)
 
 
 def _short(text: str) -> str:
@@ -323,7 +334,12 @@ def _document(found: Mapping[str, Any], known: Vocabulary, year: int | None) -> 
     if "qualifications" in parts["company"]:
         parts["company"]["qualifications"] = [{"code": code} for code in parts["company"]["qualifications"]]
     if "evidence" in parts:
-        parts["evidence"] = {code: {"established": yes} for code, yes in parts["evidence"].items()}
+        parts["evidence"] = {
+            code: {"established": True, "on": told} if isinstance(told, str) else {"established": told}
+            for code, told in parts["evidence"].items()
+        }
+        for finding in parts["evidence"].values():
+            _not_after_today(finding.get("on"), known, "证明材料日期")
     _check_figures(parts, known, year)
     score = _score(found, known)
     if score is not None:

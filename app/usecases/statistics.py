@@ -1,9 +1,10 @@
 """Statistics of decisions: groups of them, counted, summed and ranked exactly.
 
 Neighbours may rely on this: what is counted is decisions, not companies and not money lent: an application that was
-decided three times counts three times, and a limit that was indicated is neither approved by the bank nor drawn. A
-quartile is always a figure that occurs (nearest rank): the least that a quarter, a half or three quarters of the
-decisions do not exceed.
+decided three times counts three times, and a limit that was indicated is neither approved by the bank nor drawn. What
+campaigns pre-approve is offered to nobody yet: it is counted by itself and stands in no figure of offers. A quartile
+is always a figure that occurs (nearest rank): the least that a quarter, a half or three quarters of the decisions do
+not exceed.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Dimension(StrEnum):
     STAGE = "stage"
     OUTCOME = "outcome"
     SCORE_BAND = "score_band"
+    CAMPAIGN = "campaign"
 
 
 class TooMuch(Exception):
@@ -55,7 +57,7 @@ class TooMuch(Exception):
 
 
 Key = tuple[str | None, ...]
-MARKS = ("zone", "product", "stage", "outcome", "reason", "decisive")
+MARKS = ("zone", "product", "stage", "outcome", "reason", "decisive", "campaign")
 """The marks that statistics need, whatever is asked."""
 COLUMNS = ("score", "requested_amount", "credit_limit", "subsidy", "covered", RECORDED_AT)
 REVIEW = "review"
@@ -85,6 +87,9 @@ class Tally:
     reviews: Counter[str] = field(default_factory=Counter)
     requested: int = 0
     offered: int = 0
+    in_campaigns: int = 0
+    """Pre-approvals that campaigns made: offers to nobody yet, and so in none of the figures of offers."""
+    offered_in_campaigns: int = 0
     subsidy: int = 0
     covered: int = 0
     scores: array[int] = field(default_factory=lambda: array("q"))
@@ -103,6 +108,13 @@ class Tally:
         self.requested += sum(compress(columns["requested_amount"], chosen))
         self.scores.extend(score for score in compress(columns["score"], chosen) if score != NOTHING)
         offered = mark & block.marks.get("outcome", {}).get("PRE_APPROVED", 0)
+        of_campaigns = 0
+        for of_campaign in block.marks.get("campaign", {}).values():
+            of_campaigns |= offered & of_campaign
+        if of_campaigns:
+            offered &= ~of_campaigns
+            self.in_campaigns += of_campaigns.bit_count()
+            self.offered_in_campaigns += sum(compress(columns["credit_limit"], _chosen(of_campaigns)))
         if offered:
             chosen = _chosen(offered)
             limits = array("q", compress(columns["credit_limit"], chosen))
@@ -233,6 +245,7 @@ _SPLITS: Mapping[Dimension, Callable[[StatedBlock], _Split]] = {
     Dimension.PRODUCT: _by_code("product"),
     Dimension.STAGE: _by_code("stage"),
     Dimension.OUTCOME: _by_code("outcome"),
+    Dimension.CAMPAIGN: _by_code("campaign"),
     Dimension.LENDER: lambda block: ((block.lender, block.mark),),
     Dimension.SCORE_BAND: _by_band,
 }

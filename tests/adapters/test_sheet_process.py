@@ -42,6 +42,13 @@ class TestASheetAsASpreadsheetWritesIt:
 
         assert row["document"]["innovation_score"]["value"] == "68.55"
 
+    def test_loses_no_row_where_the_search_for_its_head_ends(self, tmp_path: Path):
+        content = as_csv([HEADS, *(("甲公司", company_code(n), "60", "2026-09-30") for n in range(1, 81))])
+
+        numbers = [row["row"] for row in rows_in(read(content, tmp_path))]
+
+        assert numbers == list(range(2, 82))
+
     @pytest.mark.parametrize("since_1904", [False, True])
     def test_has_its_days_right_since_1900_and_since_1904(self, tmp_path: Path, since_1904: bool):
         serial = (date(2026, 9, 30) - (date(1904, 1, 1) if since_1904 else date(1899, 12, 30))).days

@@ -21,7 +21,11 @@ DAYS = {
 
 
 # An exception is settled once, and so is a claim; a stop is lifted only where the pool has stopped: this one has not.
-TIMES = {"decide_pool_claim": 1, "lift_pool_stop": 0, "settle_exception": 1}
+# A campaign is run once, and then there is nothing to pause or cancel.
+TIMES = {
+    "decide_pool_claim": 1, "lift_pool_stop": 0, "settle_exception": 1, "run_campaign": 0, "pause_campaign": 0,
+    "cancel_campaign": 1,
+}  # fmt: skip
 
 CSV = {"Content-Type": "text/csv", "Idempotency-Key": "a-sheet"}
 

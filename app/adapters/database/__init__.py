@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from app.adapters.clock import utc_now
 from app.adapters.database.acts import Acts
+from app.adapters.database.campaigns import Campaigns
 from app.adapters.database.catalogue_book import CatalogueBook
 from app.adapters.database.decision_log import DecisionLog
 from app.adapters.database.decision_search import DecisionSearch
@@ -59,6 +60,7 @@ class Database:
         self.trail = LogTrail(store)
         self.previews = PreviewLog(store)
         self.score_snapshots = ScoreSnapshots(store)
+        self.campaigns = Campaigns(store, clock)
         self.catalogue = CatalogueBook(store, clock)
         self.keys = KeyRing(store, clock)
         self.operator = OperatorLog(store, clock)

@@ -129,6 +129,14 @@ def lock_and_read(connection: Connection, wanted: Wanted, clock: Callable[[], da
     )
 
 
+def read_only(connection: Connection, wanted: Wanted, clock: Callable[[], datetime]) -> BatchState:
+    """This function will return the state for whoever decides and writes nothing: no lock, no keys."""
+    heads = {lender: LogHead(lender, 0, b"", None) for lender in wanted.lenders}
+    now, members = clock(), members_of(connection, wanted.companies)
+    commitments = _commitments(connection, wanted, members, now)
+    return BatchState(now, _edition(connection), heads, {}, {}, commitments, members)
+
+
 def _acts(connection: Connection, wanted: ActsWanted) -> ActsRead:
     steps = act_statements.reading(wanted, locks=connection.dialect.name != "sqlite")
     return act_statements.carried_out(steps, lambda step: _run(connection, step).fetchall())

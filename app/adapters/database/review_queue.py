@@ -1,7 +1,8 @@
 """The referrals that wait for a person, on both databases.
 
-Neighbours may rely on this: what is open is worked out from the decisions and the reviews at the moment of asking, so
-there is no list that could be wrong; nothing here takes a lock that a writer would wait for.
+Neighbours may rely on this: nobody has asked for what a campaign referred, so nobody waits for it here; what is
+open is worked out from the decisions and the reviews at the moment of asking, so there is no list that could be wrong;
+nothing here takes a lock that a writer would wait for.
 """
 
 from __future__ import annotations
@@ -19,8 +20,11 @@ from app.adapters.database.tables import ACT, DECISION, from_codes, seen
 from app.domain.access import lenders_within, within
 from app.domain.decision import Outcome
 from app.domain.review import ReviewOutcome
+from app.usecases.campaigns import KEY_BEGINS
 from app.usecases.review import OpenReferral, QueueFilter, Review
 
+OF_CAMPAIGN = DECISION.c.idempotency_key.like(f"{KEY_BEGINS}%")
+"""No caller's key has a space in it."""
 _FINAL = tuple(outcome.value for outcome in ReviewOutcome if outcome.is_final)
 _NEWER = DECISION.alias("newer")
 _REVIEWED = and_(
@@ -39,7 +43,7 @@ _OPEN = select(
     DECISION.c.decision_id, DECISION.c.lender, DECISION.c.recorded_at, DECISION.c.application_id, DECISION.c.product,
     DECISION.c.branch, DECISION.c.zone, DECISION.c.uscc, DECISION.c.reasons, DECISION.c.requested_amount,
     _ASKED_AGAIN.label("asked_again_at"),
-).where(DECISION.c.outcome == Outcome.REFERRED.value, ~_IS_CLOSED)  # fmt: skip
+).where(DECISION.c.outcome == Outcome.REFERRED.value, ~OF_CAMPAIGN, ~_IS_CLOSED)  # fmt: skip
 
 
 class ReviewQueue:

@@ -54,7 +54,7 @@ def shape_of(asked: Search) -> tuple[Shape, dict[str, Any]]:
         if bound is not None
     }
     values |= {_bound_name(*which): bound for which, bound in bounds.items()}
-    told = bool({"decisive", "assumption", "exception"} & codes.keys())
+    told = bool({"decisive", "assumption", "exception", "campaign"} & codes.keys())
     return Shape(columns, asked.reason is not None, tuple(bounds), told), values
 
 

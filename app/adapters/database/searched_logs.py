@@ -301,6 +301,7 @@ class SearchedLogs:
         return (
             asked.decisive in (None, extras.decisive)
             and (asked.assumption is None or asked.assumption in extras.assumptions)
+            and asked.campaign in (None, extras.campaign)
             and (exception is None or exception in exceptions_of(extras))
         )
 

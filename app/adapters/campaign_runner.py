@@ -1,0 +1,171 @@
+"""Campaigns while they run: forecasts are made and lists decided, behind the requests and through the same desk.
+
+Neighbours may rely on this: what was begun goes on after a restart, wherever it stopped, and nothing is decided twice:
+each request has a key of its own and never changes. A campaign keeps only so much in the desk's queue that a single
+request meanwhile waits for little more than one batch. Two processes that run one campaign take turns; the same keys
+give the same answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from app.domain.money import Yuan
+from app.usecases.acts import Act
+from app.usecases.campaign_forecasts import Forecast
+from app.usecases.campaigns import (
+    Campaign,
+    CampaignAct,
+    CampaignRefused,
+    CampaignResult,
+    Campaigns,
+    CampaignState,
+    CampaignVerb,
+    result_of,
+    submissions_of,
+)
+from app.usecases.decide import Answer, Room, seal, wanted
+from app.usecases.obstacles import CatalogueNotActive, Obstacle
+from app.usecases.ports import CommitUnknown, StoreUnavailable, Submission
+
+LOOKS_EVERY_S: Final = 1.0
+_AGAIN_AFTER_S: Final = 1.0
+COMPANIES_AT_ONCE: Final = 256
+WINDOW: Final = 64
+"""How many of a campaign's requests may be in the desk at a time: the size of the batches that it makes."""
+_FORECAST_AT_ONCE: Final = 32
+_log = logging.getLogger("jifendai.campaigns")
+
+
+class Desk(Protocol):
+    """Where requests are decided."""
+
+    def submit(self, submission: Submission | Act) -> asyncio.Future[Answer]:
+        """This function will queue the request."""
+        ...
+
+
+class CampaignRunner:
+    """Makes forecasts and runs campaigns; `room_of` tells what a pool has left, None where nobody knows."""
+
+    def __init__(
+        self,
+        campaigns: Campaigns,
+        desk: Desk,
+        room: Room,
+        *,
+        room_of: Callable[[str, str], Any],
+        looks_every_s: float = LOOKS_EVERY_S,
+        window: int = WINDOW,
+    ) -> None:
+        self._campaigns = campaigns
+        self._desk = desk
+        self._room = room
+        self._room_of = room_of
+        self._looks_every_s = looks_every_s
+        self._window = window
+        self._task: asyncio.Task[None] | None = None
+        self._nudged = asyncio.Event()
+
+    def start(self) -> None:
+        """This function will begin to look for campaigns in the running event loop."""
+        self._task = asyncio.get_running_loop().create_task(self._look_on())
+
+    def nudge(self) -> None:
+        """This function will let it look at once."""
+        self._nudged.set()
+
+    async def stop(self) -> None:
+        """This function will return once nothing runs any more; what was begun goes on after the next start."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _look_on(self) -> None:
+        while True:
+            try:
+                for campaign in await self._campaigns.active():
+                    await self.carry_on(campaign)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next turn tries again
+                _log.warning("a campaign could not go on: %s", type(error).__name__)
+                await asyncio.sleep(_AGAIN_AFTER_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._looks_every_s):
+                    await self._nudged.wait()
+            self._nudged.clear()
+
+    async def carry_on(self, campaign: Campaign) -> None:
+        """This function will make a campaign's forecast, or run it as far as it goes."""
+        if campaign.state is CampaignState.FORECASTING:
+            await self._forecast(campaign)
+        elif campaign.state is CampaignState.RUNNING:
+            await self._run(campaign)
+
+    # ---- the forecast ----------------------------------------------------------------------------------------------
+
+    async def _forecast(self, campaign: Campaign) -> None:
+        forecast, after = Forecast(), 0
+        while companies := await self._campaigns.companies(campaign, after, _FORECAST_AT_ONCE):
+            batch = [asked for company in companies for asked in submissions_of(campaign, company)]
+            state = await self._campaigns.state_for(wanted(batch))
+            # In a thread, so that requests are taken meanwhile.
+            made = await asyncio.to_thread(seal, batch, state, self._room)
+            forecast.add(batch, made.results)
+            after = companies[-1].number + 1
+        rooms: dict[str, Yuan | None] = {pool: await self._room_of(pool, campaign.lender) for pool in forecast.covered}
+        await self._campaigns.forecast_made(campaign, forecast.document(rooms))
+
+    # ---- the run ---------------------------------------------------------------------------------------------------
+
+    async def _run(self, campaign: Campaign) -> None:
+        each = len(campaign.products)
+        while campaign.state is CampaignState.RUNNING and campaign.done < campaign.size:
+            companies = await self._campaigns.companies(campaign, campaign.done // each, COMPANIES_AT_ONCE)
+            asked = [
+                (company.number * each + place, one)
+                for company in companies
+                for place, one in enumerate(submissions_of(campaign, company))
+            ]
+            results = await self._decided([one for one in asked if one[0] >= campaign.done])
+            campaign = await self._campaigns.progress(campaign, results)
+        if campaign.state is CampaignState.RUNNING:
+            await self._finish(campaign)
+
+    async def _decided(self, asked: Sequence[tuple[int, Submission]]) -> list[CampaignResult]:
+        results: list[CampaignResult] = []
+        for start in range(0, len(asked), self._window):
+            part = asked[start : start + self._window]
+            answers = await asyncio.gather(*(self._answer(one) for _, one in part))
+            results += [result_of(n, one, answer) for (n, one), answer in zip(part, answers, strict=True)]
+        return results
+
+    async def _answer(self, asked: Submission) -> bytes | Obstacle:
+        while True:
+            try:
+                return (await self._desk.submit(asked)).body
+            except CatalogueNotActive:
+                await asyncio.sleep(_AGAIN_AFTER_S)
+            except Obstacle as obstacle:
+                return obstacle
+            except (CommitUnknown, StoreUnavailable):
+                await asyncio.sleep(_AGAIN_AFTER_S)
+            except Exception as error:
+                # The desk is full, or stops: the same request later.
+                if not hasattr(error, "retry_after_s"):
+                    raise
+                await asyncio.sleep(_AGAIN_AFTER_S)
+
+    async def _finish(self, campaign: Campaign) -> None:
+        done = CampaignAct(
+            lender=campaign.lender, subject=campaign.campaign_id, idempotency_key=f"finished {campaign.campaign_id}",
+            document=b"{}", submitted_by=campaign.created_by, verb=CampaignVerb.FINISH,
+        )  # fmt: skip
+        # Somebody may have paused it at this very moment, or another process finished it.
+        with contextlib.suppress(CampaignRefused):
+            await self._desk.submit(done)
+
