@@ -8,13 +8,18 @@ import argparse
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from app.adapters.clock import utc_now
 from app.adapters.database import migrate
 from app.adapters.database.backup import InUse, NotABackup, NotEmbedded, back_up, check, database_file, put_in_place
-from app.cli.installation import DONE, FAULTY, NOT_READY, Refused, its_settings, make_data_dir, say, show
+from app.audit.operator_record import OPERATOR
+from app.audit.origin import origin_of
+from app.cli.installation import DONE, FAULTY, NOT_READY, Refused, its_database, its_settings, make_data_dir, say, show
 from app.cli.verifying import verified
+from app.main import load_catalogue, open_outside
 from app.settings import Settings
+from app.usecases.outside import OutsideUnavailable, kept_as
 
 
 def backup(options: argparse.Namespace) -> None:
@@ -74,8 +79,9 @@ def _restored(options: argparse.Namespace, settings: Settings, target: Path, cop
     there = replace(settings, database_url=f"sqlite:///{copy}")
     # A backup of an earlier release is read with this one's tables; the backup itself stays as it is.
     migrate(there.database_url)
-    files = [*options.checkpoint, *_kept_outside(settings)]
-    faults = asyncio.run(verified(there, options.vkey, files))
+    with TemporaryDirectory(prefix="jifendai-restore-") as folder:
+        files = [*options.checkpoint, *_kept_outside(settings, there, Path(folder), anyway=options.anyway)]
+        faults = asyncio.run(verified(there, options.vkey, files))
     if faults and not options.anyway:
         say(
             "Nothing was restored. Take a newer backup; or --anyway: what is named above is then lost, and the service "
@@ -98,12 +104,44 @@ def _restored(options: argparse.Namespace, settings: Settings, target: Path, cop
     return DONE
 
 
-def _kept_outside(settings: Settings) -> list[Path]:
-    """The newest checkpoints that the service itself has kept in a folder elsewhere."""
+def _kept_outside(settings: Settings, there: Settings, folder: Path, *, anyway: bool) -> list[Path]:
+    """The newest checkpoints that the service itself has kept elsewhere; those of an address are put into `folder`.
+
+    Raises Refused where the address does not answer, unless `anyway`.
+    """
     place = settings.outside_checkpoints
-    if not place or "://" in place or not Path(place).is_dir():
+    if place and "://" in place:
+        try:
+            return asyncio.run(_fetched(settings, there, folder))
+        except OutsideUnavailable as error:
+            if anyway:
+                say(f"The copy was not held to the checkpoints outside: {error}. 未与外部检查点比对")
+                return []
+            raise Refused(
+                NOT_READY,
+                f"The checkpoints outside cannot be read: {error}. Nothing was restored: do it again once they can be "
+                "read, or with --anyway. 无法读取外部检查点，未恢复",
+            ) from None
+    if not place or not Path(place).is_dir():
         return []
     return sorted(path for path in Path(place).iterdir() if path.is_file() and not path.name.startswith("."))
+
+
+async def _fetched(settings: Settings, there: Settings, folder: Path) -> list[Path]:
+    outside = open_outside(settings)
+    if outside is None:
+        return []
+    async with its_database(there) as database:
+        # A log may have begun after the backup was taken.
+        lenders = {OPERATOR, *load_catalogue(settings).catalog.lenders, *await database.trail.lenders()}
+    found: list[Path] = []
+    for lender in sorted(lenders):
+        number = 1
+        while (note := await outside.read(kept_as(origin_of(settings.log_name, lender, number)))) is not None:
+            found.append(folder / kept_as(origin_of(settings.log_name, lender, number)))
+            found[-1].write_bytes(note)
+            number += 1
+    return found
 
 
 def _embedded(settings: Settings) -> Path:

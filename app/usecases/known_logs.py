@@ -119,14 +119,15 @@ async def read_known_logs(trail: LogTrail, log_name: str, public_keys: Sequence[
     """
     extent = await trail.extent(OPERATOR)
     tree, records = Frontier(), []
-    after: int | None = None
-    while page := await trail.leaves(OPERATOR, after, extent.entries):
-        tree = tree.extend(leaf_hash(leaf.record) for leaf in page)
+    start = 0
+    # Without the rows that lists are made of, which are nobody's evidence here, this is several times as fast.
+    while page := await trail.entries(OPERATOR, start, extent.entries):
+        tree = tree.extend(leaf_hash(entry.record) for entry in page)
         try:
-            records += [read_operator_record(leaf.record) for leaf in page if leaf.record.startswith(_TELLING)]
+            records += [read_operator_record(entry.record) for entry in page if entry.record.startswith(_TELLING)]
         except EvidenceError as error:
             raise OperatorLogNotSoundError(error.en, error.zh) from None
-        after = page[-1].index
+        start = page[-1].index + 1
     known = _told(KnownLogs(log_name, tuple(public_keys)), records)
     if extent.entries or extent.signed:
         await _hold_to_signature(trail, extent, tree, known)

@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import threading
 from contextlib import closing
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ import pytest
 from app.adapters.database.backup import back_up
 from app.adapters.signing import LogSigner
 from app.settings import DEMO_LOG_NAME
+from tests.adapters.test_outside_checkpoints import server
 from tests.api.test_decisions import application
 from tests.cli.conftest import Jifendai, Outcome
 from tests.service import demo_settings, running
+
+__all__ = ["server"]
 
 
 class Installation:
@@ -158,6 +162,27 @@ class TestARestore:
 
         assert refused.code == 1
         assert "it has 4 records" in refused.out
+
+    def test_is_held_to_what_the_service_itself_has_kept_at_an_address(
+        self, installation: Installation, server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+    ):
+        installation.run("backup", "copy.db")
+        installation.decide(1)
+        server.kept["/audit/icbc.checkpoint"] = (installation.folder / "kept.txt").read_bytes()
+        monkeypatch.setenv("JIFENDAI_DEMO", "1")
+        monkeypatch.setenv(
+            "JIFENDAI_OUTSIDE_CHECKPOINTS", f"http://127.0.0.1:{server.server_address[1]}/audit"
+        )
+
+        refused = installation.run("restore", "copy.db")
+        server.status = 503
+        silent, insisted = installation.run("restore", "copy.db"), installation.run("restore", "copy.db", "--anyway")
+
+        assert refused.code == 1
+        assert "it has 4 records" in refused.out
+        assert silent.code == 3
+        assert "answered GET with 503" in silent.err
+        assert insisted.code == 0, insisted.err
 
     def test_fills_an_empty_folder(self, installation: Installation):
         installation.run("backup", "copy.db")
