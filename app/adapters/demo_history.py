@@ -26,6 +26,7 @@ from app.products.catalog import Catalog, Scheme
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import SHANGHAI
 from app.usecases.decide import Answer, Room, seal, submission_of, wanted
+from app.usecases.pools import Pools
 from app.usecases.ports import Book, DecisionLog, PreviewLog
 from app.usecases.preview import Preview, preview
 
@@ -127,7 +128,7 @@ async def make_history(
 
 
 async def make_previews(
-    plan: Plan, count: int, catalogue: ActiveCatalogue, decisions: DecisionLog, previews: PreviewLog,
+    plan: Plan, count: int, catalogue: ActiveCatalogue, decisions: DecisionLog, previews: PreviewLog, pools: Pools,
     new_id: Callable[[], str],
 ) -> None:  # fmt: skip
     """This function will let so many companies be previewed again and again, their revenue raised until the answer
@@ -146,7 +147,9 @@ async def make_previews(
                 application_from_document(document), canonical_bytes(document), "demo-loan-officer", lenders=(),
                 at=when, on=when.astimezone(SHANGHAI).date(),
             )  # fmt: skip
-            await preview(asked, catalogue=catalogue, decisions=decisions, previews=previews, new_id=new_id)
+            await preview(
+                asked, catalogue=catalogue, decisions=decisions, previews=previews, pools=pools, new_id=new_id
+            )
 
 
 def _outcome(answer: bytes) -> str:

@@ -16,6 +16,7 @@ from app.audit.application import application_from_document
 from app.audit.canonical import canonical_bytes
 from app.audit.operator_record import OPERATOR
 from app.domain.money import Yuan
+from app.domain.terms import PoolBook
 from app.ledger.claim import Loss
 from app.usecases.acts import Act
 from app.usecases.catalogue import ActiveCatalogue
@@ -39,7 +40,8 @@ async def seed_pool(
     today: date,
 ) -> None:  # fmt: skip
     """This function will pay the illustration's capital in, decide three lines, draw them, and make two claims."""
-    if not catalogue.catalog.knows_product(PRODUCT):
+    terms = catalogue.pool(POOL, on=today)
+    if not catalogue.catalog.knows_product(PRODUCT) or terms is None or terms.book is not PoolBook.OWN:
         return
     first = await decisions.find(f"{_ID}10", (LENDER,))
     if first is not None and pre_approval_of(first).decided_on != today:

@@ -52,6 +52,10 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     # The pool's own capital and its stop are the installation's; a claim is a lender's, and two people's.
     "contribute_to_pool": frozenset({Role.OPERATOR}),
     "lift_pool_stop": frozenset({Role.OPERATOR}),
+    "record_manager_statement": frozenset({Role.OPERATOR}),
+    "confirm_pool_cover": frozenset({Role.LOAN_SYSTEM, Role.LOAN_OFFICER}),
+    "list_pool_filings": _READERS,
+    "record_pool_filing": frozenset({Role.LOAN_SYSTEM, Role.LOAN_OFFICER}),
     "claim_from_pool": frozenset({Role.LOAN_SYSTEM, Role.LOAN_OFFICER}),
     "decide_pool_claim": frozenset({Role.RISK_ANALYST}),
     "report_recovery": frozenset({Role.LOAN_SYSTEM, Role.LOAN_OFFICER}),

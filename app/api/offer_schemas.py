@@ -178,6 +178,9 @@ class LineCover(Answered):
     """该授信在资金池中的补偿额。What the line has under cover in its pool."""
 
     pool: Name
+    status: Literal["NONE", "PROPOSED", "RESERVED", "CONFIRMED"] = Field(
+        description="外部资金池确认前为 PROPOSED。PROPOSED until an external pool's manager has confirmed."
+    )
     covered: Money
     reserved: Money
     committed: Money

@@ -130,6 +130,7 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "get_pool": ("not-found", "invalid-request", *_KEYED),
     "list_pool_entries": ("not-found", "cursor-not-valid", "invalid-request", *_KEYED),
     "list_pool_claims": ("not-found", "invalid-request", *_KEYED),
+    "list_pool_filings": ("not-found", "invalid-request", *_KEYED),
     "get_pool_statement": ("not-found", "invalid-request", *_KEYED),
     **dict.fromkeys(POOL_ACTS, (
         "idempotency-key-missing", "idempotency-key-malformed", *_BODY, "idempotency-key-reused", "not-found",

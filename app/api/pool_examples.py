@@ -55,11 +55,38 @@ def _shown(name: str, summary: str, document: Callable[[date], Mapping[str, Any]
     return lambda on: (Example(name, summary, dict(document(on))),)
 
 
+def _manager_statement(on: date) -> Mapping[str, Any]:
+    return {
+        "as_of": on.isoformat(), "paid_in": "500000000.00", "reserved": "20000000.00", "committed": "80000000.00",
+        "reference": "FUND-REPORT-2026-11",
+    }  # fmt: skip
+
+
+def _confirmation(on: date) -> Mapping[str, Any]:
+    return {
+        "offer_id": CLAIMABLE_OFFER_ID, "covered_amount": "3000000.00", "confirmed_on": on.isoformat(),
+        "reference": "FUND-2026-88",
+    }  # fmt: skip
+
+
+def _filing(on: date) -> Mapping[str, Any]:
+    return {
+        "offer_id": CLAIMABLE_OFFER_ID, "event_id": f"{_ID}32", "filed_on": on.isoformat(), "reference": "FILE-2026-1",
+    }  # fmt: skip
+
+
 POOL_ACTS: Final[Mapping[str, Callable[[date], tuple[Example, ...]]]] = {
     "contribute_to_pool": _shown("contribution", "资金到位 Capital that was paid in", _contribution),
     "lift_pool_stop": _shown("lift", "解除止损（须已触及止损线） A stop is lifted; the pool must have stopped", _lift),
     "claim_from_pool": _shown("claim", "代偿申请 A claim on a line that is past due", _claim),
     "decide_pool_claim": _shown("paid", "审核通过（每项申请一次） A claim is paid, once", _decision),
     "report_recovery": _shown("recovery", "追偿回收 What came back on a paid claim", _recovery),
+    "record_manager_statement": _shown(
+        "stated", "管理人月报（仅外部资金池） What the manager states; external pools only", _manager_statement
+    ),
+    "confirm_pool_cover": _shown(
+        "confirmed", "管理人确认（仅外部资金池） The manager confirms; external pools only", _confirmation
+    ),
+    "record_pool_filing": _shown("filed", "提款已备案（每笔一次） A drawdown was filed, once", _filing),
     "issue_pool_statement": _shown("quarter", "本季度对账单 The statement of this quarter", _statement),
 }

@@ -69,6 +69,45 @@ class RecoveryRequest(Sent):
     value_on: Day = Field(description="到账日。The day on which it came.")
 
 
+class ManagerStatementRequest(Sent):
+    """管理人报表。What the manager of an external pool states of the whole pool."""
+
+    as_of: Day = Field(description="截止日。The day as of which it is stated.")
+    paid_in: Amount = Field(description="到位资金。What was paid in.")
+    reserved: Amount = Field(description="预留。What is reserved.")
+    committed: Amount = Field(description="已用。What is committed.")
+    compensated: Amount = Field("0.00", description="已补偿。What was paid out.")
+    recovered: Amount = Field("0.00", description="已追回。What came back.")
+    reference: Text = Field(description="报表编号或存放处。The statement's number, or where it is kept.")
+
+
+class ConfirmationRequest(Sent):
+    """确认补偿额。The manager's confirmation of cover for one line."""
+
+    offer_id: DecisionId = Field(description="授信编号。The offer.")
+    covered_amount: PositiveAmount = Field(description="纳入补偿的贷款金额。How much of the loan is under cover.")
+    confirmed_on: Day = Field(description="确认日。The day of the confirmation.")
+    reference: Text = Field(description="确认文号。What vouches for it.")
+
+
+class FilingRequest(Sent):
+    """备案。A drawdown that was filed with the pool."""
+
+    offer_id: DecisionId = Field(description="授信编号。The offer.")
+    event_id: DecisionId = Field(description="提款事件的 record_id。The drawdown's record_id.")
+    filed_on: Day = Field(description="备案日。The day on which it was filed.")
+    reference: Text = Field(description="备案回执。What vouches for it.")
+
+
+FilingStateName = Literal["DUE", "LATE", "FILED", "FILED_LATE"]
+
+
+class FilingsQuery(Sent):
+    """Which filings to show."""
+
+    state: FilingStateName | None = Field(None, description="状态，如 LATE。The state, such as LATE.")
+
+
 class StatementRequest(Sent):
     """出具对账单。The period of which a statement is put on record."""
 
@@ -132,6 +171,20 @@ class Holding(Answered):
     recovered: Money
 
 
+class StatedShown(Answered):
+    """管理人报表。What the manager of an external pool stated."""
+
+    record_id: Name
+    as_of: Date
+    reference: Name
+    paid_in: Money
+    reserved: Money
+    committed: Money
+    compensated: Money
+    recovered: Money
+    room: Money
+
+
 class PoolAnswer(Answered):
     """资金池：余量对所有共享机构可见；占用只见本机构的。Room for all who share it; holdings are the caller's own."""
 
@@ -151,6 +204,9 @@ class PoolAnswer(Answered):
     room: Money = Field(description="余量。What may still be promised now.")
     lines: LinesShown | None
     on: Date
+    manager_statement: StatedShown | None = Field(
+        description="外部资金池：管理人最近的报表。An external pool: what its manager stated last."
+    )
     holdings: Annotated[list[Holding], Field(max_length=1000)]
 
 
@@ -215,6 +271,27 @@ class ClaimPage(Answered):
     """本机构的代偿申请。The caller's own claims."""
 
     items: Annotated[list[ClaimShown], Field(max_length=100_000)]
+    next_cursor: NextCursor
+
+
+class FilingShown(Answered):
+    """一笔须备案的提款。A drawdown that must be filed."""
+
+    event_id: Name
+    offer_id: Name
+    lender: Name
+    amount: Money
+    drawn_on: Date
+    due_on: Date | None = Field(description="备案期限；节假日未公布则为空。Last day; null if unknown.")
+    filed_on: Date | None
+    state: FilingStateName
+
+
+class FilingPage(Answered):
+    """备案清单，先列最早的提款。What must be filed, the earliest drawdown first."""
+
+    on: Date
+    items: Annotated[list[FilingShown], Field(max_length=100_000)]
     next_cursor: NextCursor
 
 
@@ -283,3 +360,12 @@ class PoolActAnswer(Answered):
     opening: dict[str, Any] | None = None
     closing: dict[str, Any] | None = None
     lines_digest: Name | None = None
+    as_of: Date | None = None
+    room: Money | None = None
+    covered: Money | None = None
+    reserved: Money | None = None
+    committed: Money | None = None
+    confirmed_on: Date | None = None
+    event_id: Name | None = None
+    filed_on: Date | None = None
+    due_on: Date | None = None

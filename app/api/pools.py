@@ -40,8 +40,10 @@ from app.api.problems import Problem
 from app.audit.operator_record import OPERATOR
 from app.domain.money import Yuan
 from app.domain.pool import PoolTerms
+from app.domain.terms import PoolBook
 from app.ledger.claim import Loss
 from app.usecases.acts import Act, Row
+from app.usecases.external_pools import stated_document, statement_on, with_stated
 from app.usecases.pool_acts import Claim, ClaimDecision, Contribution, Recovery, StatementIssued, StopLifted
 from app.usecases.pools import (
     claim_document,
@@ -68,7 +70,7 @@ async def list_pools(call: ThisCall) -> Response:
     """
     on = call.services.today()
     shown = [await _shown(call, terms, on) for terms in call.services.catalogue.catalog.pools(on=on)]
-    return _json({"items": shown, "next_cursor": None})
+    return json_answer({"items": shown, "next_cursor": None})
 
 
 @router.get("/v1/pools/{zone}/{name}", response_model=PoolAnswer)
@@ -79,7 +81,7 @@ async def get_pool(call: ThisCall, zone: Zone, name: Name) -> Response:
     Room = max(0, paid-in balance × multiple − reserved − committed); time alone ends a reservation.
     """
     on = call.services.today()
-    return _json(await _shown(call, _terms(call, zone, name, on), on))
+    return json_answer(await _shown(call, terms_of(call, zone, name, on), on))
 
 
 @router.get("/v1/pools/{zone}/{name}/entries", response_model=EntryPage)
@@ -92,7 +94,7 @@ async def list_pool_entries(
     Entries are only added; their sum is the balance. Those of the pool itself and of the caller's own lenders, each
     numbered by itself, so that nobody can tell how many others have made.
     """
-    pool, own = _terms(call, zone, name, call.services.today()).id, _own(call)
+    pool, own = terms_of(call, zone, name, call.services.today()).id, own_lenders(call)
     key, asked = call.services.cursor_key, {"pool": pool}
     after = None
     if query.cursor is not None:
@@ -104,7 +106,7 @@ async def list_pool_entries(
     if len(found) > query.limit:
         last = f"{shown[-1]['holder'] or ''}:{shown[-1]['own_number']}"
         following = write_cursor(key, (_NO_INSTANT, last), own, asked)
-    return _json({"items": [entry_document(row) for row in shown], "next_cursor": following})
+    return json_answer({"items": [entry_document(row) for row in shown], "next_cursor": following})
 
 
 @router.get("/v1/pools/{zone}/{name}/claims", response_model=ClaimPage)
@@ -115,8 +117,8 @@ async def list_pool_claims(call: ThisCall, zone: Zone, name: Name) -> Response:
     The review's last day counts working days; a year whose holidays are not announced is not guessed.
     """
     on = call.services.today()
-    rows = await call.services.pools.claims(_terms(call, zone, name, on).id, _own(call))
-    return _json({"items": [claim_document(row, on) for row in rows], "next_cursor": None})
+    rows = await call.services.pools.claims(terms_of(call, zone, name, on).id, own_lenders(call))
+    return json_answer({"items": [claim_document(row, on) for row in rows], "next_cursor": None})
 
 
 @router.get("/v1/pools/{zone}/{name}/statement", response_model=StatementAnswer)
@@ -128,8 +130,8 @@ async def get_pool_statement(
     期初 + 各项决策的变动 = 期末；与账不符则不出具。
     Opening and the change of each decision make the closing; what does not reconcile is not given.
     """
-    pool = _terms(call, zone, name, call.services.today()).id
-    return _json(await _statement(call, pool, query.period, query.lender))
+    pool = terms_of(call, zone, name, call.services.today()).id
+    return json_answer(await _statement(call, pool, query.period, query.lender))
 
 
 @router.post("/v1/pools/{zone}/{name}/statements", status_code=201, response_model=PoolActAnswer)
@@ -141,13 +143,13 @@ async def issue_pool_statement(
     记入该机构的日志：期初、期末与各行的摘要。
     On the lender's log: opening, closing, and the digest of the lines, which GET …/statement shows.
     """
-    pool = _terms(call, zone, name, call.services.today()).id
+    pool = terms_of(call, zone, name, call.services.today()).id
     stated = await _statement(call, pool, sent.period, sent.lender)
     digest = "sha256:" + sha256(orjson.dumps(stated["lines"], option=orjson.OPT_SORT_KEYS)).hexdigest()
     shown = {**{k: stated[k] for k in ("lender", "since", "until", "opening", "closing")}, "lines_digest": digest}
 
     def make(caller: Caller, document: bytes, key: str) -> Act:
-        return StatementIssued(stated=shown, **_act(pool, sent.lender, caller, document, key))
+        return StatementIssued(stated=shown, **pool_act(pool, sent.lender, caller, document, key))
 
     return await record_act(call, make)
 
@@ -161,11 +163,11 @@ async def contribute_to_pool(
     记入运维日志；合计不得超过各期承诺资本。
     On the operator's log; all of it together is never above what the phases commit.
     """
-    pool = _terms(call, zone, name, call.services.today()).id
+    pool = terms_of(call, zone, name, call.services.today()).id
     fields = {"amount": Yuan.parse(sent.amount), "value_on": date.fromisoformat(sent.value_on)}
 
     def make(caller: Caller, document: bytes, key: str) -> Act:
-        return Contribution(**fields, **_act(pool, OPERATOR, caller, document, key))
+        return Contribution(**fields, **pool_act(pool, OPERATOR, caller, document, key))
 
     return await record_act(call, make)
 
@@ -179,10 +181,10 @@ async def lift_pool_stop(
     须有批准依据与理由；比率再升高即再次停止。
     With authority and reason; it stops again as soon as the ratio grows.
     """
-    pool = _terms(call, zone, name, call.services.today()).id
+    pool = terms_of(call, zone, name, call.services.today()).id
 
     def make(caller: Caller, document: bytes, key: str) -> Act:
-        return StopLifted(**_act(pool, OPERATOR, caller, document, key))
+        return StopLifted(**pool_act(pool, OPERATOR, caller, document, key))
 
     return await record_act(call, make)
 
@@ -196,13 +198,13 @@ async def claim_from_pool(
     逾期满规定天数、材料齐备方可申请；另一人审核。
     After the pool's days past due, with its documents; another person decides on it.
     """
-    pool = _terms(call, zone, name, call.services.today()).id
-    cover = await _seen(call, call.services.pools.cover(sent.offer_id, _own(call)), pool)
+    pool = terms_of(call, zone, name, call.services.today()).id
+    cover = await seen_in_pool(call.services.pools.cover(sent.offer_id, own_lenders(call)), pool)
     codes = tuple(document.code for document in sent.documents)
     loss = Loss(Yuan.parse(sent.principal), Yuan.parse(sent.interest), date.fromisoformat(sent.past_due_since), codes)
 
     def make(caller: Caller, document: bytes, key: str) -> Act:
-        return Claim(offer_id=sent.offer_id, loss=loss, **_act(pool, cover["holder"], caller, document, key))
+        return Claim(offer_id=sent.offer_id, loss=loss, **pool_act(pool, cover["holder"], caller, document, key))
 
     return await record_act(call, make)
 
@@ -217,12 +219,12 @@ async def decide_pool_claim(
     不得由申请人审核；按决策所记分担比例补偿，受已用额、余额、分档与公共资金上限约束。
     Never by who made it; by the shares that the decision recorded, within what bounds the pool.
     """
-    pool = _terms(call, zone, name, call.services.today()).id
-    claim = await _seen(call, call.services.pools.claim(claim_id, _own(call)), pool)
+    pool = terms_of(call, zone, name, call.services.today()).id
+    claim = await seen_in_pool(call.services.pools.claim(claim_id, own_lenders(call)), pool)
     fields = {"claim_id": claim_id, "offer_id": claim["offer_id"], "pays": sent.outcome == "PAID"}
 
     def make(caller: Caller, document: bytes, key: str) -> Act:
-        return ClaimDecision(**fields, **_act(pool, claim["holder"], caller, document, key))
+        return ClaimDecision(**fields, **pool_act(pool, claim["holder"], caller, document, key))
 
     return await record_act(call, make)
 
@@ -236,15 +238,15 @@ async def report_recovery(
     扣除费用后按损失承担比例返还。
     After costs, returned in the proportion in which the loss was borne.
     """
-    pool = _terms(call, zone, name, call.services.today()).id
-    claim = await _seen(call, call.services.pools.claim(sent.claim_id, _own(call)), pool)
+    pool = terms_of(call, zone, name, call.services.today()).id
+    claim = await seen_in_pool(call.services.pools.claim(sent.claim_id, own_lenders(call)), pool)
     fields = {
         "claim_id": sent.claim_id, "offer_id": claim["offer_id"], "gross": Yuan.parse(sent.gross),
         "costs": Yuan.parse(sent.costs), "value_on": date.fromisoformat(sent.value_on),
     }  # fmt: skip
 
     def make(caller: Caller, document: bytes, key: str) -> Act:
-        return Recovery(**fields, **_act(pool, claim["holder"], caller, document, key))
+        return Recovery(**fields, **pool_act(pool, claim["holder"], caller, document, key))
 
     return await record_act(call, make)
 
@@ -252,28 +254,35 @@ async def report_recovery(
 # ---- the parts -------------------------------------------------------------------------------------------------------
 
 
-def _act(pool: str, lender: str, caller: Caller, document: bytes, key: str) -> dict[str, Any]:
+def pool_act(pool: str, lender: str, caller: Caller, document: bytes, key: str) -> dict[str, Any]:
+    """This function will return what every act on a pool has."""
     return {"lender": lender, "subject": pool, "idempotency_key": key, "document": document, **by_caller(caller)}
 
 
-def _terms(call: Call, zone: str, name: str, on: date) -> PoolTerms:
+def terms_of(call: Call, zone: str, name: str, on: date) -> PoolTerms:
+    """This function will return the pool's terms on a day. Raises Problem (404)."""
     found = call.services.catalogue.pool(f"{zone}/{name}", on=on)
     if found is None:
         raise Problem("not-found")
     return found
 
 
-def _own(call: Call) -> tuple[str, ...]:
-    """The lenders whose affairs are the caller's as a whole."""
+def own_lenders(call: Call) -> tuple[str, ...]:
+    """This function will return the lenders whose affairs are the caller's as a whole."""
     return tuple(lender for lender in call.services.lenders if call.caller.sees(lender))
 
 
 async def _shown(call: Call, terms: PoolTerms, on: date) -> dict[str, Any]:
-    own, holders = await call.services.pools.book(terms.id, _own(call))
-    return pool_document(terms, in_book(terms.id, own, holders), [row["holder"] for row in holders], on)
+    own, holders = await call.services.pools.book(terms.id, own_lenders(call))
+    shown = pool_document(terms, in_book(terms.id, own, holders), [row["holder"] for row in holders], on)
+    if terms.book is PoolBook.OWN:
+        return shown | {"manager_statement": None}
+    stated = stated_document(terms, statement_on(await call.services.pools.statements(terms.id), on))
+    return with_stated(shown, stated)
 
 
-async def _seen(call: Call, asked: Any, pool: str) -> Row:
+async def seen_in_pool(asked: Any, pool: str) -> Row:
+    """This function will return the row that is asked for where it is this pool's. Raises Problem (404)."""
     found = await asked
     if found is None or found["pool_id"] != pool:
         raise Problem("not-found")
@@ -281,12 +290,13 @@ async def _seen(call: Call, asked: Any, pool: str) -> Row:
 
 
 async def _statement(call: Call, pool: str, period: str, lender: str) -> dict[str, Any]:
-    if lender not in _own(call):
+    if lender not in own_lenders(call):
         raise Problem("not-found")
     since, until = quarter(period)
     own, rows = await call.services.pools.every_entry(pool)
     return statement_document(pool, lender, pool_statement(own, rows, since=since, until=until, lender=lender))
 
 
-def _json(document: Any) -> Response:
+def json_answer(document: Any) -> Response:
+    """This function will answer with a document."""
     return Response(orjson.dumps(document), media_type=JSON)

@@ -124,6 +124,7 @@ async def _previewed(services: Services, options: argparse.Namespace, body: byte
         catalogue=services.catalogue,
         decisions=services.decisions,
         previews=services.previews,
+        pools=services.pools,
         new_id=services.new_id,
     )
     rows = None if document["product"] else shelf_document(shelf_rows(found, services.catalogue.catalog, on))

@@ -89,7 +89,8 @@ async def _make_history(
             plan, clock, database.book, room, told, Follower(database.blocks).catch_up
         )
         companies = min(2_000, 3 + decisions // 500)
-        await make_previews(plan, companies, room.catalogue, database.decisions, database.previews, new_uuid7)
+        readers = (database.decisions, database.previews, database.pools)
+        await make_previews(plan, companies, room.catalogue, *readers, new_uuid7)
     async with _opened(settings, None) as database:
         await demo_keys(database.keys, settings.demo_keys_file, partial(new_key, now=utc_now()), records)
         today = day_in_shanghai(utc_now())

@@ -15,7 +15,17 @@ from types import MappingProxyType
 
 from app.domain.company import ScoreState
 from app.domain.pool import PoolTerms
-from app.domain.terms import Branch, Lender, ProductKind, ProductStatus, ProductTerms, Reference, ReservedAt, Words
+from app.domain.terms import (
+    Branch,
+    Lender,
+    PoolBook,
+    ProductKind,
+    ProductStatus,
+    ProductTerms,
+    Reference,
+    ReservedAt,
+    Words,
+)
 from app.domain.working_days import WorkingDays
 from app.products.build import terms_from_document
 from app.products.forms import Section
@@ -262,7 +272,9 @@ class Catalog:
     def pools_reserved_from(self) -> Mapping[str, str]:
         """This function will return, by product, the pool from which its offers themselves reserve room."""
         covers = ((p.id, p.sections.get("risk_compensation", {})) for p in self.sources.products.values())
-        return {id_: cover["pool"] for id_, cover in covers if cover.get("reserve_at") is ReservedAt.OFFER}
+        asked = {id_: cover["pool"] for id_, cover in covers if cover.get("reserve_at") is ReservedAt.OFFER}
+        pools = self.sources.pools
+        return {id_: pool for id_, pool in asked.items() if pools[pool].get("book") is not PoolBook.EXTERNAL}
 
     def working_days(self) -> WorkingDays:
         """This function will return the years whose holidays are announced."""

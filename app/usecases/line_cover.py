@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from app.audit.canonical import Document
+from app.domain.decision import RiskStatus
 from app.domain.money import Yuan
 from app.domain.pool import PoolStanding, fitting
 from app.domain.reasons import ReasonCode
@@ -37,6 +38,8 @@ class NamedPool:
     pool: str
     reserve_at: ReservedAt
     shares: Mapping[str, Decimal]
+    external: bool = False
+    """Whether its manager keeps the book, so that cover is only proposed until the confirmation is recorded."""
 
 
 def pool_named_by(stored: StoredDecision) -> NamedPool | None:
@@ -48,10 +51,9 @@ def pool_named_by(stored: StoredDecision) -> NamedPool | None:
     if told is None or told["pool"] is None:
         return None
     terms: Mapping[str, Any] = orjson.loads(stored.terms)["risk_compensation"]
-    if terms.get("book") == PoolBook.EXTERNAL:
-        return None
     shares = {part["bearer"]: Decimal(part["share"]) for part in told["shares"]}
-    return NamedPool(told["pool"], ReservedAt(terms.get("reserve_at", ReservedAt.CREDIT_APPROVAL)), shares)
+    return NamedPool(told["pool"], ReservedAt(terms.get("reserve_at", ReservedAt.CREDIT_APPROVAL)), shares,
+                     terms.get("book") == PoolBook.EXTERNAL)  # fmt: skip
 
 
 def line_lookups(named: NamedPool | None, offer_id: str, uscc: str) -> tuple[Lookup, ...]:
@@ -80,13 +82,16 @@ def cover_after(
         offer.decision_id, named.shares,
     )  # fmt: skip
     why: ReasonCode | None = None
-    if life.figures().approved_limit is None:
+    if named.external and held is None:
+        cover, entries = start.cover, ()
+    elif life.figures().approved_limit is None:
         over = life.status(work.on) in _OVER
         cover, entries = release(start.cover, work.on) if over and held is not None else (start.cover, ())
     else:
         cover, entries, why = _of_line(work, named, start.cover, life, kind)
     shown = {
         "pool": named.pool,
+        "status": _status(named, cover),
         "covered": (cover.outstanding + cover.undrawn).text(),
         "reserved": cover.reserved.text(),
         "committed": cover.committed.text(),
@@ -98,12 +103,25 @@ def cover_after(
     return CoverMoved((PoolChange(named.pool, record_id, entries, moved),), shown)
 
 
+def _status(named: NamedPool, cover: Cover) -> str:
+    if not cover.promised:
+        return (RiskStatus.PROPOSED if named.external else RiskStatus.NONE).value
+    return (RiskStatus.CONFIRMED if named.external else RiskStatus.RESERVED).value
+
+
+def line_figures(life: OfferLife) -> LineFigures:
+    """This function will return what a line's own ledger says that its cover follows."""
+    figures = life.figures()
+    undrawn = Yuan(0) if figures.ended_by is not None else figures.undrawn(revolving=life.offer.revolving)
+    return LineFigures(figures.outstanding, figures.disbursed, undrawn, figures.available_until)
+
+
 def _of_line(
     work: Work, named: NamedPool, cover: Cover, life: OfferLife, kind: EventKind
 ) -> tuple[Cover, tuple[Entry, ...], ReasonCode | None]:
-    figures, on = life.figures(), work.on
-    undrawn = Yuan(0) if figures.ended_by is not None else figures.undrawn(revolving=life.offer.revolving)
-    line = LineFigures(figures.outstanding, figures.disbursed, undrawn, figures.available_until)
+    figures, on, line = life.figures(), work.on, line_figures(life)
+    if named.external:
+        return *follow(cover, line, on), None
     if named.reserve_at is ReservedAt.DRAWDOWN:
         if kind is EventKind.DRAWDOWN:
             return draw(cover, line, _standing(work, named, cover), on)

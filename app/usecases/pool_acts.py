@@ -71,7 +71,8 @@ class PoolAct(Act):
         return found
 
 
-def _not_in_the_future(day: date, work: Work, pointer: str) -> None:
+def not_in_the_future(day: date, work: Work, pointer: str) -> None:
+    """This function will refuse a day that has not come yet in Shanghai. Raises PoolRefused."""
     if day > work.on:
         raise PoolRefused(PoolRefusal.IN_THE_FUTURE, pointer)
 
@@ -88,7 +89,7 @@ class Contribution(PoolAct):
     def seal_into(self, work: Work, record_id: str) -> Result:
         """This function will pay the capital in, up to what the phases commit."""
         terms = self.terms(work)
-        _not_in_the_future(self.value_on, work, "/value_on")
+        not_in_the_future(self.value_on, work, "/value_on")
         totals = work.pools.totals(self.subject)
         most = Yuan(sum(p.committed_capital for p in terms.phases)) if terms.phases else terms.committed_capital
         if most is not None and totals.paid_in + self.amount > most:
@@ -263,7 +264,7 @@ class Recovery(PoolAct):
         """This function will divide what came back."""
         self.terms(work)
         claim = _found(work, self.claim_id, self.subject, self.lender)
-        _not_in_the_future(self.value_on, work, "/value_on")
+        not_in_the_future(self.value_on, work, "/value_on")
         if claim["state"] != ClaimState.PAID:
             raise PoolRefused(PoolRefusal.CLAIM_NOT_PAID, "/claim_id")
         borne = {bearer: Yuan(int(amount)) for bearer, amount in shares_of(claim["borne"]).items()}

@@ -33,6 +33,15 @@ class PoolRefusal(StrEnum):
     TOO_EARLY = "TOO_EARLY"
     DOCUMENTS_MISSING = "DOCUMENTS_MISSING"
     MORE_THAN_OUTSTANDING = "MORE_THAN_OUTSTANDING"
+    NOT_CREDIT_APPROVED = "NOT_CREDIT_APPROVED"
+    CONFIRMED_BEFORE = "CONFIRMED_BEFORE"
+    MORE_THAN_THE_LINE = "MORE_THAN_THE_LINE"
+    ABOVE_COMPANY_CAP = "ABOVE_COMPANY_CAP"
+    ABOVE_QUOTA = "ABOVE_QUOTA"
+    NOTHING_TO_FILE = "NOTHING_TO_FILE"
+    NO_SUCH_DRAWDOWN = "NO_SUCH_DRAWDOWN"
+    FILED_BEFORE = "FILED_BEFORE"
+    BEFORE_THE_DRAWDOWN = "BEFORE_THE_DRAWDOWN"
 
 
 class PoolRefused(Obstacle):
@@ -78,4 +87,22 @@ _WHY: Mapping[PoolRefusal, tuple[str, str]] = {
     PoolRefusal.TOO_EARLY: ("逾期天数不足，最早可申请日", "Not past due for long enough; the first possible day is"),
     PoolRefusal.DOCUMENTS_MISSING: ("材料不齐，缺少", "Documents are missing"),
     PoolRefusal.MORE_THAN_OUTSTANDING: ("超过贷款余额", "More principal than is outstanding, which is"),
+    PoolRefusal.NOT_CREDIT_APPROVED: (
+        "银行尚未审批该授信，或该授信已终结，不能登记确认",
+        "The bank has not approved this line, or it has ended: no cover is confirmed",
+    ),
+    PoolRefusal.CONFIRMED_BEFORE: ("该授信的补偿额已确认过", "Cover of this line has been confirmed before"),
+    PoolRefusal.MORE_THAN_THE_LINE: ("确认额不得超过审批额度", "More than the approved limit, which is"),
+    PoolRefusal.ABOVE_COMPANY_CAP: ("超过资金池单户上限，至多", "Above the pool's cap for one company; at most"),
+    PoolRefusal.ABOVE_QUOTA: (
+        "超过本机构在资金池的配额，尚余",
+        "Above the lender's quota in the pool; what is left is",
+    ),
+    PoolRefusal.NOTHING_TO_FILE: ("该资金池不要求备案", "This pool asks for no filing"),
+    PoolRefusal.NO_SUCH_DRAWDOWN: (
+        "没有此提款，或该提款已冲正",
+        "There is no such drawdown under cover, or it was reversed",
+    ),
+    PoolRefusal.FILED_BEFORE: ("该提款已备案，日期为", "This drawdown has been filed, on"),
+    PoolRefusal.BEFORE_THE_DRAWDOWN: ("备案日早于提款日", "It is dated before the drawdown, which was on"),
 }

@@ -48,6 +48,18 @@ class Pools(Protocol):
         """This function will return the covers of these holders, by offer."""
         ...
 
+    async def for_company(
+        self, pool: str, holder: str, uscc: str
+    ) -> tuple[Sequence[Row], Sequence[Row], Sequence[Row]]:
+        """This function will return what a decision would read: the pool's own row, the holder's, and the company's
+        covers over all holders, at one moment. Nothing of others' covers is shown to anybody.
+        """
+        ...
+
+    async def statements(self, pool: str) -> Sequence[Row]:
+        """This function will return what an external pool's manager has stated, the newest day first."""
+        ...
+
     async def claim(self, claim_id: str, holders: Sequence[str]) -> Row | None:
         """This function will return one claim where it is one of these holders', else None."""
         ...

@@ -6,7 +6,7 @@ apart.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,12 +18,15 @@ from app.audit.record import Identity, Sources, decision_bytes
 from app.domain.access import Scope, lender_of, sees
 from app.domain.company import Application
 from app.domain.decision import Decision, Outcome
+from app.domain.pool import PoolStanding
 from app.domain.standing import Standing
 from app.products.catalog import Catalog, UnknownProduct
 from app.rules.decide import EDITION, decide
 from app.usecases.catalogue import ActiveCatalogue, check_codes
 from app.usecases.days import check_days
 from app.usecases.obstacles import NoSuchProduct
+from app.usecases.pool_book import PoolsInBatch, company_lookup, pool_lookups
+from app.usecases.pools import Pools
 from app.usecases.ports import DecisionLog, Identifiers, PreviewLog, PreviewRow
 
 _ORDER = {Outcome.PRE_APPROVED: 0, Outcome.REFERRED: 1, Outcome.DECLINED: 2}
@@ -65,6 +68,7 @@ async def preview(
     catalogue: ActiveCatalogue,
     decisions: DecisionLog,
     previews: PreviewLog,
+    pools: Pools,
     new_id: Identifiers,
 ) -> tuple[Previewed, ...]:
     """This function will return the decisions that would be made, best first, and keep who asked.
@@ -75,7 +79,7 @@ async def preview(
     check_codes(asked.application, catalogue.catalog)
     check_days(asked.application, on)
     found: list[Previewed] = []
-    standings: dict[str, Standing] = {}
+    standings: dict[str, tuple[Standing, tuple[str, ...]]] = {}
     for product in products_of(catalogue.catalog, asked.application, asked.lenders, on):
         application = replace(asked.application, product=product)
         try:
@@ -85,7 +89,10 @@ async def preview(
         lender = lender_of(product)
         if lender not in standings:
             standings[lender] = await _standing(decisions, lender, application, on)
-        standing = standings[lender]
+        standing, ending = standings[lender]
+        cover = resolved.terms.risk_compensation
+        if cover is not None and cover.reserves_at_offer:
+            standing = standing.with_room(await _room(pools, catalogue, cover.pool, application, ending, on))
         decision = decide(application, resolved.terms, standing, on)
         sources = Sources(resolved.terms, resolved.digest, standing, asked.previewed_by)
         found.append(Previewed(application, decision, sources))
@@ -94,12 +101,31 @@ async def preview(
     return tuple(found)
 
 
-async def _standing(decisions: DecisionLog, lender: str, application: Application, on: date) -> Standing:
-    """What a decision would be given: without the offer that it would supersede, unless the request names that one."""
+async def _standing(
+    decisions: DecisionLog, lender: str, application: Application, on: date
+) -> tuple[Standing, tuple[str, ...]]:
+    """What a decision would be given: without the offer that it would supersede, unless the request names that one; and
+    the offers that would end with it.
+    """
     company, replaces = application.company, application.request.replaces
     commitments = await decisions.commitments(lender, company.uscc, company.group_id, on)
-    others = (c for c in commitments if c.application_id != application.application_id or c.offer_id == replaces)
-    return Standing(tuple(others)).live(on)
+    own = {c.offer_id for c in commitments if c.application_id == application.application_id}
+    others = (c for c in commitments if c.offer_id not in own or c.offer_id == replaces)
+    ending = own | {c.offer_id for c in commitments if c.offer_id == replaces and not c.credit_approved}
+    return Standing(tuple(others)).live(on), tuple(ending)
+
+
+async def _room(
+    pools: Pools, catalogue: ActiveCatalogue, pool: str, application: Application, ending: Iterable[str], on: date
+) -> PoolStanding:
+    """What room a decision would find now: that of the offers which it would end included, and nothing is held."""
+    uscc = application.company.uscc
+    lender = lender_of(application.product)
+    own, holders, covers = await pools.for_company(pool, lender, uscc)
+    head, others = pool_lookups(pool)
+    book = PoolsInBatch({head: own, others: holders, company_lookup(uscc): covers})
+    free = [held.cover for held in map(book.cover, ending) if held is not None]
+    return book.standing(catalogue.pool(pool, on=on), uscc, lender, on, without=free)
 
 
 def _best_first(row: Previewed) -> tuple[int, int, Decimal, str]:

@@ -43,7 +43,7 @@ _VOLATILE = re.compile(rf'{_UUID.pattern}|[0-9a-f]{{64}}|[A-Za-z0-9+/_-]{{40,}}=
 _POOL_TOTALS = re.compile(r'"(?:balance|paid_in|compensated|recovered|reserved|committed|room|amount)":"[0-9.]+"')
 _POOLS = ("list_pools", "get_pool")
 # A pool's own entries are shown to all who share it, and its operator's acts stand on one log: no pool is named here.
-_POOLS_OWN = ("contribute_to_pool", "lift_pool_stop", "list_pool_entries")
+_POOLS_OWN = ("contribute_to_pool", "lift_pool_stop", "list_pool_entries", "record_manager_statement")
 _ABSENT_UUID = "01990000-0000-7000-8000-00000000fffe"
 _ABSENT_CODE = "none-of-that"
 

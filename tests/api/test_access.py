@@ -76,6 +76,10 @@ PATHS: dict[str, tuple[str, str]] = {
     "issue_pool_statement": ("POST", f"{POOL}/statements"),
     "contribute_to_pool": ("POST", f"{POOL}/contributions"),
     "lift_pool_stop": ("POST", f"{POOL}/lifts"),
+    "record_manager_statement": ("POST", f"{POOL}/manager-statements"),
+    "confirm_pool_cover": ("POST", f"{POOL}/confirmations"),
+    "list_pool_filings": ("GET", f"{POOL}/filings"),
+    "record_pool_filing": ("POST", f"{POOL}/filings"),
     "claim_from_pool": ("POST", f"{POOL}/claims"),
     "decide_pool_claim": ("POST", f"{POOL}/claims/{OPEN_CLAIM_ID}/decision"),
     "report_recovery": ("POST", f"{POOL}/recoveries"),
@@ -138,6 +142,10 @@ BY_HAND = {
     "issue_pool_statement": "risk_analyst",
     "contribute_to_pool": "operator",
     "lift_pool_stop": "operator",
+    "record_manager_statement": "operator",
+    "confirm_pool_cover": "loan_system loan_officer",
+    "list_pool_filings": "loan_system loan_officer risk_analyst auditor",
+    "record_pool_filing": "loan_system loan_officer",
     "claim_from_pool": "loan_system loan_officer",
     "decide_pool_claim": "risk_analyst",
     "report_recovery": "loan_system loan_officer",
@@ -198,9 +206,10 @@ class TestTheMatrix:
             answer = await ask(embedded, operation, role.value)
 
             if role.value in permitted.split():
-                # The demonstration's pool has not stopped, so that there is nothing to lift.
+                # The demonstration's pool has not stopped, and its book is kept here.
                 # A campaign is run, paused and cancelled once; the next role finds it so.
-                stopped = 409 if operation in ("lift_pool_stop", *CAMPAIGN_CHANGES) else 201
+                pools = ("lift_pool_stop", "record_manager_statement", "confirm_pool_cover")
+                stopped = 409 if operation in (*pools, *CAMPAIGN_CHANGES) else 201
                 assert answer.status_code in (200, 201, stopped), (operation, answer.text)
             else:
                 assert answer.status_code == 403, operation

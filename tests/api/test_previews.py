@@ -4,9 +4,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from app.adapters.clock import utc_now
+from app.adapters.demo_pool import _application
 from app.api.examples import pre_approved, preview_examples
+from app.usecases.days import day_in_shanghai
 from tests.api.test_decisions import today
 from tests.service import Service
+
+POOL = "/v1/pools/zhongkai/illustration"
 
 
 async def preview(service: Service, document: dict[str, Any], caller: str = "loan_officer") -> Any:
@@ -91,3 +96,27 @@ class TestAPreview:
 
         assert refused.status_code == 422
         assert found == []
+
+
+class TestAPreviewOfAProductThatReservesAtTheOffer:
+    async def test_tells_the_room_as_it_stands_and_holds_none_of_it(self, embedded: Service):
+        asked = _application(day_in_shanghai(utc_now()), "ROOM-1", "91999999MAT000050R")
+        room = [(await embedded.client.get(POOL, headers=embedded.bearer())).json()["room"]]
+
+        previewed = await embedded.client.post("/v1/decisions/preview", json=asked, headers=embedded.bearer())
+        room.append((await embedded.client.get(POOL, headers=embedded.bearer())).json()["room"])
+        keyed = embedded.bearer() | {"Idempotency-Key": "room-1"}
+        decided = await embedded.client.post("/v1/decisions", json=asked, headers=keyed)
+        again = await embedded.client.post("/v1/decisions/preview", json=asked, headers=embedded.bearer())
+
+        [shown], [after] = previewed.json()["items"], again.json()["items"]
+        assert room[0] == room[1]
+        # With the room of its own open offer, which a new decision would give back first.
+        for one in (shown, after):
+            assert one["offer"]["risk_compensation"] == decided.json()["offer"]["risk_compensation"]
+            assert room_line(one) == room_line(decided.json())
+        assert shown["offer"]["risk_compensation"]["status"] == "RESERVED"
+
+
+def room_line(decision: dict) -> dict:
+    return next(line for line in decision["trace"] if line["step"] == "risk_compensation.room")

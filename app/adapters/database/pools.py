@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Select, or_, select
 
 from app.adapters.database.row_security import open_pools
 from app.adapters.database.store import NO_LENDER, Store
-from app.adapters.database.tables import POOL, POOL_CLAIM, POOL_COVER, POOL_ENTRY, POOL_HOLDER
+from app.adapters.database.tables import POOL, POOL_CLAIM, POOL_COVER, POOL_ENTRY, POOL_HOLDER, POOL_STATEMENT
 from app.usecases.acts import Row
 
 
@@ -59,6 +59,27 @@ class Pools:
         """This function will return the covers of these holders, by offer."""
         query = select(POOL_COVER).where(POOL_COVER.c.pool_id == pool, POOL_COVER.c.holder.in_(holders))
         return await self._rows(query.order_by(POOL_COVER.c.offer_id), holders)
+
+    async def for_company(
+        self, pool: str, holder: str, uscc: str
+    ) -> tuple[Sequence[Row], Sequence[Row], Sequence[Row]]:
+        """This function will return what a decision would read; the pool is opened whole, as its cap for a company
+        counts over all lenders.
+        """
+        own = select(POOL).where(POOL.c.pool_id == pool)
+        its = select(POOL_HOLDER).where(POOL_HOLDER.c.pool_id == pool, POOL_HOLDER.c.holder == holder)
+        covers = select(POOL_COVER).where(POOL_COVER.c.uscc == uscc, POOL_COVER.c.pool_id == pool)
+
+        def found(connection: Connection) -> tuple[Sequence[Row], Sequence[Row], Sequence[Row]]:
+            open_pools(connection, (pool,))
+            return _found(connection, own), _found(connection, its), _found(connection, covers)
+
+        return await self._store.read_snapshot(found, lenders=(holder,))
+
+    async def statements(self, pool: str) -> Sequence[Row]:
+        """This function will return what an external pool's manager has stated, the newest day first."""
+        query = select(POOL_STATEMENT).where(POOL_STATEMENT.c.pool_id == pool)
+        return await self._rows(query.order_by(POOL_STATEMENT.c.as_of.desc(), POOL_STATEMENT.c.record_id.desc()), ())
 
     async def claim(self, claim_id: str, holders: Sequence[str]) -> Row | None:
         """This function will return one claim where it is one of these holders', else None."""

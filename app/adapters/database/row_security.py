@@ -40,7 +40,7 @@ _ALLOW = text("SELECT set_config('jifendai.lenders', :lenders, true)")
 APPENDED_ONLY: Final = frozenset(
     {
         "log_entry", "decision", "act", "checkpoint", "terms", "catalogue_activation", "key_change", "score_snapshot",
-        "pool_entry",
+        "pool_entry", "pool_statement",
     }
 )  # fmt: skip
 

@@ -308,8 +308,8 @@ REVOKED_TOKEN = Table(
 _TOTALS = ("paid_in", "reserved", "committed", "compensated", "recovered", "drawn")
 
 
-def _totals() -> tuple[Column[Any], ...]:
-    return tuple(Column(name, BigInteger, nullable=False) for name in _TOTALS)
+def _amounts(*names: str) -> tuple[Column[Any], ...]:
+    return tuple(Column(name, BigInteger, nullable=False) for name in names)
 
 
 # `reserved_by_day` is what of `reserved` counts until which day, such as "2027-01-20:500": time alone ends a
@@ -319,8 +319,7 @@ POOL = Table(
     "pool",
     METADATA,
     Column("pool_id", _NAME, nullable=False),
-    Column("entries", BigInteger, nullable=False),
-    *_totals(),
+    *_amounts("entries", *_TOTALS),
     Column("reserved_by_day", Text, nullable=False),
     Column("lifted_at", BigInteger),
     Column("own_entries", BigInteger, nullable=False),
@@ -332,7 +331,7 @@ POOL_HOLDER = Table(
     METADATA,
     Column("pool_id", _NAME, nullable=False),
     Column("holder", _NAME, nullable=False),
-    *_totals(),
+    *_amounts(*_TOTALS),
     Column("entries", BigInteger, nullable=False),
     Column("reserved_by_day", Text, nullable=False),
     PrimaryKeyConstraint("pool_id", "holder"),
@@ -348,14 +347,9 @@ POOL_COVER = Table(
     Column("decision_id", _ID, nullable=False),
     Column("share", String(32), nullable=False),
     Column("shares", Text, nullable=False),
-    Column("covered", BigInteger, nullable=False),
-    Column("ever_covered", BigInteger, nullable=False),
-    Column("outstanding", BigInteger, nullable=False),
-    Column("undrawn", BigInteger, nullable=False),
+    *_amounts("covered", "ever_covered", "outstanding", "undrawn"),
     Column("held_until", Day),
-    Column("promised", BigInteger, nullable=False),
-    Column("drawn", BigInteger, nullable=False),
-    Column("compensated", BigInteger, nullable=False),
+    *_amounts("promised", "drawn", "compensated"),
     Column("closed", Boolean(create_constraint=False), nullable=False),
     PrimaryKeyConstraint("offer_id"),
     Index(None, "uscc"),
@@ -371,13 +365,20 @@ POOL_ENTRY = Table(
     Column("offer_id", _ID),
     Column("decision_id", _ID),
     Column("record_id", _ID, nullable=False),
-    *_totals(),
+    *_amounts(*_TOTALS),
     Column("value_on", Day, nullable=False),
     Column("booked_at", Instant, nullable=False),
     Column("own_number", BigInteger, nullable=False),
     PrimaryKeyConstraint("pool_id", "number"),
     Index("ix_pool_entry_pool_id_holder", "pool_id", "holder", "own_number"),
 )
+
+# What the manager of a pool that is kept elsewhere has stated of it: sums of all who share it, so that nobody holds it.
+POOL_STATEMENT = Table(
+    "pool_statement", METADATA, Column("record_id", _ID, nullable=False), Column("pool_id", _NAME, nullable=False),
+    Column("as_of", Day, nullable=False), *_amounts(*_TOTALS), Column("reference", Text, nullable=False),
+    PrimaryKeyConstraint("record_id"), Index(None, "pool_id", "as_of"),
+)  # fmt: skip
 
 POOL_CLAIM = Table(
     "pool_claim",
@@ -387,8 +388,7 @@ POOL_CLAIM = Table(
     Column("holder", _NAME, nullable=False),
     Column("offer_id", _ID, nullable=False),
     Column("state", String(32), nullable=False),
-    Column("principal", BigInteger, nullable=False),
-    Column("interest", BigInteger, nullable=False),
+    *_amounts("principal", "interest"),
     Column("since", Day, nullable=False),
     Column("claimed_on", Day, nullable=False),
     Column("review_until", Day),

@@ -41,6 +41,17 @@ class MemoryPools:
         """This function will return the covers of these holders."""
         return self._of("pool_cover", pool, lambda row: row["holder"] in holders)
 
+    async def for_company(
+        self, pool: str, holder: str, uscc: str
+    ) -> tuple[Sequence[Row], Sequence[Row], Sequence[Row]]:
+        """This function will return what a decision would read."""
+        covers = self._of("pool_cover", pool, lambda row: row["uscc"] == uscc)
+        return *await self.book(pool, (holder,)), covers
+
+    async def statements(self, pool: str) -> Sequence[Row]:
+        """This function will return what an external pool's manager has stated, the newest day first."""
+        return sorted(self._of("pool_statement", pool), key=lambda row: (row["as_of"], row["record_id"]), reverse=True)
+
     async def claim(self, claim_id: str, holders: Sequence[str]) -> Row | None:
         """This function will return one claim where it is one of these holders', else None."""
         return self._one("pool_claim", "claim_id", claim_id, holders)
