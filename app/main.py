@@ -25,6 +25,7 @@ from app.adapters.database import Database, migrate, open_database
 from app.adapters.demo import demo_keys, seed, seed_exception, seed_line, seeded_cases
 from app.adapters.demo_campaign import seed_campaign
 from app.adapters.demo_pool import seed_pool
+from app.adapters.demo_webhooks import seed_webhooks
 from app.adapters.desk import Desk
 from app.adapters.export_files import ExportFiles
 from app.adapters.identifiers import new_uuid7
@@ -35,6 +36,10 @@ from app.adapters.search_follower import Follower
 from app.adapters.sheet_files import SheetFiles
 from app.adapters.signing import LogSigner, make_key_file
 from app.adapters.sweeper import Sweeper
+from app.adapters.webhook_addresses import AddressRules
+from app.adapters.webhook_dispatcher import Dispatcher, holder_name
+from app.adapters.webhook_secrets import PURPOSE, SecretBox, new_secret
+from app.adapters.webhook_sender import Sender
 from app.adapters.workbook import workbook
 from app.api.application import new_application
 from app.api.calls import Services
@@ -62,6 +67,7 @@ from app.usecases.ports import BatchState, Book, Sealed, Wanted
 from app.usecases.readiness import Cause, KeyInUse
 from app.usecases.receipt import Receipts
 from app.usecases.start_check import prove_consistent
+from app.usecases.webhook_endpoints import WebhookEndpoints
 
 if TYPE_CHECKING:
     from app.adapters.asked_platforms import AskedPlatforms
@@ -106,16 +112,15 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 score_snapshots=database.score_snapshots, sheets=SheetFiles(settings.data_dir),
                 catalogues=database.catalogue, catalogue=catalogue,
                 keys=_sign_in(settings, database, clock or utc_now),
-                metrics=metrics,
-                cursor_key=signer.derived("jifendai cursor"),
-                now=clock or utc_now,
-                new_id=new_uuid7,
+                metrics=metrics, cursor_key=signer.derived("jifendai cursor"),
+                now=clock or utc_now, new_id=new_uuid7,
                 receipts=Receipts(database.decisions),
                 operator_log=database.operator,
                 deadlines=Deadlines(settings.request_deadline_s),
                 rate_limits=None if settings.rate_limit is None else RateLimits(*settings.rate_limit),
                 ready=_readiness(settings, database, keeping, signer),
                 notes=keeping.notes, workbook=workbook,
+                webhooks=open_webhooks(settings, database, signer, clock or utc_now),
                 lookups=asking.lookups, stopping=lambda: app.state.stopping, nudge_campaigns=runner.nudge,
                 recorded_lenders=await _recorded_lenders(database),
             )
@@ -124,6 +129,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             gc.freeze()
             app.state.keeping = keeping
             keeping.start()
+            dispatcher = open_dispatcher(settings, database, signer, metrics, clock or utc_now)
             try:
                 async with Sweeper(lambda: note_ended(database.offers, desk.submit, app.state.services.today())):
                     yield
@@ -133,6 +139,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
                 await desk.drain()
                 await asking.close()
                 await follower.stop()
+                await dispatcher.stop()
                 await keeping.stop()
         finally:
             gc.unfreeze()
@@ -244,6 +251,29 @@ def open_desk(book: Book, room: Room, metrics: Metrics) -> Desk[Answer | Obstacl
     return desk
 
 
+def open_webhooks(settings: Settings, database: Database, signer: LogSigner, clock: Clock) -> WebhookEndpoints:
+    """This function will return what people do to webhook endpoints with."""
+    box = SecretBox(signer.derived_each(PURPOSE))
+    return WebhookEndpoints(
+        database.webhooks, OperatorRecords(signer, settings.log_name), settings.log_name, box.seal, box.open,
+        new_secret, AddressRules(settings.webhooks_into).check_url, clock, new_uuid7,
+    )  # fmt: skip
+
+
+def open_dispatcher(
+    settings: Settings, database: Database, signer: LogSigner, metrics: Metrics | None, clock: Clock
+) -> Dispatcher:
+    """This function will return what delivers webhooks, at work."""
+    dispatcher = Dispatcher(
+        database.webhook_queue,
+        Sender(AddressRules(settings.webhooks_into)).send,
+        SecretBox(signer.derived_each(PURPOSE)),
+        log_name=settings.log_name, holder=holder_name(new_uuid7), now=clock, observer=metrics,
+    )  # fmt: skip
+    dispatcher.start()
+    return dispatcher
+
+
 class _Counted:
     """A book whose durable decisions are counted."""
 
@@ -290,6 +320,7 @@ async def prepare_demo(settings: Settings) -> None:
 async def _seed_demo(settings: Settings, database: Database, room: Room, now: datetime) -> None:
     records = await activate_demo(database, room)
     await demo_keys(database.keys, settings.demo_keys_file, partial(new_key, now=now), records)
+    await seed_webhooks(open_webhooks(settings, database, room.signer, lambda: now))
     today = day_in_shanghai(now)
     if knows_cases(room, today):
         for part in (seed, seed_line, seed_exception, seed_pool):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from app.adapters.token_rules import TokenRules, token_rules
+from app.adapters.webhook_addresses import Network, networks_in
 
 DEMO_LOG_NAME: Final = "demo.jifendai.example"
 BUILT_IN_CATALOGUE: Final = Path(__file__).parent / "products"
@@ -56,6 +57,7 @@ class Settings:
     request_deadline_s: int = 30
     platforms_dir: Path | None = None
     strict: bool = False
+    webhook_networks: tuple[Network, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -72,6 +74,7 @@ class Settings:
         port = _whole(sent("PORT", "8000"), 0, 65_535, "PORT", faults)
         deadline_s = _whole(sent("REQUEST_DEADLINE_S", "30"), 1, 600, "REQUEST_DEADLINE_S", faults)
         rate_limit = _rate_limit(sent("RATE_LIMIT", ""), faults)
+        networks = _networks(sent("WEBHOOK_NETWORKS", ""), faults)
         if faults:
             raise SettingsRefused(tuple(faults))
         data_dir = Path(sent("DATA_DIR", "var"))
@@ -101,12 +104,18 @@ class Settings:
             request_deadline_s=deadline_s,
             platforms_dir=Path(platforms) if platforms else None,
             strict=strict,
+            webhook_networks=networks,
         )
 
     @property
     def key_file(self) -> Path:
         """Where the signing key lies, or in demo mode will lie."""
         return self.signing_key_file or self.data_dir / "demo-signing-key.pem"
+
+    @property
+    def webhooks_into(self) -> tuple[Network, ...]:
+        """The networks of one's own that webhooks may go to; a demonstration's receiver is on the same machine."""
+        return self.webhook_networks or (networks_in("127.0.0.0/8, ::1/128") if self.demo else ())
 
     @property
     def demo_keys_file(self) -> Path:
@@ -232,6 +241,17 @@ def _whole(text: str, least: int, most: int, name: str, faults: list[str]) -> in
         faults.append(f"JIFENDAI_{name}: a whole number from {least} to {most}. 须为 {least} 至 {most} 的整数")
         return least
     return int(text)
+
+
+def _networks(text: str, faults: list[str]) -> tuple[Network, ...]:
+    try:
+        return networks_in(text)
+    except ValueError:
+        faults.append(
+            "JIFENDAI_WEBHOOK_NETWORKS: networks such as 10.0.0.0/8, 192.168.7.0/24, separated by commas. "
+            "须为以逗号分隔的网络"
+        )
+        return ()
 
 
 def _rate_limit(text: str, faults: list[str]) -> tuple[int, int] | None:

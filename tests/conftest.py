@@ -154,6 +154,13 @@ TOOLS = {
         "cp tests/contract/package*.json .cache/node/ && npm ci --prefix .cache/node  (needs Node)",
         also=ROOT / ".cache/node/node_modules/@stoplight/spectral-owasp-ruleset",
     ),
+    "needs_standardwebhooks": Tool(
+        "the JavaScript library standardwebhooks",
+        ("node",),
+        "--version",
+        "cp tests/contract/package*.json .cache/node/ && npm ci --prefix .cache/node  (needs Node)",
+        also=ROOT / ".cache/node/node_modules/standardwebhooks",
+    ),
     "needs_go": Tool(
         "Go with golang.org/x/mod",
         ("go",),
@@ -207,6 +214,12 @@ def needs_spectral() -> str:
 def needs_owasp_rules() -> str:
     """The path of a spectral that has the OWASP rules beside it."""
     return _require("needs_owasp_rules")
+
+
+@pytest.fixture
+def needs_standardwebhooks() -> str:
+    """The path of a Node that has the official library for webhooks beside it."""
+    return _require("needs_standardwebhooks")
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ _LONGEST_VALUE: Final = 2_000
 _SECRETS: Final = (
     # An API key: its id may be read, as `jifendai keys list` shows it; what proves it may not.
     (re.compile(r"(jfd_[0-9a-f]{16})_[A-Za-z0-9_-]+"), r"\1_***"),
+    (re.compile(r"whsec_[A-Za-z0-9+/=]+"), "whsec_***"),
     # A signed token, whole or cut.
     (re.compile(r"eyJ[A-Za-z0-9_-]{4,}(\.[A-Za-z0-9_-]*)*"), "***"),
     (re.compile(r"(?i)\b(bearer|basic) +[!-~]+"), r"\1 ***"),

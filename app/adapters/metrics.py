@@ -46,6 +46,10 @@ class Metrics:
         self._owed = Gauge(
             "outside_checkpoint_owed_seconds", "For how long a newest checkpoint is not yet outside", **named
         )
+        self._webhooks = Counter("webhook_attempts", "Webhooks tried", ("outcome",), **named)
+        self._webhook_s = Histogram("webhook_seconds", "Time that an endpoint took", buckets=_SECONDS, **named)
+        self._webhooks_owed = Gauge("webhooks_owed", "Webhooks that wait, and dead letters", ("state",), **named)
+        self._webhook_wait = Gauge("webhook_oldest_seconds", "For how long the oldest webhook has waited", **named)
         self._counters: dict[tuple[Counter, str, str], Counter] = {}
         self._timers: dict[str, Histogram] = {}
 
@@ -83,6 +87,17 @@ class Metrics:
     def watch_outside(self, owed_s: Callable[[], float]) -> None:
         """This function will report for how long a checkpoint has been owed to the place outside."""
         self._owed.set_function(owed_s)
+
+    def webhook_tried(self, outcome: str, seconds: float) -> None:
+        """This function will count an attempt at an endpoint."""
+        self._webhooks.labels(outcome).inc()
+        self._webhook_s.observe(seconds)
+
+    def webhooks_owed(self, pending: int, dead: int, oldest_s: int) -> None:
+        """This function will note what is owed to endpoints."""
+        self._webhooks_owed.labels("PENDING").set(pending)
+        self._webhooks_owed.labels("DEAD").set(dead)
+        self._webhook_wait.set(oldest_s)
 
     def batch_written(self, size: int, seconds: float, waiting: int) -> None:
         """This function will count a batch."""

@@ -68,13 +68,19 @@ class LogSigner:
         """The public keys (32 bytes each): the one in use first, then the previous one if there is one."""
         return tuple(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw) for key in self._keys)
 
+    def derived_each(self, purpose: str) -> tuple[bytes, ...]:
+        """This function will return 32 secret bytes for a purpose from each key, that in use first: for what is kept
+        beyond a change of keys, and so is sealed under both while there are two.
+        """
+        seeds = (key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()) for key in self._keys)
+        return tuple(HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(seed) for seed in seeds)
+
     def derived(self, purpose: str) -> bytes:
         """This function will return 32 secret bytes for another purpose, the same on every replica with this key.
 
         While keys are being changed they are those of the previous key, which the replicas of before have as well.
         """
-        seed = self._keys[-1].private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-        return HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(seed)
+        return self.derived_each(purpose)[-1]
 
     def _signers_of(self, origin: str) -> tuple[Signer, ...]:
         # Reading an id from the public key costs as much as a signature, so each log's signers are made once.

@@ -84,6 +84,14 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "list_products": _EVERYONE,
     "get_product": _EVERYONE,
     "list_reasons": _EVERYONE,
+    # Where a lender's events go is the installation's matter; no body names a company.
+    **dict.fromkeys(
+        ("create_webhook", "update_webhook", "delete_webhook", "rotate_webhook_secret", "test_webhook",
+         "replay_webhook_delivery", "replay_dead_webhooks"), frozenset({Role.OPERATOR}),
+    ),
+    **dict.fromkeys(
+        ("list_webhooks", "get_webhook", "list_webhook_deliveries", "get_webhook_delivery"), _SUPERVISORS
+    ),
     "metrics": frozenset({Role.OPERATOR}),
 }
 PEOPLE_ONLY: Final = frozenset({"request_exception", "settle_exception"})

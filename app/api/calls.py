@@ -49,6 +49,7 @@ from app.usecases.score_sheets import Sheets
 from app.usecases.score_snapshots import ScoreSnapshots
 from app.usecases.search import DecisionSearch
 from app.usecases.statistics import DecisionStatistics
+from app.usecases.webhook_endpoints import WebhookEndpoints
 
 LONGEST_TARGET_BYTES: Final = 4_096
 # Refused before a key or a body is looked at while too many wait: under load a refusal must cost little.
@@ -125,6 +126,7 @@ class Services:
     operator_log: OperatorLog
     ready: Callable[[], Awaitable[list[Cause]]]
     deadlines: Deadlines
+    webhooks: WebhookEndpoints
     workbook: Callable[[str, Sequence[str], Sequence[Sequence[str]]], bytes]
     rate_limits: RateLimits | None = None
     lookups: ScoreLookups | None = None

@@ -37,6 +37,7 @@ from app.api import (
     search,
     statistics,
     subsidies,
+    webhooks,
 )
 from app.api.calls import Call, LeanRoute, ThisCall
 from app.api.openapi import PUBLISHED_ON, openapi_document, written_as_yaml
@@ -77,6 +78,7 @@ ROUTES: Final = (
     *subsidies.router.routes,
     *logs.router.routes,
     *catalogue.router.routes,
+    *webhooks.router.routes,
     *operations.router.routes,
 )
 

@@ -71,6 +71,13 @@ DecisionId = _text(
     r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", 36,
     "决策编号是小写 UUID", "a decision id is a UUID in lower case", format="uuid",
 )  # fmt: skip
+WebhookUrl = _text(
+    r"^https?://[!-~]+$", 1_000,
+    "须为 https 开头的 ASCII 地址", "an ASCII URL that begins with https", format="uri",
+)  # fmt: skip
+WebhookId = _text(
+    r"^[a-z]{3}_[A-Za-z0-9_-]+$", 100, "事件编号即 webhook-id", "an event's id is the webhook-id that was sent",
+)  # fmt: skip
 Area = _text(
     r"^[0-9]{6}([0-9]{3}){0,2}$", 12,
     "行政区划代码（GB/T 2260）为 6、9 或 12 位数字", "a division code (GB/T 2260) has 6, 9 or 12 digits",

@@ -39,6 +39,7 @@ from app.api.problems import KINDS, MEDIA_TYPE, Problem, error
 from app.api.sheet_examples import SHEETS, sheet_content
 from app.api.shelf import shelf_document
 from app.api.sign_in import ACTOR_HEADER, ACTOR_PATTERN
+from app.api.webhook_examples import ENDPOINT_ID, EVENT_ID, UNUSED_ENDPOINT_ID, WEBHOOK_ACTS
 from app.audit.application import application_from_document
 from app.audit.canonical import vouched_bytes
 from app.audit.merkle import leaf_hash
@@ -77,6 +78,7 @@ _TAGS: Final = (
     ("exceptions", "破格：一人申请，另一人审批。Exceptions: asked for by one person, settled by another."),
     ("logs", "审计日志：检查点与一致性证明。The audit logs: checkpoints and consistency proofs."),
     ("catalogue", "高新区、产品与原因代码。Zones, products and reason codes."),
+    ("webhooks", "事件推送：接收端点、密钥与投递记录。Webhooks: endpoints, their secrets, and what became of events."),
     ("operations", "运行状况。Health and metrics."),
 )
 
@@ -166,6 +168,19 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "list_products": ("invalid-request", *_KEYED),
     "get_product": ("not-found", "invalid-request", *_KEYED),
     "list_reasons": ("invalid-request", *_KEYED),
+    "create_webhook": (*_BODY, "unknown-code", "webhook-url-taken", "webhook-url-refused", *_KEYED),
+    "list_webhooks": ("invalid-request", *_KEYED),
+    "get_webhook": ("not-found", "invalid-request", *_KEYED),
+    "update_webhook": (
+        "if-match-malformed", *_BODY, "not-found", "webhook-url-taken", "webhook-changed", "webhook-url-refused",
+        *_KEYED,
+    ),
+    "rotate_webhook_secret": ("if-match-malformed", *_BODY, "not-found", "webhook-changed", *_KEYED),
+    "list_webhook_deliveries": ("not-found", "cursor-not-valid", "invalid-request", *_KEYED),
+    **dict.fromkeys(
+        ("delete_webhook", "test_webhook", "get_webhook_delivery", "replay_webhook_delivery", "replay_dead_webhooks"),
+        ("not-found", "invalid-request", *_KEYED),
+    ),
     "livez": ("invalid-request", "internal-error"),
     "readyz": ("invalid-request", "not-ready", "store-unavailable", "internal-error"),
     "metrics": ("not-found", "invalid-request", *_KEYED),
@@ -274,7 +289,7 @@ _REQUESTS: Final = {
     "decide": decision_examples, "preview": preview_examples, "review_decision": review_examples,
     "record_offer_event": offer_event_examples, "request_exception": exception_examples,
     "settle_exception": settlement_examples,
-    **POOL_ACTS, **CAMPAIGN_ACTS,
+    **POOL_ACTS, **CAMPAIGN_ACTS, **WEBHOOK_ACTS,
 }  # fmt: skip
 # operation -> name of the example in its drop-down -> name in components.examples
 _ANSWERED_BY: Final[Mapping[str, Mapping[str, str]]] = {
@@ -304,11 +319,11 @@ def _headers(name: str, code: str) -> dict[str, Any]:
     headers = {"X-Request-Id": {"description": "请求编号。Id of the request.", "schema": text}}
     if name not in OPEN:
         headers |= _QUOTA_HEADERS
-    if name == "decide" and code == "201":
-        headers["Location"] = {"description": "决策地址。Where the decision is found.", "schema": text}
+    if name in ("decide", "create_webhook"):
+        headers["Location"] = {"description": "地址。Where it is found.", "schema": text}
     if name in _VERSIONED:
-        headers["ETag"] = {"description": "授信的版本。The offer's version.", "schema": text}
-    if code == "201":
+        headers["ETag"] = {"description": "版本。The version that this is.", "schema": text}
+    if code == "201" and name != "create_webhook":
         headers["Idempotent-Replayed"] = {
             "description": "true：重放此前的结果。true when an earlier answer is given again.",
             "schema": {"type": "string", "enum": ["true"]},
@@ -362,14 +377,16 @@ _QUOTA_HEADERS: Final = {
     )
 }
 
-_VERSIONED: Final = frozenset({"get_offer", "record_offer_event"})
+_VERSIONED: Final = frozenset({
+    "get_offer", "record_offer_event", "create_webhook", "get_webhook", "update_webhook", "rotate_webhook_secret",
+})  # fmt: skip
 _PARAMETER_EXAMPLES: Final = {
     "campaign_id": CAMPAIGN_ID, "offer_id": OFFER_ID, "record_id": RECORD_ID, "exception_id": EXCEPTION_ID,
     "zone": "zhongkai", "products": "boc/zhongkai-innovation-points-loan", "amount": "5000000.00", "tenor_months": 12,
     "purpose": "raw-materials",
     "name": "illustration", "claim_id": OPEN_CLAIM_ID, "period": "2026Q4",
     "Idempotency-Key": "01990000-0000-7000-8000-0000000000aa", "decision_id": DECISION_ID, "lender": "icbc",
-    "slug": "suzhou-innovation-points-loan", "from": 1,
+    "slug": "suzhou-innovation-points-loan", "from": 1, "endpoint_id": ENDPOINT_ID, "event_id": EVENT_ID,
 }  # fmt: skip
 _PARAMETER_WORDS: Final = {
     "decision_id": "决策编号。Id of the decision.",
@@ -377,6 +394,8 @@ _PARAMETER_WORDS: Final = {
     "record_id": "事项编号。Id of the record.",
     "exception_id": "破格申请编号。Id of the exception.",
     "claim_id": "代偿申请编号。Id of the claim.",
+    "endpoint_id": "接收端点编号。Id of the endpoint.",
+    "event_id": "事件编号，即 webhook-id。Id of the event: the webhook-id.",
 }
 
 
@@ -384,6 +403,7 @@ _PARAMETER_WORDS: Final = {
 _EXAMPLES_OF: Final[Mapping[str, Mapping[str, Any]]] = {
     "review_decision": {"decision_id": REFERRED_DECISION_ID},
     "request_exception": {"decision_id": REFERRED_DECISION_ID},
+    "delete_webhook": {"endpoint_id": UNUSED_ENDPOINT_ID},
 }
 
 

@@ -103,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     _campaign_commands(commands)
     _epoch_commands(commands)
     _retention_commands(commands)
+    _webhook_commands(commands)
     return parser
 
 
@@ -378,6 +379,44 @@ def _retention_commands(commands: Any) -> None:
     for command in (hold, release):
         command.add_argument("--reason", required=True, help="why, for the record 事由")
         command.add_argument("--person", help="by whose word; this account if absent 提出人，缺省为当前账户")
+
+
+def _webhook_commands(commands: Any) -> None:
+    webhooks = _group(commands, "webhooks", "事件推送", "where lenders' events go, and what became of them")
+    create = _command(
+        webhooks, "create", _in("webhooks", "create"), "新建接收端点并显示密钥",
+        "add an endpoint; its secret is shown once",
+    )  # fmt: skip
+    create.add_argument("--lender", required=True, help="whose events 机构代码")
+    create.add_argument("--url", required=True, help="where they are posted 接收地址")
+    _command(webhooks, "list", _in("webhooks", "list_all"), "列出接收端点及待投递数", "show every endpoint")
+    update = _command(webhooks, "update", _in("webhooks", "update"), "更改接收端点", "change an endpoint")
+    update.add_argument("--url", help="where they are posted 接收地址")
+    for command in (create, update):
+        command.add_argument("--description", help="what it is for 用途")
+        command.add_argument(
+            "--event", action="append", default=[], metavar="TYPE", help="repeatable; all if absent 事件类型，可重复"
+        )
+    enable = _command(webhooks, "enable", _in("webhooks", "enable"), "启用", "send to it again")
+    disable = _command(webhooks, "disable", _in("webhooks", "disable"), "停用，事件保留", "send nothing; it stays owed")
+    delete = _command(webhooks, "delete", _in("webhooks", "delete"), "删除接收端点", "remove it with all it is owed")
+    delete.add_argument("--yes", action="store_true", help="what is owed is lost 确认，未投递的事件将丢失")
+    rotate = _command(webhooks, "rotate", _in("webhooks", "rotate"), "更换签名密钥", "make a new secret, shown once")
+    rotate.add_argument("--overlap", type=_overlap, default=24, metavar="HOURS", help="0 to 168 新旧并用小时数")
+    test = _command(webhooks, "test", _in("webhooks", "test"), "发送测试事件", "send a test event")
+    listed = _command(webhooks, "deliveries", _in("webhooks", "deliveries"), "投递记录", "what it is owed, and was")
+    listed.add_argument("--state", choices=("PENDING", "DELIVERED", "DEAD"), help="only those 只看此状态")
+    listed.add_argument("--limit", type=_processes, default=50, metavar="N", help="the newest N 最近几项")
+    replay = _command(webhooks, "replay", _in("webhooks", "replay"), "重放死信或某一事件", "send dead letters again")
+    for command in (update, enable, disable, delete, rotate, test, listed, replay):
+        command.add_argument("id", metavar="ENDPOINT", help="as `webhooks list` shows it 接收端点编号")
+    replay.add_argument("event_id", nargs="?", metavar="EVENT", help="every dead letter if absent 缺省为全部死信")
+
+
+def _overlap(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:4]) <= 168):
+        raise argparse.ArgumentTypeError("hours, 0 to 168 须为 0 至 168 小时")
+    return int(text)
 
 
 def _decisions(text: str) -> int:

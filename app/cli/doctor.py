@@ -12,6 +12,7 @@ from app.adapters.clock import utc_now
 from app.adapters.database import Database, open_database
 from app.adapters.deployment import Finding, Level, examine_database, fault, warning
 from app.adapters.signing import LogSigner, SigningKeyError
+from app.adapters.webhook_secrets import PURPOSE, SecretBox, SecretUnreadable
 from app.cli.installation import NOT_READY, Refused, its_catalogue, its_settings, say, show
 from app.main import open_outside
 from app.products.catalog import Catalog
@@ -21,7 +22,9 @@ from app.usecases.keys import ApiKey
 from app.usecases.readiness import Cause, KeyInUse
 from app.usecases.self_check import LogsNotSoundError
 from app.usecases.start_check import prove_consistent
+from app.usecases.webhooks import Endpoint
 
+_LONG_OWED_S = 3_600
 _MARKS = {Level.OK: "ok  ", Level.WARNING: "WARN", Level.FAULT: "FAIL"}
 
 
@@ -97,6 +100,7 @@ async def _of_the_installation(settings: Settings, database: Database) -> AsyncI
     yield _of_the_keys(settings, await database.keys.all_keys())
     async for one in _of_the_logs(settings, database, catalogue.catalog.lenders):
         yield one
+    yield await _of_the_webhooks(settings, database)
     if not settings.outside_checkpoints:
         yield warning(
             "outside_checkpoint", "未设置外部检查点：整库回退将无从发现。请设置 JIFENDAI_OUTSIDE_CHECKPOINTS。",
@@ -126,6 +130,33 @@ async def _of_the_platforms(settings: Settings, catalog: Catalog) -> AsyncIterat
                       "or decided on a kept one.")  # fmt: skip
     if not silent:
         yield Finding("platforms", Level.OK, f"{len(found)} 个平台可达", f"{len(found)} platforms can be reached")
+
+
+async def _of_the_webhooks(settings: Settings, database: Database) -> Finding:
+    try:
+        keys = LogSigner.from_file(settings.key_file, settings.previous_signing_key_file).derived_each(PURPOSE)
+    except SigningKeyError:
+        keys = ()
+    unreadable = [one.endpoint_id for one in await database.webhook_queue.every_endpoint() if not _opens(keys, one)]
+    if unreadable:
+        named = ", ".join(unreadable[:5])
+        zh = f"接收端点的密钥无法解读：{named}。请执行 jifendai webhooks rotate。"
+        return warning("webhooks", zh, f"Secrets cannot be read: {named}. `jifendai webhooks rotate` them.")
+    pending, dead, oldest_s = await database.webhook_queue.backlog()
+    if dead or oldest_s > _LONG_OWED_S:
+        return warning(
+            "webhooks", f"死信 {dead} 项，待投递 {pending} 项，最久 {oldest_s} 秒。见 jifendai webhooks list。",
+            f"{dead} dead letters; {pending} wait, the oldest for {oldest_s} s: see `jifendai webhooks list`.",
+        )  # fmt: skip
+    return Finding("webhooks", Level.OK, f"待投递 {pending} 项", f"{pending} wait")
+
+
+def _opens(keys: Sequence[bytes], endpoint: Endpoint) -> bool:
+    try:
+        SecretBox(keys).open(endpoint.endpoint_id, endpoint.secrets)
+    except SecretUnreadable:
+        return False
+    return True
 
 
 def _of_the_keys(settings: Settings, known: Sequence[ApiKey]) -> Finding:

@@ -44,6 +44,7 @@ from app.usecases.obstacles import (
 )
 from app.usecases.offer_cover import Asker, covers_of, lookups_of, pool_changes, replaced_by, room_for, with_rows
 from app.usecases.pool_book import HeldCover, PoolsInBatch
+from app.usecases.pool_stops import book_and_tell
 from app.usecases.ports import (
     BatchState,
     CheckpointSigner,
@@ -403,9 +404,12 @@ class _Work:
         for commitment in result.commitments:
             self._promised.remove(lender, commitment)
             self._promised.add(lender, commitment)
-        for change in result.pool_changes:
-            self.pools.book(change, self.now)
-        acts.add(row, stored, KeyedAnswer(act.fingerprint, body), result)
+        told = [
+            owed
+            for change in result.pool_changes
+            for owed in book_and_tell(self.pools, change, self.room.catalogue, self.on, self.now)
+        ]
+        acts.add(row, stored, KeyedAnswer(act.fingerprint, body), replace(result, rows=(*result.rows, *told)))
         return Answer(body)
 
 

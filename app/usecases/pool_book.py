@@ -175,6 +175,10 @@ class PoolsInBatch:
         part = self._pool(pool) if lender is None else self._holders.get((pool, lender), _NO_PART)
         return Totals._make(map(Yuan, part.sums))
 
+    def holders(self, pool: str) -> tuple[str, ...]:
+        """This function will name the lenders who ever held a cover from the pool, by id."""
+        return tuple(sorted(holder for pool_id, holder in self._holders if pool_id == pool))
+
     def cover(self, offer_id: str) -> HeldCover | None:
         """This function will return an offer's cover, None where it has none."""
         return self._covers.get(offer_id)

@@ -26,9 +26,11 @@ from app.api.pool_examples import OPEN_CLAIM_ID, POOL_ACTS
 from app.api.problems import Problem
 from app.api.sheet_examples import SHEETS
 from app.api.sign_in import SignIn, new_key
+from app.api.webhook_examples import WEBHOOK_ACTS
 from app.usecases.keys import added
 from app.usecases.replay import replay_stored
 from tests.api.test_decisions import today
+from tests.api.webhook_rows import WEBHOOK_PATHS, WEBHOOK_ROLES
 from tests.conftest import ROOT
 from tests.service import Service
 
@@ -93,6 +95,7 @@ PATHS: dict[str, tuple[str, str]] = {
     "get_campaign_outreach": ("GET", f"/v1/campaigns/{CAMPAIGN_ID}/outreach"),
     "import_score_sheet": ("POST", "/v1/scores/sheets?zone=fuxin&lender=icbc"),
     "list_settlements": ("GET", "/v1/subsidies/settlements?period=2026Q4"),
+    **WEBHOOK_PATHS,
 }
 
 BODIES = {
@@ -159,14 +162,15 @@ BY_HAND = {
     "get_campaign_outreach": "loan_officer risk_analyst",
     "import_score_sheet": "loan_officer risk_analyst",
     "list_settlements": "loan_officer risk_analyst auditor",
+    **WEBHOOK_ROLES,
 }
 
 
 async def ask(service: Service, operation: str, caller: str) -> Any:
     method, path = PATHS[operation]
-    examples = (POOL_ACTS | CAMPAIGN_ACTS).get(operation)
+    examples = (POOL_ACTS | CAMPAIGN_ACTS | WEBHOOK_ACTS).get(operation)
     make = BODIES.get(operation, pre_approved) if examples is None else lambda on: examples(on)[0].document
-    body = {"json": make(today())} if method == "POST" else {}
+    body = {"json": make(today())} if method in ("POST", "PATCH") else {}
     headers = service.bearer(caller) | {"Idempotency-Key": f"{operation}-{caller}"}
     if operation in SHEETS:
         headers, body = headers | {"Content-Type": "text/csv"}, {"content": SHEETS[operation].encode()}

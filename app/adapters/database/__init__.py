@@ -33,6 +33,8 @@ from app.adapters.database.score_snapshots import ScoreSnapshots
 from app.adapters.database.search_blocks import SearchBlocks
 from app.adapters.database.sqlite import SqliteBook
 from app.adapters.database.store import NO_LENDER, Store
+from app.adapters.database.webhook_queue import WebhookQueue
+from app.adapters.database.webhooks import Webhooks
 from app.usecases.ports import StoreUnavailable
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ class Database:
         self.operator = OperatorLog(store, clock)
         self.epochs = EpochRequests(store, clock)
         self.retention = Retention(store, clock)
+        self.webhooks = Webhooks(store, clock)
+        self.webhook_queue = WebhookQueue(store, clock)
 
     async def start(self) -> None:
         """This function will begin what runs beside the requests. It never fails: `ready` says what is missing."""

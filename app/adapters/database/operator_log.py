@@ -68,15 +68,16 @@ def record(connection: Connection, recording: Recording, clock: Callable[[], dat
     return sealed.entries[0]
 
 
-async def written(store: Store, change: Callable[[Connection], _T]) -> _T:
-    """This function will carry a change with its record out in one transaction and return once it is durable.
+async def written(store: Store, change: Callable[[Connection], _T], lenders: Sequence[str] = ()) -> _T:
+    """This function will carry a change with its record out in one transaction and return once it is durable;
+    `lenders` are those whose rows the change touches.
 
     Of several that begin the log at the same moment one makes its head, and the others try again behind it.
     """
     for _ in range(_MOST_TRIES - 1):
         try:
-            return await store.write(change, lenders=(OPERATOR,))
+            return await store.write(change, lenders=(OPERATOR, *lenders))
         except IntegrityError as error:
             if "log_head" not in str(error.orig):
                 raise
-    return await store.write(change, lenders=(OPERATOR,))
+    return await store.write(change, lenders=(OPERATOR, *lenders))
