@@ -26,18 +26,15 @@ from app.api.pool_examples import OPEN_CLAIM_ID, POOL_ACTS
 from app.api.problems import Problem
 from app.api.sheet_examples import SHEETS
 from app.api.sign_in import SignIn, new_key
-from app.api.webhook_examples import WEBHOOK_ACTS
 from app.usecases.keys import added
 from app.usecases.replay import replay_stored
 from tests.api.test_decisions import today
-from tests.api.webhook_rows import WEBHOOK_PATHS, WEBHOOK_ROLES
+from tests.api.webhook_rows import WEBHOOK_ACTS, WEBHOOK_PATHS, WEBHOOK_ROLES
 from tests.conftest import ROOT
 from tests.service import Service
 
 POOL = "/v1/pools/zhongkai/illustration"
-LIST = (
-    "name=x&zone=zhongkai&products=boc/zhongkai-innovation-points-loan&amount=1000000&tenor_months=12&purpose=wages"
-)
+LIST = "name=x&zone=zhongkai&products=boc/zhongkai-innovation-points-loan&amount=1000000&tenor_months=12&purpose=wages"
 CAMPAIGN_CHANGES = ("run_campaign", "pause_campaign", "cancel_campaign")
 PATHS: dict[str, tuple[str, str]] = {
     "decide": ("POST", "/v1/decisions"),
@@ -156,9 +153,7 @@ BY_HAND = {
     "create_campaign_from_sheet": "loan_officer risk_analyst",
     "list_campaigns": "loan_officer risk_analyst auditor",
     "get_campaign": "loan_officer risk_analyst auditor",
-    "run_campaign": "loan_officer risk_analyst",
-    "pause_campaign": "loan_officer risk_analyst",
-    "cancel_campaign": "loan_officer risk_analyst",
+    **dict.fromkeys(CAMPAIGN_CHANGES, "loan_officer risk_analyst"),
     "get_campaign_outreach": "loan_officer risk_analyst",
     "import_score_sheet": "loan_officer risk_analyst",
     "list_settlements": "loan_officer risk_analyst auditor",

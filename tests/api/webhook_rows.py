@@ -1,6 +1,8 @@
 """The webhooks' rows of what tests/api/test_access.py holds the matrix to, written out by hand."""
 
-from app.api.webhook_examples import ENDPOINT_ID, EVENT_ID, UNUSED_ENDPOINT_ID
+from app.api.webhook_examples import ENDPOINT_ID, EVENT_ID, UNUSED_ENDPOINT_ID, WEBHOOK_ACTS
+
+__all__ = ["WEBHOOK_ACTS", "WEBHOOK_PATHS", "WEBHOOK_ROLES"]
 
 WEBHOOK = f"/v1/webhooks/{ENDPOINT_ID}"
 WEBHOOK_PATHS = {
