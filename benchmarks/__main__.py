@@ -13,10 +13,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import access, http_decisions, pools, replays, rules, search, startup
+from benchmarks import access, campaigns, http_decisions, pools, replays, rules, search, startup
 from benchmarks.report import Section, show
 
-_PARTS = ("rules", "replay", "http", "access", "pools", "start")
+_PARTS = ("rules", "replay", "http", "access", "pools", "campaigns", "start")
 # Makes 1,000,000 decisions first, so it is measured when asked for.
 _ON_DEMAND = ("search",)
 _DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -55,6 +55,8 @@ def main() -> None:
                 sections.append(access.measure(quick=options.quick))
             case "pools":
                 sections.append(pools.measure(quick=options.quick))
+            case "campaigns":
+                sections.append(campaigns.measure(quick=options.quick))
             case "start":
                 sections.append(startup.measure(quick=options.quick))
             case "search":
