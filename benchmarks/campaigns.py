@@ -134,6 +134,6 @@ def _sheet(first: int, companies: int) -> bytes:
     for n in range(first, first + companies):
         score = f"{40 + n % 60}.{n % 100:02d}"
         sheet.writerow(
-            (f"示例{n}", company_code(n), score, day, "初创期", day, day, 0, "否", "否", "否", f"SQ{n}", day, "2020-01-01")
+            (f"示例{n}", company_code(n), score, day, "初创期", day, day, 0, "否", "否", "否", f"SQ{n}", day, day)
         )
     return text.getvalue().encode()

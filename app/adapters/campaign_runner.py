@@ -25,6 +25,7 @@ from app.usecases.campaigns import (
     Campaigns,
     CampaignState,
     CampaignVerb,
+    ListedCompany,
     result_of,
     submissions_of,
 )
@@ -35,7 +36,7 @@ from app.usecases.ports import CommitUnknown, StoreUnavailable, Submission
 LOOKS_EVERY_S: Final = 1.0
 _AGAIN_AFTER_S: Final = 1.0
 COMPANIES_AT_ONCE: Final = 256
-WINDOW: Final = 64
+WINDOW: Final = 16
 """How many of a campaign's requests may be in the desk at a time: the size of the batches that it makes."""
 _FORECAST_AT_ONCE: Final = 32
 _log = logging.getLogger("jifendai.campaigns")
@@ -126,22 +127,23 @@ class CampaignRunner:
         each = len(campaign.products)
         while campaign.state is CampaignState.RUNNING and campaign.done < campaign.size:
             companies = await self._campaigns.companies(campaign, campaign.done // each, COMPANIES_AT_ONCE)
-            asked = [
-                (company.number * each + place, one)
-                for company in companies
-                for place, one in enumerate(submissions_of(campaign, company))
-            ]
-            results = await self._decided([one for one in asked if one[0] >= campaign.done])
-            campaign = await self._campaigns.progress(campaign, results)
+            campaign = await self._campaigns.progress(campaign, await self._decided(campaign, companies))
         if campaign.state is CampaignState.RUNNING:
             await self._finish(campaign)
 
-    async def _decided(self, asked: Sequence[tuple[int, Submission]]) -> list[CampaignResult]:
-        results: list[CampaignResult] = []
-        for start in range(0, len(asked), self._window):
-            part = asked[start : start + self._window]
-            answers = await asyncio.gather(*(self._answer(one) for _, one in part))
-            results += [result_of(n, one, answer) for (n, one), answer in zip(part, answers, strict=True)]
+    async def _decided(self, campaign: Campaign, companies: Sequence[ListedCompany]) -> list[CampaignResult]:
+        each, results = len(campaign.products), []
+        at_once = max(1, self._window // each)
+        for start in range(0, len(companies), at_once):
+            # Made window by window: whoever asks meanwhile waits for no more than that.
+            asked = [
+                (company.number * each + place, one)
+                for company in companies[start : start + at_once]
+                for place, one in enumerate(submissions_of(campaign, company))
+            ]
+            asked = [one for one in asked if one[0] >= campaign.done]
+            answers = await asyncio.gather(*(self._answer(one) for _, one in asked))
+            results += [result_of(n, one, answer) for (n, one), answer in zip(asked, answers, strict=True)]
         return results
 
     async def _answer(self, asked: Submission) -> bytes | Obstacle:
