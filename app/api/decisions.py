@@ -28,7 +28,7 @@ from app.api.shelf import shelf_document
 from app.api.shelf_schemas import PreviewAnswer
 from app.audit.application import application_from_document
 from app.audit.canonical import canonical_bytes
-from app.domain.access import lender_of, lenders_within
+from app.domain.access import branches_within, lender_of, lenders_within
 from app.domain.company import Application
 from app.usecases.catalogue import check_codes
 from app.usecases.days import check_days, day_in_shanghai
@@ -191,13 +191,14 @@ async def _decided(call: Call, sent: SentApplication, key: str) -> Answer:
     """The batch knows whether keys have changed since the caller's was looked at; if so, it is looked at again."""
     while True:
         _permit_product(call, sent.application.product)
-        caller = call.caller
+        caller, lender = call.caller, lender_of(sent.application.product)
         asked = submission_of(
             *sent,
             idempotency_key=key,
             submitted_by=caller.subject,
             submitted_for=caller.actor,
             keys_seen=caller.keys_seen,
+            branches=branches_within(caller.lenders, lender) if caller.lenders else None,
         )
         try:
             return await call.services.desk.submit(asked)

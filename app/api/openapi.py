@@ -92,7 +92,8 @@ _CODES: Final = ("unknown-product", "unknown-code", "fact-from-the-future")
 _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "decide": (
         "idempotency-key-missing", "idempotency-key-malformed", *_BODY, "idempotency-key-reused", *_CODES,
-        "record-too-large", "offer-already-approved", "commit-unknown", "desk-full", "catalogue-not-active", *_KEYED,
+        "record-too-large", "offer-already-approved", "application-of-another-branch", "commit-unknown", "desk-full",
+        "catalogue-not-active", *_KEYED,
     ),
     "preview": (*_BODY, *_CODES, *_KEYED),
     "list_decisions": ("cursor-not-valid", "invalid-request", *_KEYED),

@@ -85,6 +85,10 @@ _TABLE: Final = (
          "同一申请的预授信已由银行最终审批，不能再被取代；如需增额，请以 request.replaces 提交新申请。",
          "The bank has credit-approved the offer of this application, so it cannot be superseded; "
          "for an increase send a new application with request.replaces."),
+    Kind("application-of-another-branch", 409, "该申请编号已由其他分支机构使用", "The application is another branch's",
+         "本机构另一分支已就该 application_id 出具预授信，未予取代。请使用另一申请编号，或由全机构权限者提交。",
+         "Another branch of your lender has an open offer under this application_id, and it was left as it is. Use "
+         "another application_id, or have somebody submit it who speaks for the whole lender."),
     Kind("event-refused", 409, "该事件与授信现状不符", "The event does not fit where the offer stands",
          "未记录任何内容。offer_status 为授信现状，possible_events 为现在可报送的事件，at_most 为可行的最大金额。"
          "更正后可用同一 Idempotency-Key 重发。",
@@ -407,6 +411,7 @@ OBSTACLES: Final[Mapping[str, str]] = {
     "UnknownCode": "unknown-code",
     "FactFromTheFuture": "fact-from-the-future",
     "OfferAlreadyApproved": "offer-already-approved",
+    "OfferOfAnotherBranch": "application-of-another-branch",
     "EventRefused": "event-refused",
     "ExceptionRefused": "exception-refused",
     "PoolRefused": "pool-refused",

@@ -82,6 +82,10 @@ class Standing:
             return self
         return replace(self, commitments=tuple(c for c in self.commitments if c.offer_id != offer_id))
 
+    def without_name(self, found: Commitment) -> Standing:
+        """This function will count the commitment as ever, and under no name by which it could be asked for."""
+        return replace(self, commitments=tuple(replace(c, offer_id="") if c is found else c for c in self.commitments))
+
     def with_room(self, pool: PoolStanding) -> Standing:
         """This function will add what room there is in the pool from which the decision reserves."""
         return Standing(self.commitments, pool, self.used_up, self.waived)

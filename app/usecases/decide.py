@@ -40,6 +40,7 @@ from app.usecases.obstacles import (
     NoSuchProduct,
     Obstacle,
     OfferAlreadyApproved,
+    OfferOfAnotherBranch,
     RecordTooLarge,
 )
 from app.usecases.offer_cover import Asker, covers_of, lookups_of, pool_changes, replaced_by, room_for, with_rows
@@ -109,10 +110,12 @@ def submission_of(
     submitted_by: str,
     submitted_for: str | None = None,
     keys_seen: int | None = None,
+    branches: tuple[str, ...] | None = None,
 ) -> Submission:
     """This function will make the submission of an application and of the canonical bytes that it was read from."""
     lender = lender_of(application.product)
-    return Submission(lender, idempotency_key, document, application, submitted_by, submitted_for, keys_seen)
+    who = submitted_by, submitted_for, keys_seen
+    return Submission(lender, idempotency_key, document, application, *who, branches=branches)
 
 
 def wanted(batch: Sequence[Submission | Act], *, pools: Mapping[str, str] = _NO_POOLS) -> Wanted:
@@ -221,7 +224,7 @@ class _Work:
             # What the request itself names, the rules leave out: they must find it to know that it stands.
             if commitment.offer_id != replaces:
                 standing = standing.without(commitment.offer_id)
-        standing = standing.live(self.on)
+        standing = self._as_seen_by(submission, standing.live(self.on))
         replaced = replaced_by(standing, replaces, superseded) if promises else ()
         cover = resolved.terms.risk_compensation
         if promises and cover is not None and cover.reserves_at_offer:
@@ -238,9 +241,25 @@ class _Work:
         """The application's own open offer, which the new decision takes the place of."""
         found = self._promised.for_application(submission.lender, submission.application.application_id)
         live = [c for c in found if c.counts_on(self.on) is not None]
+        if not all(self._may_end(submission, c) for c in live):
+            raise OfferOfAnotherBranch("/application_id")
         if any(c.credit_approved for c in live):
             raise OfferAlreadyApproved("/application_id")
         return live
+
+    def _as_seen_by(self, submission: Submission, standing: Standing) -> Standing:
+        """What another branch has offered counts as ever, and is as if absent where the request names it."""
+        replaces = submission.application.request.replaces
+        named = None if replaces is None else standing.find(replaces)
+        if named is None or self._may_end(submission, named):
+            return standing
+        return standing.without_name(named)
+
+    def _may_end(self, submission: Submission, commitment: Commitment) -> bool:
+        """Whether the offer is of a branch that the caller speaks for."""
+        if submission.branches is None:
+            return True
+        return self.room.catalogue.catalog.branch_of(commitment.product) in submission.branches
 
     def _record(
         self,

@@ -39,6 +39,10 @@ class OfferAlreadyApproved(Obstacle):
     """The application's open offer has been credit-approved by the bank, so it can no longer be superseded."""
 
 
+class OfferOfAnotherBranch(Obstacle):
+    """The application's open offer is another branch's of the same lender, for which the caller does not speak."""
+
+
 class RecordTooLarge(Obstacle):
     """The record would not fit into a log entry."""
 

@@ -39,9 +39,11 @@ class Submission:
     submitted_for: str | None = None
     """The person for whom a system speaks, as the system says."""
     keys_seen: int | None = None
-    """The change of the API keys at which the caller's key was found sound; None where no key was used."""
+    """The change of the API keys at which the caller's key or token was found sound; None where neither was used."""
     campaign: str | None = None
     """The campaign whose run asks: what is decided promises nothing and reserves nothing."""
+    branches: tuple[str, ...] | None = None
+    """The lender's branches whose affairs the caller may end; None: the whole lender's."""
     fingerprint: bytes = field(init=False)
     """What the idempotency key is bound to: SHA-256 over the document."""
 
