@@ -88,7 +88,7 @@ def _demo_lines(settings: Settings, address: str) -> list[str]:
         f"  API keys 密钥 ({settings.demo_keys_file})",
         *(f"    {name:<15}{key}" for name, key in keys.items()), "",
         "  A first decision: paste this into another terminal 首个决策：粘贴到另一终端", "", curl, "",
-        "  Without a score 未附积分: jifendai example fetched; the zones' simulated platforms answer 由模拟积分平台答复", "",
+        "  Without a score 未附积分: jifendai example fetched; simulated platforms answer 由模拟平台答复", "",
         f"  Ctrl-C stops 停止; everything lies in 数据位于 {settings.data_dir}/", "",
     ]  # fmt: skip
 
