@@ -19,6 +19,8 @@ from app.settings import Settings
 from app.usecases.days import day_in_shanghai
 from app.usecases.self_check import LogsNotSoundError
 from tests.cli.conftest import Jifendai
+from tests.cli.tampering import copied
+from tests.cli.tampering import restored as restored_rows
 from tests.cli.test_keys import installation
 
 __all__ = ["installation"]
@@ -193,3 +195,38 @@ class TestANewEpoch:
         assert jifendai("log", "open-epoch", request, "--api-key-file", "wrong.key").code == 1
         assert jifendai("log", "open-epoch", request, "--api-key-file", "absent.key").code == 1
 
+
+
+class TestANewEpochOnPostgresql:
+    def test_lets_the_logs_go_on_and_names_what_is_lost(
+        self, folder: Path, postgres_url: str, jifendai: Jifendai, monkeypatch: pytest.MonkeyPatch
+    ):
+        for name, value in (SETTINGS | {"JIFENDAI_DATABASE_URL": postgres_url}).items():
+            monkeypatch.setenv(name, value)
+        (folder / "outside").mkdir()
+        application = folder / "application.json"
+        application.write_text(json.dumps(pre_approved(day_in_shanghai(datetime.now(UTC)))), "utf-8")
+        for command in ("keys signing create", "catalogue activate"):
+            carry_out(*command.split())
+        (folder / "li.key").write_text(carry_out("keys", "create", "--role", "auditor", "--subject", "li"))
+        decide(jifendai, application, 0)
+        rows = copied(postgres_url)
+        for number in (1, 2):
+            decide(jifendai, application, number)
+        serve_once()
+        restored_rows(postgres_url, rows)
+
+        with pytest.raises(LogsNotSoundError, match="older"):
+            serve_once()
+        opened = jifendai("log", "open-epoch", asked(jifendai), "--api-key-file", "li.key")
+        serve_once()
+        first = decide(jifendai, application, 1)
+        serve_once()
+        verified = jifendai("verify", "database", "--checkpoint", "outside")
+
+        assert opened.code == 0, opened.err
+        assert (first["audit_record"]["origin"], first["audit_record"]["index"]) == (
+            "bank.example/jifendai/icbc@2", 1,
+        )  # fmt: skip
+        assert (verified.code, verified.out) == (0, ""), verified.out
+        assert "the records 1 to 2 of bank.example/jifendai/icbc are lost" in verified.err
