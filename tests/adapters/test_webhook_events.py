@@ -9,6 +9,7 @@ import pytest
 from app.adapters.database import Database, open_database
 from app.adapters.desk import Desk
 from app.audit.canonical import canonical_bytes
+from app.usecases.campaigns import CampaignAct
 from app.usecases.days import day_in_shanghai
 from app.usecases.decide import seal, wanted
 from app.usecases.offers import OfferEvent, note_ended, pre_approval_of
@@ -81,7 +82,7 @@ class TestACampaign:
     @pytest.mark.parametrize("state", ["RUNNING", "FINISHED", "CANCELLED"])
     def test_is_told_of_when_it_has_finished_and_not_before(self, state: str):
         result = {"record_id": "r", "recorded_at": "2026-11-20T02:15:00.000000Z", "state": state, "done": 680}
-        record = {"format": "jifendai/campaign/1", "subject": "c", "result": result}
+        record = {"format": CampaignAct.format, "subject": "c", "result": result}
         found = events_in(LoggedRecord("icbc", 7, canonical_bytes(record)))
 
         assert [one.type for one in found] == ["campaign.finished"] * (state == "FINISHED")
