@@ -116,6 +116,9 @@ class StatementRequest(Sent):
 
 
 class _PoolPage(Sent):
+    # A query's values are all text.
+    model_config = Sent.model_config | {"strict": False}
+
     limit: Annotated[int, Field(ge=1, le=200, json_schema_extra={"format": "int32"})] = Field(
         50, description="每页条数，1 至 200。Rows a page, 1 to 200."
     )

@@ -49,7 +49,8 @@ class Operation:
     parameters: tuple[dict[str, Any], ...] = ()
     bodies: tuple[Any, ...] = ()
     other_bodies: tuple[str, ...] = field(default=())
-    """Media types of bodies that are not JSON."""
+    """Media types of bodies that are not JSON; the first has an example."""
+    other_example: str = ""
 
     def among(self, place: str) -> tuple[dict[str, Any], ...]:
         """This function will return the parameters of one place: path, query or header."""
@@ -71,12 +72,27 @@ def operations(contract: dict[str, Any] = CONTRACT) -> Iterator[Operation]:
                 if one["in"] != "header" and one.get("required") and "example" not in one:
                     raise ValueError(f"{name} needs {one['name']}, of which there is no example")
             others = tuple(media for media in content if media != JSON)
-            yield Operation(name, method.upper(), path, parameters, bodies, others)
+            shown = next((one["value"] for other in others for one in content[other].get("examples", {}).values()), "")
+            if others and not shown:
+                raise ValueError(f"{name} takes {', '.join(others)} without an example")
+            yield Operation(name, method.upper(), path, parameters, bodies, others, shown)
 
 
 def sound(operation: Operation, key: str) -> Request:
     """This function will return the request that all others differ from in one place."""
     return _request(operation, "nothing", key=key)
+
+
+def sound_numbers(operation: Operation) -> Iterator[Request]:
+    """This function will give requests that are sound: each with one number or flag that the contract allows."""
+    for one in operation.among("query"):
+        kinds = one["schema"].get("anyOf", [one["schema"]])
+        for kind in kinds:
+            if kind.get("type") == "integer":
+                least = str(max(kind.get("minimum", 1), 1))
+                yield _request(operation, f"{one['name']}={least}", query=[(one["name"], least)])
+            elif kind.get("type") == "boolean":
+                yield _request(operation, f"{one['name']}=true", query=[(one["name"], "true")])
 
 
 def requests(operation: Operation) -> Iterator[Request]:
@@ -261,7 +277,9 @@ def _request(
     if key is not None and any(one["name"] == "Idempotency-Key" for one in operation.among("header")):
         sent.append(("Idempotency-Key", key.encode()))
     if operation.bodies or operation.other_bodies:
-        body = _bytes(operation.bodies[0]) if body is None else body
+        if body is None:
+            body = _bytes(operation.bodies[0]) if operation.bodies else operation.other_example.encode()
+        media = operation.other_bodies[0] if media == JSON and not operation.bodies else media
         sent.append(("Content-Type", media.encode()))
     return Request(wrong, operation.method, f"{target}?{joined}" if joined else target, tuple(sent), body)
 
