@@ -43,6 +43,8 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "settle_exception": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST}),
     "list_exceptions": _READERS,
     "get_exception": _READERS,
+    "get_group": _READERS,
+    "register_group": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST}),
     "list_pools": _EVERYONE,
     "get_pool": _EVERYONE,
     "list_pool_entries": _READERS,

@@ -37,6 +37,7 @@ from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer
 from app.usecases.export import Exported
+from app.usecases.groups import Groups
 from app.usecases.offers import Offers
 from app.usecases.operator_log import OperatorLog
 from app.usecases.platforms import ScoreLookups
@@ -106,6 +107,7 @@ class Services:
     decisions: DecisionLog
     acts: Acts
     pools: Pools
+    groups: Groups
     offers: Offers
     search: DecisionSearch
     exports: ExportFiles

@@ -91,6 +91,12 @@ def offer_event_examples(on: date) -> tuple[Example, ...]:
     )
 
 
+def group_examples(on: date) -> tuple[Example, ...]:
+    """This function will return a registration of two companies as one group."""
+    document = {"members": ["91999999MAD0000118", "91999999MAD000012B"], "reference": "集团客户名单 2026-11 Group list"}
+    return (Example("two-companies", "两家企业为一个集团 Two companies are one group", document),)
+
+
 def exception_examples(on: date) -> tuple[Example, ...]:
     """This function will return what one person asks for on case G8."""
     document = {

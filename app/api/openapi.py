@@ -29,6 +29,7 @@ from app.api.examples import (
     Example,
     decision_examples,
     exception_examples,
+    group_examples,
     offer_event_examples,
     preview_examples,
     review_examples,
@@ -130,12 +131,12 @@ _PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "get_exception": ("not-found", "invalid-request", *_KEYED),
     "get_record_receipt": ("not-found", "invalid-request", *_KEYED),
     "list_pools": ("invalid-request", *_KEYED),
-    "get_pool": ("not-found", "invalid-request", *_KEYED),
+    **dict.fromkeys(("get_group", "get_pool"), ("not-found", "invalid-request", *_KEYED)),
     "list_pool_entries": ("not-found", "cursor-not-valid", "invalid-request", *_KEYED),
     "list_pool_claims": ("not-found", "invalid-request", *_KEYED),
     "list_pool_filings": ("not-found", "invalid-request", *_KEYED),
     "get_pool_statement": ("not-found", "invalid-request", *_KEYED),
-    **dict.fromkeys(POOL_ACTS, (
+    **dict.fromkeys((*POOL_ACTS, "register_group"), (
         "idempotency-key-missing", "idempotency-key-malformed", *_BODY, "idempotency-key-reused", "not-found",
         "pool-refused", "record-too-large", "commit-unknown", "desk-full", "catalogue-not-active", *_KEYED,
     )),
@@ -290,7 +291,7 @@ _REQUESTS: Final = {
     "decide": decision_examples, "preview": preview_examples, "review_decision": review_examples,
     "record_offer_event": offer_event_examples, "request_exception": exception_examples,
     "settle_exception": settlement_examples,
-    **POOL_ACTS, **CAMPAIGN_ACTS, **WEBHOOK_ACTS,
+    "register_group": group_examples, **POOL_ACTS, **CAMPAIGN_ACTS, **WEBHOOK_ACTS,
 }  # fmt: skip
 # operation -> name of the example in its drop-down -> name in components.examples
 _ANSWERED_BY: Final[Mapping[str, Mapping[str, str]]] = {
@@ -385,7 +386,7 @@ _PARAMETER_EXAMPLES: Final = {
     "campaign_id": CAMPAIGN_ID, "offer_id": OFFER_ID, "record_id": RECORD_ID, "exception_id": EXCEPTION_ID,
     "zone": "zhongkai", "products": "boc/zhongkai-innovation-points-loan", "amount": "5000000.00", "tenor_months": 12,
     "purpose": "raw-materials",
-    "name": "illustration", "claim_id": OPEN_CLAIM_ID, "period": "2026Q4",
+    "group_id": "GROUP-1", "name": "illustration", "claim_id": OPEN_CLAIM_ID, "period": "2026Q4",
     "Idempotency-Key": "01990000-0000-7000-8000-0000000000aa", "decision_id": DECISION_ID, "lender": "icbc",
     "slug": "suzhou-innovation-points-loan", "from": 1, "endpoint_id": ENDPOINT_ID, "event_id": EVENT_ID,
 }  # fmt: skip

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from app.usecases.pool_book import PoolChange, PoolsInBatch
     from app.usecases.ports import KeyedAnswer, Submission
 
+Member = tuple[str, str, str]
+"""A company in a group, as one lender knows it: (lender, uscc, group_id)."""
 Value = str | int | bool | bytes | date | datetime | None
 Row = Mapping[str, Value]
 
@@ -167,6 +169,8 @@ class Result:
     commitments: tuple[Commitment, ...] = ()
     rows: tuple[Written, ...] = ()
     pool_changes: tuple[PoolChange, ...] = ()
+    joined: tuple[Member, ...] = ()
+    left: tuple[Member, ...] = ()
 
 
 class MoreWanted(Exception):
@@ -208,6 +212,11 @@ class Act(ABC):
         """What is decided once more, for an act that asks for that: all that a decision needs is read then."""
         return None
 
+    @property
+    def companies(self) -> tuple[tuple[str, str, str | None], ...]:
+        """Whose commitments must be read: (lender, uscc, group_id or None)."""
+        return ()
+
     def wants(self) -> ActsWanted:
         """This function will say what must be read under the lock; the key is read for every act."""
         return ActsWanted(subjects=((self.lender, self.subject),))
@@ -243,6 +252,10 @@ class Work(Protocol):
 
     def offer(self, offer_id: str) -> OfferStanding | None:
         """This function will return what stands of an offer that was wanted."""
+        ...
+
+    def members(self, lender: str, group_id: str) -> frozenset[str]:
+        """This function will return who belongs to a group whose members were read with an act's companies."""
         ...
 
     def newest_decision(self, lender: str, application_id: str) -> str | None:

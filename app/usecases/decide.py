@@ -30,7 +30,7 @@ from app.domain.decision import Decision
 from app.domain.standing import Commitment, Standing, Waived
 from app.products.catalog import UnknownProduct
 from app.rules.decide import EDITION, decide
-from app.usecases.acts import Act, ActRow, ActsInBatch, Lookup, OfferStanding, Row, StoredAct, wanted_of
+from app.usecases.acts import Act, ActRow, ActsInBatch, Lookup, OfferStanding, Result, Row, StoredAct, wanted_of
 from app.usecases.catalogue import ActiveCatalogue, ResolvedTerms, check_codes
 from app.usecases.days import check_days, day_in_shanghai
 from app.usecases.obstacles import (
@@ -123,7 +123,7 @@ def wanted(batch: Sequence[Submission | Act], *, pools: Mapping[str, str] = _NO_
     the pool from which its offers reserve.
     """
     asked = [s for s in batch if type(s) is Submission]
-    deciding, acts = asked, None
+    deciding, others, acts = asked, [], None
     if len(asked) < len(batch):
         others = [s for s in batch if type(s) is not Submission]
         deciding, acts = [*asked, *(a for a in others if a.application is not None)], wanted_of(others)
@@ -131,6 +131,7 @@ def wanted(batch: Sequence[Submission | Act], *, pools: Mapping[str, str] = _NO_
     applications = {(s.lender, s.application.application_id): None for s in deciding}
     if acts is not None:
         applications |= dict.fromkeys(acts.applications)
+        companies |= dict.fromkeys(company for act in others for company in act.companies)
     # A campaign reserves nothing, so it reads no pool.
     named = ((s.application.product, s.application.company.uscc) for s in deciding if _promises(s))
     lookups = lookups_of(named, pools) if pools else ()
@@ -185,6 +186,7 @@ class _Work:
         self._previous = dict(state.previous)
         self._promised = Promised(state.commitments, state.members)
         self._joined: list[Member] = []
+        self._regrouped: set[Member] = set()
         self._tails = {lender: _Tail(head) for lender, head in state.heads.items()}
         self._entries: list[LogEntry] = []
         self._decisions: list[DecisionRow] = []
@@ -304,6 +306,8 @@ class _Work:
         self._answered[lender, submission.idempotency_key] = KeyedAnswer(submission.fingerprint, body)
         member = (lender, application.company.uscc, application.company.group_id)
         if member[2] is not None and not self._promised.knows(member):
+            if member in self._regrouped:
+                raise RuntimeError("one batch moves a company out of a group and in again")
             self._promised.join(member)
             self._joined.append(member)
         self._previous[lender, application.application_id] = Previous(identity.decision_id, identity.revision)
@@ -368,6 +372,9 @@ class _Work:
     def rows(self, lookup: Lookup) -> tuple[Row, ...]:
         return self._acts.rows(lookup)
 
+    def members(self, lender: str, group_id: str) -> frozenset[str]:
+        return self._promised.members(lender, group_id)
+
     def newest_decision(self, lender: str, application_id: str) -> str | None:
         found = self._previous.get((lender, application_id))
         return None if found is None else found.decision_id
@@ -386,6 +393,19 @@ class _Work:
             return self._record_act(act, acts)
         except Obstacle as obstacle:
             return obstacle
+
+    def _regroup(self, result: Result) -> None:
+        """Who joins and who leaves counts from the next in the batch on."""
+        moved = {*result.joined, *result.left}
+        if moved & self._regrouped or moved & set(self._joined):
+            # One statement cannot change one row twice: the desk does such a batch one by one.
+            raise RuntimeError("one batch moves a company in and out of a group")
+        self._regrouped |= moved
+        for member in result.joined:
+            self._promised.join(member)
+            self._joined.append(member)
+        for member in result.left:
+            self._promised.leave(member)
 
     def _record_act(self, act: Act, acts: ActsInBatch) -> Answer:
         record_id, lender = self.room.new_id(), act.lender
@@ -428,6 +448,8 @@ class _Work:
             for change in result.pool_changes
             for owed in book_and_tell(self.pools, change, self.room.catalogue, self.on, self.now)
         ]
+        if result.joined or result.left:
+            self._regroup(result)
         acts.add(row, stored, KeyedAnswer(act.fingerprint, body), replace(result, rows=(*result.rows, *told)))
         return Answer(body)
 

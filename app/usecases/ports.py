@@ -14,13 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from app.domain.company import Application
 from app.domain.standing import Commitment
-from app.usecases.acts import ActsRead, ActsWanted, ActsWritten
+from app.usecases.acts import ActsRead, ActsWanted, ActsWritten, Member
 
 if TYPE_CHECKING:
     from app.usecases.verify_lines import StandingTrail
-
-Member = tuple[str, str, str]
-"""A company in a group, as one lender knows it: (lender, uscc, group_id)."""
 
 # --- the hot road: lock and read, then write ------------------------------------------------------------------------
 

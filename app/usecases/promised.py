@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.domain.standing import Commitment, Standing
-from app.usecases.ports import Member
+from app.usecases.acts import Member
 
 
 class Promised:
@@ -41,6 +41,9 @@ class Promised:
         lender, uscc, group_id = member
         self._members.get((lender, group_id), set()).discard(uscc)
         self._groups.get((lender, uscc), set()).discard(group_id)
+
+    def members(self, lender: str, group_id: str) -> frozenset[str]:
+        return frozenset(self._members.get((lender, group_id), ()))
 
     def knows(self, member: Member) -> bool:
         lender, uscc, group_id = member

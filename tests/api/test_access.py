@@ -17,6 +17,7 @@ from app.api.examples import (
     RECORD_ID,
     REFERRED_DECISION_ID,
     exception_examples,
+    group_examples,
     offer_event_examples,
     pre_approved,
     review_examples,
@@ -65,8 +66,8 @@ PATHS: dict[str, tuple[str, str]] = {
     "list_zones": ("GET", "/v1/zones"),
     "list_products": ("GET", "/v1/products"),
     "get_product": ("GET", "/v1/products/icbc/suzhou-innovation-points-loan"),
-    "list_reasons": ("GET", "/v1/reasons"),
-    "metrics": ("GET", "/metrics"),
+    "list_reasons": ("GET", "/v1/reasons"), "metrics": ("GET", "/metrics"),
+    "get_group": ("GET", "/v1/groups/icbc/GROUP-1"), "register_group": ("POST", "/v1/groups/icbc/GROUP-1"),
     "list_pools": ("GET", "/v1/pools"),
     "get_pool": ("GET", POOL),
     "list_pool_entries": ("GET", f"{POOL}/entries"),
@@ -77,8 +78,7 @@ PATHS: dict[str, tuple[str, str]] = {
     "lift_pool_stop": ("POST", f"{POOL}/lifts"),
     "record_manager_statement": ("POST", f"{POOL}/manager-statements"),
     "confirm_pool_cover": ("POST", f"{POOL}/confirmations"),
-    "list_pool_filings": ("GET", f"{POOL}/filings"),
-    "record_pool_filing": ("POST", f"{POOL}/filings"),
+    "list_pool_filings": ("GET", f"{POOL}/filings"), "record_pool_filing": ("POST", f"{POOL}/filings"),
     "claim_from_pool": ("POST", f"{POOL}/claims"),
     "decide_pool_claim": ("POST", f"{POOL}/claims/{OPEN_CLAIM_ID}/decision"),
     "report_recovery": ("POST", f"{POOL}/recoveries"),
@@ -134,6 +134,7 @@ BY_HAND = {
     "get_product": "loan_system loan_officer risk_analyst auditor operator",
     "list_reasons": "loan_system loan_officer risk_analyst auditor operator",
     "metrics": "operator",
+    "get_group": "loan_system loan_officer risk_analyst auditor",
     "list_pools": "loan_system loan_officer risk_analyst auditor operator",
     "get_pool": "loan_system loan_officer risk_analyst auditor operator",
     "list_pool_entries": "loan_system loan_officer risk_analyst auditor",
@@ -142,10 +143,9 @@ BY_HAND = {
     "issue_pool_statement": "risk_analyst",
     "contribute_to_pool": "operator",
     "lift_pool_stop": "operator",
-    "record_manager_statement": "operator",
-    "confirm_pool_cover": "loan_system loan_officer",
+    "record_manager_statement": "operator", "register_group": "loan_officer risk_analyst",
+    "confirm_pool_cover": "loan_system loan_officer", "record_pool_filing": "loan_system loan_officer",
     "list_pool_filings": "loan_system loan_officer risk_analyst auditor",
-    "record_pool_filing": "loan_system loan_officer",
     "claim_from_pool": "loan_system loan_officer",
     "decide_pool_claim": "risk_analyst",
     "report_recovery": "loan_system loan_officer",
@@ -163,7 +163,8 @@ BY_HAND = {
 
 async def ask(service: Service, operation: str, caller: str) -> Any:
     method, path = PATHS[operation]
-    examples = (POOL_ACTS | CAMPAIGN_ACTS | WEBHOOK_ACTS).get(operation)
+    groups = {"register_group": group_examples}
+    examples = (POOL_ACTS | CAMPAIGN_ACTS | WEBHOOK_ACTS | groups).get(operation)
     make = BODIES.get(operation, pre_approved) if examples is None else lambda on: examples(on)[0].document
     body = {"json": make(today())} if method in ("POST", "PATCH") else {}
     headers = service.bearer(caller) | {"Idempotency-Key": f"{operation}-{caller}"}

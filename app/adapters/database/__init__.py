@@ -20,6 +20,7 @@ from app.adapters.database.decision_log import DecisionLog
 from app.adapters.database.decision_search import DecisionSearch
 from app.adapters.database.decision_statistics import DecisionStatistics
 from app.adapters.database.epoch_requests import EpochRequests
+from app.adapters.database.groups import Groups
 from app.adapters.database.key_ring import KeyRing
 from app.adapters.database.log_trail import LogTrail
 from app.adapters.database.migrate import is_current, migrate, missing_migrations
@@ -55,6 +56,7 @@ class Database:
         self.acts = Acts(store)
         self.offers = Offers(store)
         self.pools = Pools(store)
+        self.groups = Groups(store)
         self.search = DecisionSearch(store)
         self.reviews = ReviewQueue(store)
         self.statistics = DecisionStatistics(store)

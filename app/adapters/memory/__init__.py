@@ -263,6 +263,8 @@ class MemoryBook:
             if row.key is None:
                 known.append(dict(row.values))
                 continue
+            if row.table == "group_member":
+                t.members.discard((row.key["lender"], row.key["uscc"], row.key["group_id"]))
             for found in known:
                 if all(found[name] == value for name, value in row.key.items()):
                     found.update(row.values)
