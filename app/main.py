@@ -107,8 +107,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             app.state.services = Services(
                 desk=desk, decisions=database.decisions, campaigns=database.campaigns,
                 acts=database.acts, pools=database.pools, offers=database.offers, search=database.search,
-                groups=database.groups,
-                exports=ExportFiles(settings.data_dir),
+                exports=ExportFiles(settings.data_dir), groups=database.groups,
                 reviews=database.reviews, statistics=database.statistics, previews=database.previews,
                 score_snapshots=database.score_snapshots, sheets=SheetFiles(settings.data_dir),
                 catalogues=database.catalogue, catalogue=catalogue,
