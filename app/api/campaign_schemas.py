@@ -47,7 +47,7 @@ class CompanyListed(Sent):
 class SnapshotQuerySent(Sent):
     """以所存积分快照选取企业。Which of the companies whose scores are kept."""
 
-    state: Literal["SCORED", "NOT_SCORED", "NOT_FOUND"] | None = None
+    state: Literal["SCORED", "NOT_SCORED", "NOT_FOUND"] | None = Field(None, description="评价状态。The state.")
     stage: Code | None = Field(None, description="成长阶段代码。Stage.")
     field: Code | None = Field(None, description="技术领域代码。Field of technology.")
     score_min: ScoreText | None = Field(None, description="积分不低于。Score of at least.")
@@ -83,8 +83,10 @@ class CampaignSheetQuery(Sent):
         description="期限（月）。Tenor in months."
     )
     purpose: Code = Field(description="贷款用途代码。Code of the purpose.")
-    as_of: Annotated[str, Field(max_length=10, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = None
-    scheme: Code | None = None
+    as_of: Annotated[str, Field(max_length=10, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = Field(
+        None, description="表中无日期列时积分的日期。The scores' day, where no column tells it."
+    )
+    scheme: Code | None = Field(None, description="积分体系代码，缺省为该区的。Scheme; the zone's if absent.")
 
 
 class CampaignChangeSent(Sent):

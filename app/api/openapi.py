@@ -216,7 +216,7 @@ def openapi_document(
     components = document["components"]
     components["securitySchemes"] = _SECURITY_SCHEMES
     schemas = components["schemas"]
-    for name in ("HTTPValidationError", "ValidationError"):
+    for name in ("HTTPValidationError", "ValidationError", "SheetFile"):
         schemas.pop(name, None)
     schemas["Problem"] = _problem_schema()
     answers = {} if catalogue is None else _answers(on, catalogue)

@@ -139,7 +139,8 @@ class TestAnAct:
         assert [body(result)["audit_record"]["index"] for result in results] == [0, 1, 2]
         [(stored)] = await bank.history("pot")
         assert (stored.index, stored.state, stored.answer) == (1, "TAKEN", results[1].body)
-        assert stored.record.startswith(b'{"document":{"said":"please"},"format":"jifendai/test-take/1","result":{')
+        begins = b'{"document":{"said":"please"},"format":"jifendai/test-take/1","idempotency_key":"k2","result":{'
+        assert stored.record.startswith(begins)
         assert stored.record.endswith(b'"subject":"pot","submitted_by":"1001"}')
 
     async def test_binds_its_key_to_its_body_and_its_subject(self, bank: Bank):
