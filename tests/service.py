@@ -29,6 +29,8 @@ from app.usecases.keys import added, revoked
 from app.usecases.operator_log import OperatorRecords
 
 Clock = Callable[[], datetime]
+SEEDED = 5
+"""So many records a fresh demonstration has in the log of icbc: decisions, a line's approval, a campaign."""
 
 
 def demo_settings(data_dir: Path, database_url: str | None = None, **more: str) -> Settings:

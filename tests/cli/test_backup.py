@@ -19,7 +19,7 @@ from app.settings import DEMO_LOG_NAME
 from tests.adapters.test_outside_checkpoints import server
 from tests.api.test_decisions import application
 from tests.cli.conftest import Jifendai, Outcome
-from tests.service import demo_settings, running
+from tests.service import SEEDED, demo_settings, running
 
 __all__ = ["server"]
 
@@ -69,7 +69,7 @@ class TestABackup:
         assert stat.S_IMODE(copy.stat().st_mode) == 0o600
         assert [path.name for path in installation.folder.glob("*copy.db*")] == ["copy.db"]
         installation.run("restore", "copy.db", "--checkpoint", "kept.txt")
-        assert installation.records() == 5
+        assert installation.records() == SEEDED + 1
 
     def test_is_of_one_moment_while_others_write(self, tmp_path: Path):
         file = tmp_path / "at-work.db"
@@ -134,7 +134,7 @@ class TestARestore:
         assert len(list(installation.data.glob("jifendai.db.replaced-*"))) == 1
         assert not list(installation.data.glob(".jifendai*"))
         installation.decide(2)
-        assert installation.records() == 6
+        assert installation.records() == SEEDED + 2
 
     def test_leaves_nobody_with_the_file_open_whatever_the_collector_does(self, installation: Installation):
         installation.run("backup", "copy.db")
@@ -161,7 +161,7 @@ class TestARestore:
         refused = installation.run("restore", "copy.db")
 
         assert refused.code == 1
-        assert "it has 4 records" in refused.out
+        assert f"it has {SEEDED} records" in refused.out
 
     def test_is_held_to_what_the_service_itself_has_kept_at_an_address(
         self, installation: Installation, server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
@@ -179,7 +179,7 @@ class TestARestore:
         silent, insisted = installation.run("restore", "copy.db"), installation.run("restore", "copy.db", "--anyway")
 
         assert refused.code == 1
-        assert "it has 4 records" in refused.out
+        assert f"it has {SEEDED} records" in refused.out
         assert silent.code == 3
         assert "answered GET with 503" in silent.err
         assert insisted.code == 0, insisted.err
@@ -190,7 +190,7 @@ class TestARestore:
             file.unlink()
 
         assert installation.run("restore", "copy.db").code == 0
-        assert installation.records() == 4
+        assert installation.records() == SEEDED
 
     def test_of_what_is_older_than_a_checkpoint_is_refused_unless_told(self, installation: Installation):
         installation.run("backup", "copy.db")
@@ -201,10 +201,10 @@ class TestARestore:
         told = installation.run("restore", "copy.db", "--checkpoint", "kept.txt", "--anyway")
 
         assert refused.code == 1
-        assert "the database is older than the checkpoint kept outside: it has 4 records" in refused.out
-        assert "the records 4 to 5 are lost" in refused.out
+        assert f"the database is older than the checkpoint kept outside: it has {SEEDED} records" in refused.out
+        assert f"the records {SEEDED} to {SEEDED + 1} are lost" in refused.out
         assert "Nothing was restored" in refused.err
-        assert (untouched, told.code, installation.records()) == (6, 0, 4)
+        assert (untouched, told.code, installation.records()) == (SEEDED + 2, 0, SEEDED)
 
     def test_of_what_was_changed_is_refused(self, installation: Installation):
         installation.run("backup", "copy.db")
@@ -235,4 +235,4 @@ class TestARestore:
 
         assert refused.code == 1
         assert "is no sound backup" in refused.err
-        assert installation.records() == 4
+        assert installation.records() == SEEDED

@@ -25,8 +25,15 @@ def set_as_told(told: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(*line.split("=", 1))
 
 
+async def nothing_in_the_way() -> list[object]:
+    """What makes an instance ready, left out."""
+    return []
+
+
 def decide(jifendai: Jifendai, application: Path, number: int) -> dict:
-    return jifendai("decide", application, "--key", f"key-{number}").json()
+    made = jifendai("decide", application, "--key", f"key-{number}")
+    assert made.code == 0, made.err
+    return made.json()
 
 
 @pytest.fixture
@@ -105,7 +112,10 @@ class TestAChangeOfTheSigningKey:
         monkeypatch.delenv("JIFENDAI_PREVIOUS_SIGNING_KEY_FILE")
         new = os.environ["JIFENDAI_SIGNING_KEY_FILE"]
         monkeypatch.setenv("JIFENDAI_SIGNING_KEY_FILE", old)
-        decide(jifendai, application, 9)
+        # Ours refuses to sign with a key that is on record as retired; a thief's program does not.
+        with monkeypatch.context() as thief:
+            thief.setattr("app.main._readiness", lambda *_: nothing_in_the_way)
+            decide(jifendai, application, 9)
         monkeypatch.setenv("JIFENDAI_SIGNING_KEY_FILE", new)
 
         found = jifendai("verify", "database")

@@ -13,9 +13,11 @@ from app.settings import DEMO_LOG_NAME
 from tests.api.test_decisions import application
 from tests.cli.conftest import Jifendai, Outcome
 from tests.cli.tampering import Rows, copied, restored, tamper
-from tests.service import Service, demo_settings, running
+from tests.service import SEEDED, Service, demo_settings, running
 
 ORIGIN = f"{DEMO_LOG_NAME}/icbc"
+# The demonstration's own, and four that the fixture makes.
+RECORDS = SEEDED + 4
 
 
 # What is said of a column whose change is more than that.
@@ -75,7 +77,7 @@ class TestADatabase:
         found = bank.verify()
 
         assert (found.code, found.out) == (0, "")
-        assert f"{ORIGIN}: 8 records" in found.err
+        assert f"{ORIGIN}: {RECORDS} records" in found.err
         assert "boc: left out" in found.err
 
     def test_whose_later_records_have_their_sm3_digest_too_is_sound(self, bank: Bank, folder: Path):
@@ -99,7 +101,7 @@ class TestADatabase:
         found = bank.verify()
 
         assert (sound.code, sound.out) == (0, "")
-        assert [f"{ORIGIN}: {seen} / 8 …" in sound.err for seen in (3, 6, 8)] == [True, True, False]
+        assert [f"{ORIGIN}: {seen} / {RECORDS} …" in sound.err for seen in (3, 6)] == [True, True]
         assert "record 1 is missing: deleted" in found.out
 
     def test_that_has_grown_since_the_checkpoint_is_sound(self, bank: Bank, folder: Path):
@@ -112,24 +114,24 @@ class TestADatabase:
         found = bank.verify()
 
         assert (found.code, found.out) == (0, "")
-        assert "9 records" in found.err
+        assert f"{RECORDS + 1} records" in found.err
 
     @pytest.mark.parametrize(
         ("attack", "words"),
         [
             ("change_record", "record 1 was changed"),
             ("delete_record", "record 1 is missing: deleted"),
-            ("delete_record_and_close_the_gap", "has 7 records, the checkpoint tells of 8"),
-            ("insert_record", "the checkpoint kept outside over 8 records does not fit"),
-            ("insert_record_at_the_end", "the records 8 to 8 stand under no signed checkpoint"),
+            ("delete_record_and_close_the_gap", f"has {RECORDS - 1} records, the checkpoint tells of {RECORDS}"),
+            ("insert_record", f"the checkpoint kept outside over {RECORDS} records does not fit"),
+            ("insert_record_at_the_end", f"the records {RECORDS} to {RECORDS} stand under no signed checkpoint"),
             ("swap_bytes", "the bytes of record 2 stand at index 1: records were swapped"),
             ("swap_entries", "records were swapped or moved"),
-            ("swap_entries_and_their_decisions", "the checkpoint kept outside over 8 records does not fit"),
-            ("truncate", "record 7 is missing at the end: the log was cut off"),
-            ("truncate_whole", "has 7 records, the checkpoint tells of 8"),
-            ("change_and_rebuild", "the checkpoint kept outside over 8 records does not fit"),
+            ("swap_entries_and_their_decisions", f"the checkpoint kept outside over {RECORDS} records does not fit"),
+            ("truncate", f"record {RECORDS - 1} is missing at the end: the log was cut off"),
+            ("truncate_whole", f"has {RECORDS - 1} records, the checkpoint tells of {RECORDS}"),
+            ("change_and_rebuild", f"the checkpoint kept outside over {RECORDS} records does not fit"),
             ("change_and_rebuild_with_another_key", "was changed or made without the key"),
-            ("rebuild_and_remove_the_checkpoints", "the records 0 to 7 stand under no signed checkpoint"),
+            ("rebuild_and_remove_the_checkpoints", f"the records 0 to {RECORDS - 1} stand under no signed checkpoint"),
             ("set_a_checkpoint_back", "is signed over another log, size or root"),
             ("change_a_decision", "records were swapped or moved"),
             ("change_the_head", "the head of the log does not fit"),
@@ -183,7 +185,7 @@ class TestADatabase:
         without = bank.jifendai("verify", "database", "--vkey", bank.vkey)
 
         assert found.code == 1
-        assert "the checkpoint kept outside over 8 records does not fit" in found.out
+        assert f"the checkpoint kept outside over {RECORDS} records does not fit" in found.out
         assert without.code == 0
         assert "No --checkpoint was given" in without.err
 
@@ -194,7 +196,7 @@ class TestADatabase:
         without = bank.jifendai("verify", "database", "--vkey", bank.vkey)
 
         assert found.code == 1
-        assert "the database is older than the checkpoint kept outside: it has 7 records" in found.out
+        assert f"the database is older than the checkpoint kept outside: it has {RECORDS - 1} records" in found.out
         assert without.code == 0, without.out
 
     def test_from_which_the_whole_log_was_removed_is_older_too(self, bank: Bank):
@@ -203,7 +205,7 @@ class TestADatabase:
         found = bank.verify()
 
         assert found.code == 1
-        assert "it has 0 records, the checkpoint tells of 8" in found.out
+        assert f"it has 0 records, the checkpoint tells of {RECORDS}" in found.out
 
 
 class TestRowsOfNoLender:

@@ -17,7 +17,7 @@ from app.settings import DEMO_LOG_NAME
 from tests.api.test_decisions import application
 from tests.cli.conftest import Jifendai, Outcome
 from tests.cli.tampering import tamper
-from tests.service import demo_settings, listening
+from tests.service import SEEDED, demo_settings, listening
 from tests.vectors.small_log import LOG, ORIGIN, signer
 
 ICBC = f"{DEMO_LOG_NAME}/icbc"
@@ -68,8 +68,8 @@ class TestALog:
 
         assert (first.code, found.code, again.code) == (0, 0, 0)
         assert "keep it (--save FILE)" in first.err
-        assert "5 records 条记录, and the log has only grown since 4" in found.err
-        assert "since 5" in again.err
+        assert f"{SEEDED + 1} records 条记录, and the log has only grown since {SEEDED}" in found.err
+        assert f"since {SEEDED + 1}" in again.err
 
     def test_that_was_cut_off_is_older_than_the_checkpoint(self, observer: Observer):
         observer.look("--save", observer.kept)
@@ -78,7 +78,7 @@ class TestALog:
         found = observer.look("--checkpoint", observer.kept)
 
         assert found.code == 1
-        assert "older than the checkpoint kept elsewhere: it has 3 records, the checkpoint tells of 4" in found.out
+        assert f"it has {SEEDED - 1} records, the checkpoint tells of {SEEDED}" in found.out
 
     def test_that_was_rebuilt_with_the_stolen_key_is_told(
         self, observer: Observer, monkeypatch: pytest.MonkeyPatch
@@ -92,8 +92,8 @@ class TestALog:
         found = observer.look("--checkpoint", observer.kept)
 
         assert (same_size.code, found.code) == (1, 1)
-        assert "two logs of 4 records" in same_size.out
-        assert "does not begin with the 4 that were signed for before" in found.out
+        assert f"two logs of {SEEDED} records" in same_size.out
+        assert f"does not begin with the {SEEDED} that were signed for before" in found.out
 
     def test_whose_checkpoint_another_key_signed_is_told(self, observer: Observer):
         tamper(observer.database_url, ICBC, "change_and_rebuild_with_another_key")

@@ -174,10 +174,10 @@ class TestAScoreHeldAgainstWhatIsKept:
     @pytest.mark.parametrize(
         ("parts", "why"),
         [
-            ({"value": "98.55"}, None),
-            ({"value": "98.550001"}, WhyNot.JUMP),
-            ({"value": "38.55"}, None),
-            ({"value": "38.549999"}, WhyNot.JUMP),
+            ({"value": "88.55"}, None),
+            ({"value": "88.550001"}, WhyNot.JUMP),
+            ({"value": "48.55"}, None),
+            ({"value": "48.549999"}, WhyNot.JUMP),
             ({"value": "1", "scheme_version": "2026"}, None),
             ({"as_of": "2026-09-29"}, WhyNot.RUNS_BACKWARDS),
             ({"as_of": "2026-11-20"}, None),

@@ -7,6 +7,7 @@ from app.domain.platform import AuthenticationKind, DayForm, Member, ScorePlatfo
 from app.products.faults import CatalogueError
 from app.products.platforms import NEUTRAL, parse_platforms
 from tests.policy_cases import catalogue
+from tests.products.test_faults import PRODUCTS, noted_faults, unshown
 
 SOUND = """\
 scheme: fuxin
@@ -20,6 +21,44 @@ answer:
   state: {constant: SCORED}
   as_of: {at: /day, form: CHINESE}
 """
+
+
+# What of the mapped file is changed into what, on which line that is a fault, and what is said.
+FAULTY = [
+    ("scheme: fuxin", "scheme: kunshan", 1, "no scheme kunshan"),
+    ("https://platform", "http://platform", 2, "not encrypted"),
+    ("https://platform.example", "https://user:secret@platform.example", 2, "without a user"),
+    ("https://", "ftp://", 2, "http or https"),
+    ("/{uscc}", "/", 2, "no place in the question"),
+    ("/{uscc}", "/{uscc}/{zone}", 2, "no place in the question"),
+    ("platform.example/companies", "{uscc}.example", 2, "http or https"),
+    ("header: X-Api-Key, ", "", 3, "has no header"),
+    (", secret_file: fuxin.key", "", 3, "has no secret_file"),
+    ("secret_file: fuxin.key", "secret_file: fuxin.key, key_id: a", 3, "no use for key_id"),
+    ("kind: KEY, header: X-Api-Key, secret_file: fuxin.key", "kind: NONE", 3, "nobody is authenticated"),
+    ("kind: KEY", "kind: PASSWORD", 3, "not one of the words"),
+    ("kind: KEY", "secret: abc, kind: KEY", 3, "'secret' is not known here"),
+    ('"150"', "150", 4, "not quoted"),
+    ('least: "0"', 'least: "151"', 4, "least is above most"),
+    (', largest_change: "40"', "", 4, "'largest_change' is missing"),
+    ("{at: /code}", "{at: code}", 6, "not a code of the form"),
+    ("{at: /code}", "{at: /code, constant: X}", 6, "either `at`"),
+    ("{at: /code}", "{}", 6, "either `at`"),
+    ("constant: SCORED", "constant: YES", 7, "not one of the words"),
+    ("form: CHINESE", "form: ROMAN", 8, "not one of the words"),
+    ("  as_of: {at: /day, form: CHINESE}\n", "", 6, "'as_of' is missing"),
+    ("  uscc:", "  stage: {at: /s, values: {初创期: startup}}\n  uscc:", 6, "no stage startup"),
+    ("  uscc:", "  grade: {constant: AA}\n  uscc:", 6, "no grade AA"),
+    ("  uscc:", "  rank_position: {at: /r}\n  uscc:", 6, "a position and a scope"),
+    ("answer:", "signature: {kind: ED25519, header: X-S, secret_file: s.key}\nanswer:", 5, "needs public_key"),
+    ("answer:", "deadline_ms: 60_000\nanswer:", 5, "outside 50"),
+    ("answer:", "code: __import__('os')\nanswer:", 5, "not known here"),
+    (
+        'https://platform.example/companies/{uscc}"\nauthentication: {kind: KEY, header: X-Api-Key, secret_file',
+        'http://[::1]/{uscc}"\nauthentication: {kind: CERTIFICATE, certificate_file: a.pem, private_key_file',
+        3, "over https alone",
+    ),
+]  # fmt: skip
 
 
 def parsed(text: str, file: str = "fuxin.yaml") -> ScorePlatform:
@@ -61,39 +100,7 @@ class TestAPlatformFile:
 
 
 class TestAFaultOfAPlatformFile:
-    @pytest.mark.parametrize(
-        ("before", "after", "line", "said"),
-        [
-            ("scheme: fuxin", "scheme: kunshan", 1, "no scheme kunshan"),
-            ("https://platform", "http://platform", 2, "not encrypted"),
-            ("https://platform.example", "https://user:secret@platform.example", 2, "without a user"),
-            ("https://", "ftp://", 2, "http or https"),
-            ("/{uscc}", "/", 2, "no place in the question"),
-            ("/{uscc}", "/{uscc}/{zone}", 2, "no place in the question"),
-            ("platform.example/companies", "{uscc}.example", 2, "http or https"),
-            ("header: X-Api-Key, ", "", 3, "has no header"),
-            (", secret_file: fuxin.key", "", 3, "has no secret_file"),
-            ("secret_file: fuxin.key", "secret_file: fuxin.key, key_id: a", 3, "no use for key_id"),
-            ("kind: KEY, header: X-Api-Key, secret_file: fuxin.key", "kind: NONE", 3, "nobody is authenticated"),
-            ("kind: KEY", "kind: PASSWORD", 3, "not one of the words"),
-            ("kind: KEY", "secret: abc, kind: KEY", 3, "'secret' is not known here"),
-            ('"150"', "150", 4, "not quoted"),
-            ('least: "0"', 'least: "151"', 4, "least is above most"),
-            (', largest_change: "40"', "", 4, "'largest_change' is missing"),
-            ("{at: /code}", "{at: code}", 6, "not a code of the form"),
-            ("{at: /code}", "{at: /code, constant: X}", 6, "either `at`"),
-            ("{at: /code}", "{}", 6, "either `at`"),
-            ("constant: SCORED", "constant: YES", 7, "not one of the words"),
-            ("form: CHINESE", "form: ROMAN", 8, "not one of the words"),
-            ("  as_of: {at: /day, form: CHINESE}\n", "", 6, "'as_of' is missing"),
-            ("  uscc:", "  stage: {at: /s, values: {初创期: startup}}\n  uscc:", 6, "no stage startup"),
-            ("  uscc:", "  grade: {constant: AA}\n  uscc:", 6, "no grade AA"),
-            ("  uscc:", "  rank_position: {at: /r}\n  uscc:", 6, "a position and a scope"),
-            ("answer:", "signature: {kind: ED25519, header: X-S, secret_file: s.key}\nanswer:", 5, "needs public_key"),
-            ("answer:", "deadline_ms: 60_000\nanswer:", 5, "outside 50"),
-            ("answer:", "code: __import__('os')\nanswer:", 5, "not known here"),
-        ],
-    )  # fmt: skip
+    @pytest.mark.parametrize(("before", "after", "line", "said"), FAULTY)
     def test_is_named_with_its_line_and_what_to_do(self, before: str, after: str, line: int, said: str):
         assert before in MAPPED
 
@@ -104,3 +111,12 @@ class TestAFaultOfAPlatformFile:
     @pytest.mark.parametrize("file", ["atlantis.yaml", "fuxin.yml", "zones/fuxin.yaml", "FUXIN.yaml"])
     def test_is_a_name_that_is_no_zone_s(self, file: str):
         assert "no zone of the catalogue" in faults(SOUND, file)[0]
+
+    def test_is_shown_here_for_every_fault_that_the_reader_names(self, monkeypatch: pytest.MonkeyPatch):
+        named = noted_faults(monkeypatch)
+
+        for before, after, _, _ in FAULTY:
+            faults(MAPPED.replace(before, after, 1))
+        faults(SOUND, "atlantis.yaml")
+
+        assert unshown(named, [PRODUCTS / "platforms.py"]) == []
