@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from app.api.answers import Answered, Count, Id, Moment, Money, Name, NextCursor, PlaceInLog
-from app.api.fields import Code, Cursor, EvidenceCode, PositiveAmount, ProductId, ScoreText, Text, whole
+from app.api.fields import Code, Cursor, Day, EvidenceCode, PositiveAmount, ProductId, ScoreText, Text, whole
 from app.api.schemas import (
     AuthorisationSent,
     CompanySent,
@@ -83,9 +83,7 @@ class CampaignSheetQuery(Sent):
         description="期限（月）。Tenor in months."
     )
     purpose: Code = Field(description="贷款用途代码。Code of the purpose.")
-    as_of: Annotated[str, Field(max_length=10, pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = Field(
-        None, description="表中无日期列时积分的日期。The scores' day, where no column tells it."
-    )
+    as_of: Day | None = Field(None, description="表中无评价日期列时给出。The scores' day, where no column tells it.")
     scheme: Code | None = Field(None, description="积分体系代码，缺省为该区的。Scheme; the zone's if absent.")
 
 

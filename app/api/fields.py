@@ -72,7 +72,8 @@ DecisionId = _text(
     "决策编号是小写 UUID", "a decision id is a UUID in lower case", format="uuid",
 )  # fmt: skip
 WebhookUrl = _text(
-    r"^https?://[!-~]+$", 1_000,
+    r"^https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?"
+    r"([/?]([A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*)?$", 1_000,
     "须为 https 开头的 ASCII 地址", "an ASCII URL that begins with https", format="uri",
 )  # fmt: skip
 WebhookId = _text(

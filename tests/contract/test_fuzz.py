@@ -28,7 +28,8 @@ CONFIG = {
         "negative_data_rejection": {
             "expected-statuses": [400, 401, 403, 404, 405, 409, 413, 414, 415, 422, 428, 429, 431]
         },
-        "positive_data_acceptance": {"expected-statuses": ["2xx", 400, 401, 403, 404, 409, 422, 429]},
+        # A version that fits its form may be an old one, and a list of sound rows longer than a body may be.
+        "positive_data_acceptance": {"expected-statuses": ["2xx", 400, 401, 403, 404, 409, 412, 413, 422, 429]},
     },
 }
 
