@@ -47,7 +47,7 @@ class Outcome(StrEnum):
     NO_ADDRESS = "NO_ADDRESS"
     ADDRESS_REFUSED = "ADDRESS_REFUSED"
     TLS_FAILED = "TLS_FAILED"
-    SECRET_UNREADABLE = "SECRET_UNREADABLE"
+    SECRET_UNREADABLE = "SECRET_UNREADABLE"  # nosec B105
 
 
 @dataclass(frozen=True, slots=True)
