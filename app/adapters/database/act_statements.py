@@ -16,16 +16,8 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary
 
-from app.adapters.database.tables import (
-    ACT,
-    CREDIT_LINE,
-    METADATA,
-    Day,
-    Instant,
-    as_stored,
-    to_instant,
-    to_microseconds,
-)
+from app.adapters.database.column_types import Day, Instant, as_stored, to_instant, to_microseconds
+from app.adapters.database.tables import ACT, CREDIT_LINE, METADATA
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
 from app.usecases.acts import (

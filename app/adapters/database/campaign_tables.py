@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, PrimaryKeyConstraint, String, Table, Text
 
-from app.adapters.database.tables import METADATA, Instant
+from app.adapters.database.column_types import Instant
+from app.adapters.database.tables import METADATA
 
 ID, NAME = String(36), String(255)
 

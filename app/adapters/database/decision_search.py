@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
+from app.adapters.database.column_types import to_instant
 from app.adapters.database.search_blocks import OF_ENTRY
 from app.adapters.database.searched_logs import Log, Row, SearchedLogs
 from app.adapters.database.store import Store
-from app.adapters.database.tables import ANSWER, DECISION, LOG_ENTRY, to_instant
+from app.adapters.database.tables import ANSWER, DECISION, LOG_ENTRY
 from app.usecases.ports import answer_in
 from app.usecases.search import BY_TIME, Count, FoundRow, Position, Search, SearchPage, Sort
 from app.usecases.search_blocks import PLACES, RECORDED_AT, places_in

@@ -15,9 +15,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
 
 from app.adapters.clock import utc_now
+from app.adapters.database.column_types import from_codes, to_codes
 from app.adapters.database.operator_log import operator_head, record, written
 from app.adapters.database.store import NO_LENDER, Store
-from app.adapters.database.tables import API_KEY, KEY_CHANGE, REVOKED_TOKEN, from_codes, to_codes
+from app.adapters.database.tables import API_KEY, KEY_CHANGE, REVOKED_TOKEN
 from app.usecases.keys import ApiKey, KeyChanges
 from app.usecases.tokens import DecideTokens, RevokedKind, RevokedToken, TokenChange
 

@@ -27,6 +27,7 @@ from sqlalchemy import (
     union,
 )
 
+from app.adapters.database.column_types import as_stored
 from app.adapters.database.rows import decision_values, offer_values
 from app.adapters.database.standing_trail import StandingTrail
 from app.adapters.database.store import EVERY_LENDER, NO_LENDER, Store
@@ -40,7 +41,6 @@ from app.adapters.database.tables import (
     OFFER,
     PRUNED_RECORD,
     TERMS,
-    as_stored,
 )
 from app.usecases.ports import (
     DecisionRow,

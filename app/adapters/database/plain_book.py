@@ -19,6 +19,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from app.adapters.clock import utc_now
 from app.adapters.database import act_statements
 from app.adapters.database.act_statements import to_commitment
+from app.adapters.database.column_types import as_stored, as_stored_in
 from app.adapters.database.row_security import allow, open_pools
 from app.adapters.database.rows import Row as Values
 from app.adapters.database.rows import (
@@ -45,8 +46,6 @@ from app.adapters.database.tables import (
     OFFER,
     RECORDED,
     TERMS,
-    as_stored,
-    as_stored_in,
 )
 from app.domain.standing import Commitment
 from app.usecases.acts import ActsRead, ActsWanted

@@ -30,8 +30,8 @@ from datetime import UTC, date, datetime, timedelta
 import asyncpg
 
 from app.adapters.database import act_statements
+from app.adapters.database.column_types import to_instant
 from app.adapters.database.postgresql_statements import LOCK_HEADS, NEW_HEADS, reading, writing
-from app.adapters.database.tables import to_instant
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
 from app.usecases.acts import ActsRead, ActsWanted

@@ -15,8 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, exists, func, or_, select
 
+from app.adapters.database.column_types import from_codes
 from app.adapters.database.store import Store
-from app.adapters.database.tables import ACT, DECISION, from_codes, seen
+from app.adapters.database.tables import ACT, DECISION, seen
 from app.domain.access import lenders_within, within
 from app.domain.decision import Outcome
 from app.domain.review import ReviewOutcome

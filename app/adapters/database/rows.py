@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from app.adapters.database.tables import DECISION, OFFER, to_codes, to_microseconds
+from app.adapters.database.column_types import to_codes, to_microseconds
+from app.adapters.database.tables import DECISION, OFFER
 from app.usecases.ports import DecisionRow, LogHead, OfferRow, Sealed
 
 Row = tuple[Any, ...]

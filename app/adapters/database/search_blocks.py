@@ -26,15 +26,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from app.adapters.database.column_types import from_codes
 from app.adapters.database.store import EVERY_LENDER, Store
-from app.adapters.database.tables import (
-    DECISION,
-    LOG_ENTRY,
-    LOG_HEAD,
-    SEARCH_BLOCK,
-    SEARCH_PROGRESS,
-    from_codes,
-)
+from app.adapters.database.tables import DECISION, LOG_ENTRY, LOG_HEAD, SEARCH_BLOCK, SEARCH_PROGRESS
 from app.audit.operator_record import OPERATOR
 from app.audit.search_figures import Extras, Figures, extras_in, score_units
 from app.usecases.search_blocks import PLACES, Key, without

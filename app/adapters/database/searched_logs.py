@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_
 
+from app.adapters.database.column_types import to_instant, to_microseconds
 from app.adapters.database.search_blocks import extras_of
 from app.adapters.database.search_statements import (
     LOGS,
@@ -28,7 +29,7 @@ from app.adapters.database.search_statements import (
     rests,
     shape_of,
 )
-from app.adapters.database.tables import DECISION, to_instant, to_microseconds
+from app.adapters.database.tables import DECISION
 from app.audit.search_figures import score_units
 from app.usecases import search_blocks
 from app.usecases.search import Search, exceptions_of

@@ -26,6 +26,7 @@ from sqlalchemy.exc import OperationalError
 from app.adapters.clock import utc_now
 from app.adapters.database import act_statements
 from app.adapters.database.act_statements import to_commitment
+from app.adapters.database.column_types import to_instant
 from app.adapters.database.rows import (
     checkpoint_rows,
     decision_rows,
@@ -36,7 +37,7 @@ from app.adapters.database.rows import (
     offer_rows,
 )
 from app.adapters.database.store import Store
-from app.adapters.database.tables import CHECKPOINT, DECISION, GROUP_MEMBER, LOG_ENTRY, OFFER, TERMS, to_instant
+from app.adapters.database.tables import CHECKPOINT, DECISION, GROUP_MEMBER, LOG_ENTRY, OFFER, TERMS
 from app.domain.standing import Commitment
 from app.usecases.acts import ActsRead, ActsWanted
 from app.usecases.ports import (

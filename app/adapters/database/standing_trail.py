@@ -13,9 +13,10 @@ from sqlalchemy import Connection, Integer, exists, select, type_coerce, union
 
 from app.adapters.database.act_statements import to_act
 from app.adapters.database.acts import STORED as STORED_ACT
+from app.adapters.database.column_types import as_stored_in
 from app.adapters.database.decision_log import STORED, to_stored
 from app.adapters.database.store import Store
-from app.adapters.database.tables import ACT, CREDIT_LINE, DECISION, GROUP_MEMBER, OFFER, as_stored_in
+from app.adapters.database.tables import ACT, CREDIT_LINE, DECISION, GROUP_MEMBER, OFFER
 from app.domain.standing import Commitment
 from app.usecases.offers import EVENT_FORMAT
 from app.usecases.verify_lines import StoredLine, StoredMember

@@ -30,14 +30,7 @@ from sqlalchemy import (
     or_,
 )
 
-from app.adapters.database.column_types import Day as Day
-from app.adapters.database.column_types import Instant as Instant
-from app.adapters.database.column_types import as_stored as as_stored
-from app.adapters.database.column_types import as_stored_in as as_stored_in
-from app.adapters.database.column_types import from_codes as from_codes
-from app.adapters.database.column_types import to_codes as to_codes
-from app.adapters.database.column_types import to_instant as to_instant
-from app.adapters.database.column_types import to_microseconds as to_microseconds
+from app.adapters.database.column_types import Day, Instant
 from app.domain.access import Scope
 
 # Names follow a rule, so that a later migration can name what it drops on every database.

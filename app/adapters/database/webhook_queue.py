@@ -16,8 +16,9 @@ import orjson
 from sqlalchemy import Connection, and_, delete, exists, func, insert, or_, select, text, update
 
 from app.adapters.clock import utc_now
+from app.adapters.database.column_types import from_codes, to_instant
 from app.adapters.database.store import EVERY_LENDER, NO_LENDER, Store
-from app.adapters.database.tables import LOG_ENTRY, LOG_HEAD, OFFER, from_codes, to_instant
+from app.adapters.database.tables import LOG_ENTRY, LOG_HEAD, OFFER
 from app.adapters.database.webhook_tables import (
     WEBHOOK_ATTEMPT,
     WEBHOOK_DELIVERY,

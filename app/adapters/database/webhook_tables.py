@@ -19,7 +19,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from app.adapters.database.tables import METADATA, Instant
+from app.adapters.database.column_types import Instant
+from app.adapters.database.tables import METADATA
 
 _ID, _NAME = String(36), String(255)
 

@@ -15,9 +15,10 @@ from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, s
 from sqlalchemy.exc import IntegrityError
 
 from app.adapters.clock import utc_now
+from app.adapters.database.column_types import from_codes, to_codes
 from app.adapters.database.operator_log import record, written
 from app.adapters.database.store import Store
-from app.adapters.database.tables import LOG_HEAD, from_codes, to_codes
+from app.adapters.database.tables import LOG_HEAD
 from app.adapters.database.webhook_tables import WEBHOOK_ATTEMPT, WEBHOOK_DELIVERY, WEBHOOK_ENDPOINT
 from app.usecases.operator_log import Recording
 from app.usecases.webhooks import Attempt, Change, Delivery, DeliveryState, Endpoint, Outcome, UrlTaken
