@@ -55,22 +55,37 @@ class ExportFiles:
     async def _as_file(self, form: str, pages: AsyncIterator[Exported]) -> AsyncGenerator[bytes, None]:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder = tempfile.mkdtemp(prefix="export-", dir=self._folder)
-        process = None
+        starting = asyncio.create_task(_begin(form, folder))
         try:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "app.adapters.export_workbook", form, folder, stdin=PIPE, stdout=PIPE,
-                cwd=Path(__file__).parents[2],
-            )  # fmt: skip
+            process = await asyncio.shield(starting)
             await _feed(process, pages)
             while chunk := await process.stdout.read(_CHUNK):
                 yield chunk
             if await process.wait() != 0:
                 raise RuntimeError("the process that makes the file has failed")
         finally:
-            if process is not None and process.returncode is None:
-                process.kill()
-                await process.wait()
-            shutil.rmtree(folder, ignore_errors=True)
+            # A task of its own: the scope of a caller who has gone away cancels at every further await.
+            await asyncio.shield(asyncio.create_task(_cleared(starting, folder)))
+
+
+async def _begin(form: str, folder: str) -> Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "app.adapters.export_workbook", form, folder, stdin=PIPE, stdout=PIPE,
+        cwd=Path(__file__).parents[2],
+    )  # fmt: skip
+
+
+async def _cleared(starting: asyncio.Task[Process], folder: str) -> None:
+    try:
+        process = await starting
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    except OSError:
+        # It did not start, which its caller has been told, or has just ended.
+        pass
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _as_text(form: str, pages: AsyncIterator[Exported]) -> AsyncGenerator[bytes, None]:

@@ -5,11 +5,13 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 
@@ -43,6 +45,13 @@ def read_csv(content: bytes) -> list[dict[str, str]]:
     """The rows of a CSV file, as a program reads them."""
     text = content.decode("utf-8-sig")
     return [{n: text_of_cell(v) for n, v in row.items()} for row in csv.DictReader(io.StringIO(text, newline=""))]
+
+
+async def soon_empty(folder: Path, pattern: str = "*") -> None:
+    """This function will return once nothing of that name is left: what clears up does not keep anybody waiting."""
+    async with asyncio.timeout(30):
+        while list(folder.glob(pattern)):
+            await asyncio.sleep(0.02)
 
 
 class TestAnExport:
@@ -197,24 +206,48 @@ class TestACallerThatGoesAway:
         assert list(tmp_path.iterdir()) == []
         assert files._left == 2
 
+    @pytest.mark.parametrize("form", ["xlsx", "parquet"])
+    async def test_may_be_cancelled_at_every_await_and_nothing_of_it_is_left(self, tmp_path: Path, form: str):
+        asked = asyncio.Event()
+
+        async def endless() -> AsyncIterator[Exported]:
+            while True:
+                asked.set()
+                await asyncio.sleep(0)
+                yield Exported((), {})
+
+        async def export() -> None:
+            async with aclosing(files.stream(form, endless())) as stream:
+                await anext(stream)
+
+        files = ExportFiles(tmp_path)
+        # As Starlette does it: such a scope cancels anew whatever is awaited inside it.
+        async with anyio.create_task_group() as group:
+            group.start_soon(export)
+            await asked.wait()
+            made = list(tmp_path.iterdir())
+            group.cancel_scope.cancel()
+        await soon_empty(tmp_path)
+
+        assert len(made) == 1
+        assert files._left == 2
+
     async def test_is_noticed_by_a_service_that_listens(self, tmp_path: Path):
         settings = demo_settings(tmp_path / "data")
         with listening(settings) as address:
             keys = json.loads(settings.demo_keys_file.read_text())
             headers = {"Authorization": f"Bearer {keys['auditor']}"}
-            async with httpx.AsyncClient(base_url=address, headers=headers, timeout=30) as client:
-                before = set(settings.data_dir.iterdir())
+            async with httpx.AsyncClient(base_url=address, headers=headers, timeout=60) as client:
                 for _ in range(3):
-                    async with client.stream("GET", "/v1/decisions/export?format=xlsx") as answer:
-                        assert answer.status_code == 200
-                        break
-                for _ in range(100):
-                    if not set(settings.data_dir.iterdir()) - before:
-                        break
-                    await asyncio.sleep(0.05)
+                    asking = asyncio.create_task(client.get("/v1/decisions/export?format=xlsx"))
+                    while not asking.done() and not list(settings.data_dir.glob("export-*")):
+                        await asyncio.sleep(0.005)
+                    asking.cancel()
+                    await asyncio.gather(asking, return_exceptions=True)
+                await soon_empty(settings.data_dir, "export-*")
                 whole = await client.get("/v1/decisions/export?format=xlsx")
+                await soon_empty(settings.data_dir, "export-*")
 
-                assert set(settings.data_dir.iterdir()) == before
                 assert whole.status_code == 200 and whole.content[:2] == b"PK"
 
 
