@@ -47,8 +47,10 @@ class Kind:
 
 _TABLE: Final = (
     Kind("malformed-json", 400, "请求体不是有效的 JSON", "The body is not valid JSON",
-         "请求体须为 UTF-8 编码的一个 JSON 对象，键不得重复，不得含 NaN 或 Infinity。请更正后重发。",
-         "The body must be one JSON object in UTF-8, without duplicate keys, NaN or Infinity. Mend and resend it."),
+         "请求体须为 UTF-8 编码的一个 JSON 对象，键不得重复，不得含 NaN 或 Infinity，"
+         "嵌套至多 200 层，整数至多 4300 位。请更正后重发。",
+         "The body must be one JSON object in UTF-8, without duplicate keys, NaN or Infinity, nested at most 200 deep, "
+         "with at most 4,300 digits in a whole number. Mend and resend it."),
     Kind("malformed-request", 400, "不是有效的 HTTP 请求", "This is no HTTP request",
          "请求行或请求头不符合 HTTP/1.1。请更正后重发。",
          "The request line or a header does not fit HTTP/1.1. Mend and resend it."),

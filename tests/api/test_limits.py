@@ -16,6 +16,7 @@ from app.api.deadlines import Deadlines
 from app.api.examples import DECISION_ID
 from app.api.problems import Problem, connection_refusals
 from app.api.rate_limits import RateLimits
+from app.api.schemas import PreviewRequest
 from tests.api.test_hostile import SOUND, assert_problem
 from tests.service import Service, demo_settings, listening, running
 
@@ -172,6 +173,23 @@ class TestAnOperationThatTakesTooLong:
 
         with pytest.raises(asyncio.CancelledError):
             await task
+
+
+class TestTheLimitsInsideABody:
+    """They are the parser's own: what is beyond them is refused while it is read, and never built."""
+
+    @pytest.mark.parametrize(("within", "beyond"), [
+        (b'{"a":' * 200 + b"1" + b"}" * 200, b'{"a":' * 201 + b"1" + b"}" * 201),
+        (b'{"a":%s}' % (b"9" * 4_300), b'{"a":%s}' % (b"9" * 4_301)),
+    ], ids=["depth", "digits"])  # fmt: skip
+    def test_are_those_that_the_problem_names(self, within: bytes, beyond: bytes):
+        refusals = []
+        for body in (within, beyond):
+            with pytest.raises(Problem) as problem:
+                bodies.checked_document(PreviewRequest, body)
+            refusals.append(problem.value.kind.slug)
+
+        assert refusals == ["invalid-request", "malformed-json"]
 
 
 class TestABodyThatDrips:
