@@ -10,13 +10,15 @@ import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from app.products.catalog import Catalog
+from app.products.parse import parse_catalogue
 from tests.postgres import Databases, PostgresServer, migrate
 
 ROOT = Path(__file__).parent.parent
@@ -117,6 +119,22 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/jifendai.db"
     return request.getfixturevalue("empty_postgres_url")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _catalogues_read_once() -> Iterator[None]:
+    """The same files are the same catalogue, which every start would only read again."""
+    read: dict[tuple[tuple[str, bytes], ...], Catalog] = {}
+
+    def parse_once(files: Mapping[str, bytes]) -> Catalog:
+        key = tuple(sorted(files.items()))
+        if key not in read:
+            read[key] = parse_catalogue(files)
+        return read[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("app.main.parse_catalogue", parse_once)
+        yield
 
 
 # ---- foreign tools --------------------------------------------------------------------------------------------------

@@ -153,14 +153,15 @@ class Databases:
         self._count = 0
 
     @contextlib.contextmanager
-    def fresh(self, *, migrated: bool = True) -> Iterator[str]:
+    def fresh(self, *, migrated: bool = True, like: str = "") -> Iterator[str]:
         """This function will yield the address of a new database and drop it afterwards, connections and all.
 
-        With its tables it is the address of the service's account, which is not their owner; see `as_owner`.
+        With its tables it is the address of the service's account, which is not their owner; see `as_owner`. `like` is
+        the address of one of these databases that nobody uses any more, to be copied.
         """
         self._count += 1
         name = f"{self._prefix}_{self._count}"
-        template = self._migrated_template() if migrated else "template0"
+        template = make_url(like).database if like else self._migrated_template() if migrated else "template0"
         # Copying files beats writing the template through the log, as the server's checkpoint is free without fsync.
         _execute(self._admin_url, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         try:

@@ -1,14 +1,19 @@
 """A running service for tests: in process with its lifespan, or on a port for a browser.
 
 Neighbours may rely on this: every service here has its own data folder and the keys of a demonstration; time can be
-simulated.
+simulated. What each start would only make again, as tables and seeds, is made once and copied where a test asks for it
+with `begun`.
 """
 
 import asyncio
 import contextlib
+import functools
 import json
+import shutil
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,6 +44,30 @@ def demo_settings(data_dir: Path, database_url: str | None = None, **more: str) 
     if database_url is not None:
         given["JIFENDAI_DATABASE_URL"] = database_url
     return Settings.from_environment({"JIFENDAI_DEMO": "1", "JIFENDAI_DATA_DIR": str(data_dir), **given})
+
+
+def begun(data_dir: Path) -> Path:
+    """This function will make the data folder of a demonstration that was started once today and stopped."""
+    shutil.copytree(_once_begun().name, data_dir)
+    return data_dir
+
+
+@functools.cache
+def _once_begun() -> tempfile.TemporaryDirectory[str]:
+    folder = tempfile.TemporaryDirectory(prefix="jifendai-begun-")
+    start_and_stop(demo_settings(Path(folder.name)))
+    return folder
+
+
+def start_and_stop(settings: Settings) -> None:
+    """This function will start a service and stop it, in a loop of its own; also where another loop runs."""
+
+    async def once() -> None:
+        async with running(settings):
+            pass
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, once()).result()
 
 
 def caller_for(operation: str) -> str:

@@ -7,7 +7,6 @@ stores a row and sends an answer of the sizes of the service's own, made once an
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,8 +32,6 @@ def create_app() -> FastAPI:
         await pool.execute(_TABLE)
         await pool.execute(_PLAIN)
         pools.append(pool)
-        gc.collect()
-        gc.freeze()
         yield
         await pool.close()
 

@@ -2,12 +2,11 @@
 
 What is generous to it: it decides and seals with the service's own rules and record (`seal` on a batch of one, so that
 it writes the very same rows), holds the lock only for what needs it, asks three SELECTs and lets the unit of work
-send one INSERT a table, reuses connections and prepared statements, hands bytes to bytea columns, and freezes the
-garbage collector after start. What makes it the textbook: a session and a transaction a request, objects for rows, a
-lock on the head from its SELECT to its COMMIT, and a `response_model`.
+send one INSERT a table, reuses connections and prepared statements, hands bytes to bytea columns, and is served as the
+service is, with the garbage collector frozen after start. What makes it the textbook: a session and a transaction a
+request, objects for rows, a lock on the head from its SELECT to its COMMIT, and a `response_model`.
 """
 
-import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -98,8 +97,6 @@ def create_app() -> FastAPI:
         async with shared.sessions.begin() as session:
             heads = [{"lender": lender, "size": 0, "frontier": b""} for lender in catalogue.catalog.lenders]
             await session.execute(postgresql_insert(tables.LOG_HEAD).on_conflict_do_nothing(), heads)
-        gc.collect()
-        gc.freeze()
         yield
         await engine.dispose()
 

@@ -1,25 +1,50 @@
 """A running service for each test, on both databases or, where the database does not matter, on one."""
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.service import Service, demo_settings, listening, running
+from app.settings import Settings
+from tests.postgres import Databases
+from tests.service import Service, begun, demo_settings, listening, running, start_and_stop
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def service(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Service]:
+    """A service on each kind of database, started once before."""
+    if request.param == "sqlite":
+        settings = demo_settings(begun(tmp_path / "data"))
+    else:
+        settings = request.getfixturevalue("begun_on_postgresql")
+    async with running(settings) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def _begun_on_postgresql(postgres_databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    with postgres_databases.fresh() as url:
+        settings = demo_settings(tmp_path_factory.mktemp("begun") / "data", url)
+        start_and_stop(settings)
+        yield settings
 
 
 @pytest.fixture
-async def service(tmp_path: Path, database_url: str) -> AsyncIterator[Service]:
-    """A service on each kind of database."""
-    async with running(demo_settings(tmp_path / "data", database_url)) as service:
-        yield service
+def begun_on_postgresql(
+    postgres_databases: Databases, _begun_on_postgresql: Settings, tmp_path: Path
+) -> Iterator[Settings]:
+    """The settings of a demonstration on PostgreSQL that was started once and stopped."""
+    shutil.copytree(_begun_on_postgresql.data_dir, tmp_path / "data")
+    with postgres_databases.fresh(like=_begun_on_postgresql.database_url) as url:
+        yield demo_settings(tmp_path / "data", url)
 
 
 @pytest.fixture
 async def embedded(tmp_path: Path) -> AsyncIterator[Service]:
     """A service on the embedded database, for what no database can change."""
-    async with running(demo_settings(tmp_path / "data")) as service:
+    async with running(demo_settings(begun(tmp_path / "data"))) as service:
         yield service
 
 
