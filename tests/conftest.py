@@ -8,7 +8,6 @@ where it is missing; with JIFENDAI_REQUIRE_ALL=1 every skip fails. No variable o
 import functools
 import os
 import shutil
-import sqlite3
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,8 @@ import pytest
 
 from app.products.catalog import Catalog
 from app.products.parse import parse_catalogue
-from tests.postgres import Databases, PostgresServer, migrate
+from tests.postgres import Databases, PostgresServer
+from tests.sqlite import give_tables
 
 ROOT = Path(__file__).parent.parent
 REQUIRE_ALL = os.environ.get("JIFENDAI_REQUIRE_ALL") == "1"
@@ -89,21 +89,10 @@ def postgres_server() -> Iterator[PostgresServer]:
         server.remove()
 
 
-@pytest.fixture(scope="session")
-def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    template = tmp_path_factory.mktemp("sqlite-template") / "jifendai.db"
-    migrate(f"sqlite:///{template}")
-    # The copy takes the file alone, so what still lies in the write-ahead log goes into it first.
-    connection = sqlite3.connect(template)
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
-    return template
-
-
 @pytest.fixture
-def sqlite_url(tmp_path: Path, _sqlite_template: Path) -> str:
+def sqlite_url(tmp_path: Path) -> str:
     """The address of a fresh, migrated SQLite database."""
-    shutil.copyfile(_sqlite_template, tmp_path / "jifendai.db")
+    give_tables(tmp_path / "jifendai.db")
     return f"sqlite:///{tmp_path}/jifendai.db"
 
 

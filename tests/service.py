@@ -32,6 +32,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.usecases.keys import added, revoked
 from app.usecases.operator_log import OperatorRecords
+from tests.sqlite import give_tables
 
 Clock = Callable[[], datetime]
 SEEDED = 5
@@ -130,6 +131,9 @@ class Service:
 async def running(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Service]:
     """This function will start the service in process and stop it at the end."""
     app = create_app(settings, clock=clock)
+    file = settings.data_dir / "jifendai.db"
+    if str(file) in settings.database_url and not file.exists():
+        give_tables(file)
     async with app.router.lifespan_context(app):
         keys = json.loads(settings.demo_keys_file.read_text())
         transport = httpx.ASGITransport(app)

@@ -11,7 +11,7 @@ import openpyxl
 from app.api.campaign_examples import campaign_examples
 from app.usecases.replay import replay_stored
 from tests.api.test_decisions import today
-from tests.service import Service, demo_settings, running
+from tests.service import Service, begun, demo_settings, running
 from tests.sheets import as_csv, company_code
 
 PRODUCT = "icbc/suzhou-innovation-points-loan"
@@ -84,7 +84,7 @@ class TestACampaign:
         assert replay_stored(stored) == ()
 
     async def test_tells_what_became_of_its_pre_approvals(self, tmp_path: Path):
-        async with running(demo_settings(tmp_path / "data")) as service:
+        async with running(demo_settings(begun(tmp_path / "data"))) as service:
             document = campaign_examples(today())[0].document
             headers = service.bearer() | {"Idempotency-Key": "conversion"}
             campaign = (await service.client.post("/v1/campaigns", json=document, headers=headers)).json()
@@ -105,7 +105,7 @@ class TestACampaign:
         assert [after["conversion"][name] for name in steps] == [1, 1, 0, 0]
 
     async def test_goes_to_the_branches_as_a_sheet(self, tmp_path: Path):
-        async with running(demo_settings(tmp_path / "data")) as service:
+        async with running(demo_settings(begun(tmp_path / "data"))) as service:
             campaign = await made_from_sheet(service, 3)
             await until(service, campaign, "READY")
             await change(service, campaign, "run")
@@ -117,7 +117,7 @@ class TestACampaign:
         assert (rows[1][4], "80" in rows[1][6], "不构成银行承诺" in rows[1][9]) == ("3,000,000", True, True)
 
     async def test_made_twice_under_one_key_is_one(self, tmp_path: Path):
-        async with running(demo_settings(tmp_path / "data")) as service:
+        async with running(demo_settings(begun(tmp_path / "data"))) as service:
             first, again = [await made_from_sheet(service, 3, "same") for _ in range(2)]
             found = (await service.get("/v1/campaigns")).json()["items"]
 
@@ -125,7 +125,7 @@ class TestACampaign:
         assert sum(one["campaign_id"] == first for one in found) == 1
 
     async def test_cannot_be_run_before_its_forecast_nor_paused_when_it_does_not_run(self, tmp_path: Path):
-        async with running(demo_settings(tmp_path / "data")) as service:
+        async with running(demo_settings(begun(tmp_path / "data"))) as service:
             campaign = await made_from_sheet(service, 3)
             await until(service, campaign, "READY")
             paused = await change(service, campaign, "pause")
@@ -136,7 +136,7 @@ class TestACampaign:
         assert (cancelled.status_code, run.status_code, run.json()["state"]) == (201, 409, "CANCELLED")
 
     async def test_of_another_lender_is_answered_as_one_that_does_not_exist(self, tmp_path: Path):
-        async with running(demo_settings(tmp_path / "data")) as service:
+        async with running(demo_settings(begun(tmp_path / "data"))) as service:
             await service.add_key("nbcb", "loan_officer", "nbcb")
             campaign = await made_from_sheet(service, 1)
             answers = [

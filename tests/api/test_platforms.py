@@ -10,7 +10,7 @@ from app.adapters.platform_simulator import FAULTY, FREE, Fault
 from app.domain.company import SourceKind
 from app.usecases import platforms as lookups
 from tests.bad_platforms import Asked, application, asked_service, faults_of, snapshots_used
-from tests.service import Service, demo_settings, running
+from tests.service import Service, begun, demo_settings, running
 
 COMPANY = FREE["suzhou-snd"]
 
@@ -159,7 +159,7 @@ class TestBadPlatforms:
 
 class TestTheDemonstration:
     async def test_shows_a_newcomer_a_fetched_score_in_each_zone_and_every_fault(self, tmp_path: Path):
-        async with running(demo_settings(tmp_path / "data")) as service:
+        async with running(demo_settings(begun(tmp_path / "data"))) as service:
             answer = await service.decide(application(COMPANY, "A"), "k")
             lying = next(uscc for uscc, fault in FAULTY.items() if fault is Fault.OTHER_COMPANY)
             refused = await service.decide(application(lying, "B"), "k2")
@@ -173,7 +173,7 @@ class TestTheDemonstration:
     async def test_leaves_nothing_running(self, tmp_path: Path):
         before = asyncio.all_tasks()
 
-        async with running(demo_settings(tmp_path / "data")) as service:
+        async with running(demo_settings(begun(tmp_path / "data"))) as service:
             await self.ask(service)
 
         assert asyncio.all_tasks() - before == set()

@@ -8,7 +8,7 @@ import httpx
 import openpyxl
 
 from app.usecases.score_snapshots import SnapshotFilter
-from tests.service import Service, demo_settings, running
+from tests.service import Service, begun, demo_settings, running
 from tests.sheets import HEADS, as_csv, company_code, xlsx
 
 GOOD = ("示例甲公司", company_code(1), "68.55", "2026-09-30")
@@ -43,7 +43,7 @@ class TestASheetOfScores:
         assert (between - before, after - between) == (0, 1)
 
     async def test_gives_the_bad_rows_back_to_be_mended(self, tmp_path: Path):
-        async with running(demo_settings(tmp_path / "data")) as service:
+        async with running(demo_settings(begun(tmp_path / "data"))) as service:
             answer = await sent(service, as_csv([HEADS, GOOD, BAD]), answer="sheet")
 
         rows = list(openpyxl.load_workbook(io.BytesIO(answer.content)).active.values)
@@ -51,13 +51,13 @@ class TestASheetOfScores:
         assert (rows[1][:5], "统一社会信用代码" in rows[1][5], len(rows)) == ((*BAD, "3"), True, 2)
 
     async def test_repeats_nothing_of_a_cell_in_its_report(self, tmp_path: Path):
-        async with running(demo_settings(tmp_path / "data")) as service:
+        async with running(demo_settings(begun(tmp_path / "data"))) as service:
             answer = await sent(service, as_csv([HEADS, ("CANARY-NAME", "CANARY-CODE", "CANARY", "")]))
 
         assert (answer.status_code, "CANARY" in answer.text) == (200, False)
 
     async def test_is_refused_whole_where_nothing_of_it_can_be_read(self, tmp_path: Path):
-        async with running(demo_settings(tmp_path / "data")) as service:
+        async with running(demo_settings(begun(tmp_path / "data"))) as service:
             refused = await sent(service, b"PK\x03\x04 no archive", XLSX)
             other = await sent(service, b"{}", "application/json")
             large = await sent(service, b"x" * (16 * 1024 * 1024 + 1))
@@ -70,7 +70,7 @@ class TestASheetOfScores:
         ]  # fmt: skip
 
     async def test_of_another_lender_is_answered_as_one_that_does_not_exist(self, tmp_path: Path):
-        async with running(demo_settings(tmp_path / "data")) as service:
+        async with running(demo_settings(begun(tmp_path / "data"))) as service:
             await service.add_key("nbcb", "loan_officer", "nbcb")
             headers = service.bearer("nbcb") | {"Content-Type": "text/csv"}
             for lender in ("icbc", "none"):

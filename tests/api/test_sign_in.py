@@ -17,7 +17,7 @@ from app.api.examples import DECISION_ID, pre_approved
 from app.api.sign_in import MOST_REMEMBERED, SignIn
 from app.usecases.tokens import RevokedKind, TokenNotChanged, token_revoked, tokens_restored
 from tests.api.test_decisions import today
-from tests.service import Service, demo_settings, running
+from tests.service import Service, begun, demo_settings, running
 from tests.tokens import AUDIENCE, EC, ISSUER, OTHER_RSA, RSA, RULES, Provider, claims, jwks, token
 
 APPLIED = pre_approved(today())
@@ -29,7 +29,7 @@ async def provided(tmp_path: Path) -> AsyncIterator[Service]:
     keys = tmp_path / "keys.json"
     keys.write_bytes(jwks(RSA, EC))
     rules = {"TOKEN_ISSUER": ISSUER, "TOKEN_AUDIENCE": AUDIENCE, "TOKEN_KEYS_FILE": str(keys)}
-    async with running(demo_settings(tmp_path / "data", **rules)) as service:
+    async with running(demo_settings(begun(tmp_path / "data"), **rules)) as service:
         yield service
 
 
