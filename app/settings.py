@@ -75,6 +75,11 @@ class Settings:
         deadline_s = _whole(sent("REQUEST_DEADLINE_S", "30"), 1, 600, "REQUEST_DEADLINE_S", faults)
         rate_limit = _rate_limit(sent("RATE_LIMIT", ""), faults)
         networks = _networks(sent("WEBHOOK_NETWORKS", ""), faults)
+        if demo and sent("LOG_NAME", DEMO_LOG_NAME) != DEMO_LOG_NAME:
+            faults.append(
+                "JIFENDAI_DEMO: a demonstration makes keys and decisions of its own, so it must not run where "
+                "JIFENDAI_LOG_NAME names a real log; unset one of them. 演示模式不得用于正式日志，请取消其一"
+            )
         if faults:
             raise SettingsRefused(tuple(faults))
         data_dir = Path(sent("DATA_DIR", "var"))
@@ -138,6 +143,7 @@ class Settings:
                 "日志名称格式有误"
             )
         found += self._outside_faults()
+        found += self._forwarding_faults()
         if self.platforms_dir is not None and not self.platforms_dir.is_dir():
             found.append(
                 f"JIFENDAI_PLATFORMS_DIR: there is no folder {self.platforms_dir}; name the one with <zone>.yaml "
@@ -164,6 +170,19 @@ class Settings:
                 "令牌文件对所有人可读"
             )
         return found
+
+    def _forwarding_faults(self) -> list[str]:
+        """Whoever is believed may say of himself that he is anybody else."""
+        try:
+            everybody = any(network.prefixlen == 0 for network in networks_in(self.forwarded_allow_ips))
+        except ValueError:
+            everybody = True
+        if not everybody:
+            return []
+        return [
+            "JIFENDAI_FORWARDED_ALLOW_IPS: name proxies by address or network, such as 10.0.0.7, 10.1.0.0/24, and never "
+            + "everybody, as * does. 须列明代理的地址或网段，不得为全部"
+        ]
 
     def _production_faults(self) -> list[str]:
         found = []

@@ -67,6 +67,10 @@ class TestAMistake:
             ({"LOG_NAME": "two words"}, "JIFENDAI_LOG_NAME"),
             ({"LOG_NAME": "a+b"}, "JIFENDAI_LOG_NAME"),
             ({"CATALOGUE_DIR": "/nowhere"}, "JIFENDAI_CATALOGUE_DIR"),
+            ({"FORWARDED_ALLOW_IPS": "*"}, "JIFENDAI_FORWARDED_ALLOW_IPS"),
+            ({"FORWARDED_ALLOW_IPS": "10.0.0.7, 0.0.0.0/0"}, "JIFENDAI_FORWARDED_ALLOW_IPS"),
+            ({"FORWARDED_ALLOW_IPS": "::/0"}, "JIFENDAI_FORWARDED_ALLOW_IPS"),
+            ({"FORWARDED_ALLOW_IPS": "proxy.bank.example"}, "JIFENDAI_FORWARDED_ALLOW_IPS"),
         ],
     )
     def test_is_refused_by_name_and_told_how_to_mend_in_both_languages(
@@ -78,6 +82,14 @@ class TestAMistake:
         (fault,) = refused.value.faults
         assert fault.startswith(name)
         assert any("一" <= character <= "鿿" for character in fault)
+
+    @pytest.mark.parametrize("proxies", ["", "10.0.0.7", "10.0.0.7, 10.1.0.0/24,::1"])
+    def test_is_not_to_name_proxies(self, tmp_path: Path, proxies: str):
+        assert Settings.from_environment(production(tmp_path, FORWARDED_ALLOW_IPS=proxies)).faults() == ()
+
+    def test_of_a_demonstration_on_a_real_log_is_refused(self, tmp_path: Path):
+        with pytest.raises(SettingsRefused, match=r"JIFENDAI_DEMO: .* JIFENDAI_LOG_NAME"):
+            Settings.from_environment(production(tmp_path, DEMO="1"))
 
     @pytest.mark.parametrize(("place", "name"), [("data", "DATA_DIR"), ("key.pem", "SIGNING_KEY_FILE")])
     def test_of_leaving_something_open_to_all_is_refused(self, tmp_path: Path, place: str, name: str):
