@@ -179,10 +179,8 @@ class Settings:
             everybody = True
         if not everybody:
             return []
-        return [
-            "JIFENDAI_FORWARDED_ALLOW_IPS: name proxies by address or network, such as 10.0.0.7, 10.1.0.0/24, and never "
-            + "everybody, as * does. 须列明代理的地址或网段，不得为全部"
-        ]
+        where = "such as 10.0.0.7, 10.1.0.0/24, and never everybody"
+        return [f"JIFENDAI_FORWARDED_ALLOW_IPS: name proxies by address, {where}. 须列明代理的地址或网段，不得为全部"]
 
     def _production_faults(self) -> list[str]:
         found = []
