@@ -21,7 +21,11 @@ _PARTS = ("rules", "replay", "http", "access", "pools", "campaigns", "start")
 _ON_DEMAND = ("search",)
 _DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
 _BEGIN, _END = "<!-- figures: make bench ARGS=--write -->", "<!-- end of figures -->"
-_BEGIN_SEARCH, _END_SEARCH = '<!-- searches: make bench ARGS="search --write" -->', "<!-- end of searches -->"
+# Parts that are measured alone more often have a table of their own, which --write finds by these.
+_ALONE = {
+    "search": ('<!-- searches: make bench ARGS="search --write" -->', "<!-- end of searches -->"),
+    "access": ('<!-- access: make bench ARGS="access --write" -->', "<!-- end of access -->"),
+}
 
 
 def main() -> None:
@@ -39,8 +43,9 @@ def main() -> None:
     every = (*_PARTS, *_ON_DEMAND)
     if unknown := set(parts) - set(every):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; take {', '.join(every)}")
-    if options.write and set(parts) > set(_ON_DEMAND):
-        parser.error("search has a table of its own: measure and --write it alone")
+    alone = _ALONE.get(parts[0]) if len(parts) == 1 else None
+    if options.write and alone is None and set(parts) != set(_PARTS):
+        parser.error(f"--write is for all of {', '.join(_PARTS)} together, or one alone of {', '.join(_ALONE)}")
     sections: list[Section] = []
     for part in parts:
         print(f"{part}: measuring 测量中 …", file=sys.stderr, flush=True)
@@ -66,7 +71,7 @@ def main() -> None:
     table = f"{machine}\n\n{show(sections)}"
     print(table)
     if options.write:
-        _write(table, *((_BEGIN_SEARCH, _END_SEARCH) if tuple(parts) == _ON_DEMAND else (_BEGIN, _END)))
+        _write(table, *(alone or (_BEGIN, _END)))
 
 
 def _write(table: str, begin: str, end: str) -> None:

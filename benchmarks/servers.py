@@ -11,6 +11,7 @@ import contextlib
 import http.client
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -124,10 +125,18 @@ def without_book(name: str, folder: Path) -> Iterator[Side]:
 
 
 @contextlib.contextmanager
-def unchecked(name: str, folder: Path, *, database_url: str) -> Iterator[Side]:
-    """This function will start the service without its check of who asks."""
-    with _rival(name, "unchecked", _environment(folder, database_url)) as side:
-        yield replace(side, key="anybody", database_url=database_url)
+def unchecked(name: str, folder: Path, *, database_url: str, more: Mapping[str, str]) -> Iterator[Side]:
+    """This function will start the service with a door that `open_door` opens and shuts."""
+    with _rival(name, "unchecked", _environment(folder, database_url) | dict(more)) as side:
+        keys = json.loads((folder / "demo-keys.json").read_text())
+        yield replace(side, key=keys["loan_system"], database_url=database_url)
+
+
+def open_door(side: Side, *, opened: bool) -> None:
+    """This function will have the service ask nobody who he is, or everybody again."""
+    side.process.send_signal(signal.SIGUSR1 if opened else signal.SIGUSR2)
+    # Far longer than a signal takes; what is being measured begins after it.
+    sleep(0.02)
 
 
 @contextlib.contextmanager

@@ -1,10 +1,13 @@
-"""The service itself with nobody at the door: whoever asks is the loan system, and nothing is looked at to know it.
+"""The service itself, whose door can be opened: on SIGUSR1 whoever asks is the loan system, and nothing is looked at to
+know it; on SIGUSR2 it is the service's own again.
 
-Everything else is as in the service, but that no batch has a key to hold to the newest change of the keys.
+Everything else stays as it is, in the same process and on the same database, but that a batch let in by the open door
+has no key to hold to the newest change of the keys, which it reads all the same.
 """
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 
 from fastapi import FastAPI
@@ -18,10 +21,15 @@ _ANYBODY = Caller("anybody", frozenset({Role.LOAN_SYSTEM}), ())
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """This function will return the service without its check."""
+    """This function will return the service, its door shut."""
+    check = SignIn.caller
 
     async def anybody(self: SignIn, headers: Sequence[tuple[bytes, bytes]], *, asked_later: bool = False) -> Caller:
         return _ANYBODY
 
-    SignIn.caller = anybody  # type: ignore[method-assign]
+    def ask(with_check: bool) -> None:
+        SignIn.caller = check if with_check else anybody  # type: ignore[method-assign]
+
+    signal.signal(signal.SIGUSR1, lambda *_: ask(False))
+    signal.signal(signal.SIGUSR2, lambda *_: ask(True))
     return app.main.create_app(settings)
