@@ -10,17 +10,16 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import httpx
-import yaml
 
+from tests.published import published
 from tests.service import caller_for
 
 MARK = "Zq9xCanary"
-CONTRACT = yaml.safe_load((Path(__file__).parents[2] / "openapi.yaml").read_text("utf-8"))
+CONTRACT = published()
 JSON = "application/json"
 # Words of a stack trace, a library or a database.
 FATAL = ("Traceback", "pydantic", "sqlalchemy", "asyncpg", "sqlite3", "site-packages", "Error(", "line 1 column", ".py")

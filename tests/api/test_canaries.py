@@ -10,21 +10,20 @@ import logging
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
 import pytest
-import yaml
 
 import app.api.calls
 from app.adapters.log_lines import JsonLine
 from app.api.edge import current_request_id
 from app.api.problems import Problem
 from app.domain.uscc import normalised_uscc
+from tests.published import published
 from tests.service import Service
 
-CONTRACT = yaml.safe_load((Path(__file__).parents[2] / "openapi.yaml").read_text("utf-8"))
+CONTRACT = published()
 OPERATIONS = [
     (method.upper(), path, operation)
     for path, found in CONTRACT["paths"].items()

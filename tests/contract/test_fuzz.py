@@ -6,18 +6,19 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 import schemathesis
-import yaml
 from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
 
 from tests.api.test_fields import codes
 from tests.postgres import Databases
+from tests.published import published
 from tests.service import caller_for, demo_settings, listening
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +43,7 @@ def without_security() -> dict[str, Any]:
     """The contract as to everything but keys: each case bears a sound one, and tests/api/test_access.py is about
     others.
     """
-    contract = yaml.safe_load((ROOT / "openapi.yaml").read_text("utf-8"))
+    contract = deepcopy(published())
     del contract["components"]["securitySchemes"]
     for path in contract["paths"].values():
         for operation in path.values():

@@ -3,25 +3,24 @@
 import json
 import re
 import subprocess
+from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from app.api.access import OPEN, PERMITTED
 from app.main import openapi_yaml
+from tests.published import FILE, published, read_contract
 from tests.service import demo_settings, running
 
-ROOT = Path(__file__).parents[2]
-FILE = ROOT / "openapi.yaml"
 PUBLISHED_AT = datetime(2026, 11, 20, 4, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def contract() -> dict[str, Any]:
-    return yaml.safe_load(FILE.read_text("utf-8"))
+    return published()
 
 
 def every_operation(contract: dict[str, Any]) -> list[dict[str, Any]]:
@@ -38,14 +37,14 @@ class TestTheFile:
             as_json = await service.client.get("/openapi.json")
 
         assert served.text == FILE.read_text("utf-8")
-        assert as_json.json() == json.loads(json.dumps(yaml.safe_load(served.text), default=str))
+        assert as_json.json() == json.loads(json.dumps(read_contract(served.text), default=str))
 
     async def test_differs_from_what_is_served_on_another_day_in_the_examples_alone(self, tmp_path: Path):
         later = datetime(2031, 3, 1, 4, tzinfo=UTC)
         async with running(demo_settings(tmp_path / "data"), clock=lambda: later) as service:
             served = (await service.client.get("/openapi.json")).json()
 
-        assert without_examples(served) == without_examples(yaml.safe_load(FILE.read_text("utf-8")))
+        assert without_examples(served) == without_examples(published())
 
     def test_is_clean_under_the_rules_of_spectral(self, needs_spectral: str, tmp_path: Path):
         ruleset = tmp_path / "ruleset.yaml"
@@ -63,29 +62,37 @@ class TestTheFile:
 
     @pytest.mark.needs_owasp_rules
     def test_shows_owasp_a_planted_danger(self, needs_spectral: str, needs_owasp_rules: str, tmp_path: Path):
-        document = yaml.safe_load(FILE.read_text("utf-8"))
+        document = with_one_path("/v1/decisions")
         document["paths"]["/v1/decisions"]["get"]["security"] = []
         document["components"]["schemas"]["Planted"] = {"type": "string"}
 
-        finished = linted_for_owasp(needs_spectral, tmp_path, yaml.safe_dump(document, allow_unicode=True))
+        finished = linted_for_owasp(needs_spectral, tmp_path, json.dumps(document, default=str))
 
         assert finished.returncode != 0
         assert "owasp:api4:2023-string-limit" in finished.stdout
 
     def test_shows_a_planted_fault_to_the_linter(self, needs_spectral: str, tmp_path: Path):
         (tmp_path / "ruleset.yaml").write_text("extends: ['spectral:oas']\n")
-        document = yaml.safe_load(FILE.read_text("utf-8"))
+        document = with_one_path("/v1/decisions")
         planted = document["paths"]["/v1/decisions"]["post"]["requestBody"]["content"]["application/json"]["examples"]
         planted["declined"]["value"]["request"]["amount"] = 5
-        (tmp_path / "planted.yaml").write_text(yaml.safe_dump(document))
-        command = [needs_spectral, "lint", str(tmp_path / "planted.yaml"), "--ruleset", str(tmp_path / "ruleset.yaml")]
+        (tmp_path / "planted.json").write_text(json.dumps(document, default=str))
+        command = [needs_spectral, "lint", str(tmp_path / "planted.json"), "--ruleset", str(tmp_path / "ruleset.yaml")]
+        finished = subprocess.run(command, capture_output=True, text=True)
 
-        assert subprocess.run(command, capture_output=True).returncode != 0
+        assert finished.returncode != 0
+        assert "oas3-valid-media-example" in finished.stdout
+
+
+def with_one_path(path: str) -> dict[str, Any]:
+    """This function will return the published contract cut to one path, which is linted in a moment."""
+    contract = deepcopy(published())
+    return contract | {"paths": {path: contract["paths"][path]}}
 
 
 def linted_for_owasp(spectral: str, folder: Path, contract: str) -> subprocess.CompletedProcess[str]:
     """This function will lint a contract under tests/contract/owasp.yaml."""
-    rules = ROOT / ".cache/node/node_modules/@stoplight/spectral-owasp-ruleset/dist/ruleset.mjs"
+    rules = FILE.parent / ".cache/node/node_modules/@stoplight/spectral-owasp-ruleset/dist/ruleset.mjs"
     ruleset = (Path(__file__).parent / "owasp.yaml").read_text("utf-8")
     (folder / "ruleset.yaml").write_text(ruleset.replace("RULESET", str(rules)), "utf-8")
     (folder / "openapi.yaml").write_text(contract, "utf-8")
