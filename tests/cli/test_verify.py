@@ -1,6 +1,9 @@
 """jifendai verify: what does not hold is found, on both databases, and what holds raises no alarm."""
 
 import asyncio
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from tests.api.test_decisions import application
 from tests.cli.conftest import Jifendai, Outcome
 from tests.cli.tampering import Rows, copied, restored, tamper
 from tests.service import SEEDED, Service, demo_settings, running
+from tests.sqlite import give_tables
 
 ORIGIN = f"{DEMO_LOG_NAME}/icbc"
 # The demonstration's own, and four that the fixture makes.
@@ -47,29 +51,62 @@ class Bank:
         return self.jifendai("verify", "database", "--vkey", self.vkey, "--checkpoint", self.checkpoint, *more)
 
 
-@pytest.fixture
-def bank(database_url: str, folder: Path, jifendai: Jifendai, monkeypatch: pytest.MonkeyPatch) -> Bank:
-    """A bank whose database somebody will get at; the backup was made before the last decision."""
-    monkeypatch.setenv("JIFENDAI_DATABASE_URL", database_url)
-    settings = demo_settings(folder / "service", database_url)
-    backup: list[Rows] = []
+@dataclass
+class History:
+    """What every bank of a kind begins with, made once: its folder, its database, and a backup of that."""
 
+    folder: Path
+    url: str
+    vkey: str
+    backup: Rows
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def history(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[History]:
+    """Some decisions; the backup was made before the last of them."""
+    folder = tmp_path_factory.mktemp("history")
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            give_tables(folder / "jifendai.db")
+            url = f"sqlite:///{folder}/jifendai.db"
+        else:
+            url = stack.enter_context(request.getfixturevalue("postgres_databases").fresh())
+        yield asyncio.run(_made(folder, url))
+
+
+async def _made(folder: Path, url: str) -> History:
     async def decide(service: Service, number: int) -> None:
         answer = await service.decide(application(application_id=f"LOS-{number}"), f"key-{number}")
         assert answer.status_code == 201, answer.text
 
-    async def history() -> None:
-        async with running(settings) as service:
-            for number in range(3):
-                await decide(service, number)
-            backup.append(await asyncio.to_thread(copied, database_url))
-            await decide(service, 3)
-            note = await service.get("/v1/logs/icbc/checkpoint", caller="auditor")
-            (folder / "checkpoint.txt").write_bytes(note.content)
+    settings = demo_settings(folder / "service", url)
+    async with running(settings) as service:
+        for number in range(3):
+            await decide(service, number)
+        backup = await asyncio.to_thread(copied, url)
+        await decide(service, 3)
+        note = await service.get("/v1/logs/icbc/checkpoint", caller="auditor")
+        (folder / "checkpoint.txt").write_bytes(note.content)
+    return History(folder, url, LogSigner.from_file(settings.key_file).verifier_key(ORIGIN), backup)
 
-    asyncio.run(history())
-    vkey = LogSigner.from_file(settings.key_file).verifier_key(ORIGIN)
-    return Bank(database_url, vkey, folder / "checkpoint.txt", backup[0], jifendai)
+
+@pytest.fixture
+def bank(
+    history: History,
+    folder: Path,
+    jifendai: Jifendai,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Iterator[Bank]:
+    """A bank whose database somebody will get at."""
+    shutil.copytree(history.folder, folder, dirs_exist_ok=True)
+    with ExitStack() as stack:
+        url = f"sqlite:///{folder}/jifendai.db"
+        if not history.url.startswith("sqlite"):
+            databases = request.getfixturevalue("postgres_databases")
+            url = stack.enter_context(databases.fresh(like=history.url))
+        monkeypatch.setenv("JIFENDAI_DATABASE_URL", url)
+        yield Bank(url, history.vkey, folder / "checkpoint.txt", history.backup, jifendai)
 
 
 class TestADatabase:
