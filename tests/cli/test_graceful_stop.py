@@ -8,15 +8,18 @@ import http.client
 import json
 import os
 import signal
-import sqlite3
 import threading
 import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, select
 
+from app.adapters.database import store
+from app.adapters.database.tables import DECISION
 from tests.cli.test_serve import Server, serving
+from tests.postgres import as_owner
 
 CALLERS = 8
 STOPS, STOPS_SOAK = 1, 20
@@ -82,17 +85,19 @@ class Load:
             time.sleep(0.02)
 
 
-def faults_of_a_stop(folder: Path, *, name: signal.Signals = signal.SIGTERM) -> list[str]:
-    """This function will stop a service under load and say what was lost."""
-    with serving(folder) as server:
+def faults_of_a_stop(folder: Path, url: str = "", *, name: signal.Signals = signal.SIGTERM) -> list[str]:
+    """This function will stop a service under load, on its own database or on that one, and say what was lost."""
+    with serving(folder, JIFENDAI_DATABASE_URL=url) as server:
         load = Load(server, folder)
         load.begin()
         time.sleep(0.5)
         server.process.send_signal(name)
         load.end()
         code = server.process.wait(timeout=40)
-    with closing(sqlite3.connect(folder / "var" / "jifendai.db")) as database:
-        stored = {row[0] for row in database.execute("SELECT decision_id FROM decision")}
+    engine = create_engine(store.database_url(as_owner(url or f"sqlite:///{folder}/var/jifendai.db")))
+    with engine.connect() as database:
+        stored = set(database.execute(select(DECISION.c.decision_id)).scalars())
+    engine.dispose()
     wrong = [*load.lost, *(f"{one} was answered and is not there" for one in load.decided if one not in stored)]
     if not load.decided:
         wrong.append("there was no load")
@@ -114,5 +119,5 @@ class TestAStop:
         assert faults_of_a_stop(tmp_path, name=signal.SIGKILL)
 
     @pytest.mark.soak
-    def test_under_load_loses_nothing_at_full_count(self, tmp_path: Path):
-        assert [fault for _ in range(STOPS_SOAK) for fault in faults_of_a_stop(tmp_path)] == []
+    def test_under_load_loses_nothing_at_full_count(self, tmp_path: Path, database_url: str):
+        assert [fault for _ in range(STOPS_SOAK) for fault in faults_of_a_stop(tmp_path, database_url)] == []
