@@ -54,7 +54,7 @@ from app.products.parse import parse_catalogue
 from app.settings import BUILT_IN_CATALOGUE, Settings, SettingsRefused
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import day_in_shanghai
-from app.usecases.decide import Answer, Room, wanted
+from app.usecases.decide import Answer, wanted
 from app.usecases.decide import seal as seal_batch
 from app.usecases.obstacles import Obstacle
 from app.usecases.offers import note_ended
@@ -65,6 +65,7 @@ from app.usecases.pools import in_book, pool_document
 from app.usecases.ports import BatchState, Book, Sealed, Wanted
 from app.usecases.readiness import Cause, KeyInUse
 from app.usecases.receipt import Receipts
+from app.usecases.room import Room
 from app.usecases.start_check import prove_consistent
 from app.usecases.webhook_endpoints import WebhookEndpoints
 

@@ -30,11 +30,12 @@ from app.products.parse import parse_catalogue
 from app.settings import BUILT_IN_CATALOGUE
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import day_in_shanghai
-from app.usecases.decide import Room, seal, submission_of, wanted
+from app.usecases.decide import seal, submission_of, wanted
 from app.usecases.operator_log import OperatorRecords
 from app.usecases.pool_acts import Contribution
 from app.usecases.pool_book import TOTALS
 from app.usecases.ports import Submission
+from app.usecases.room import Room
 from benchmarks import servers
 from benchmarks.companies import company_code
 from benchmarks.report import Line, Section, at_most

@@ -9,9 +9,10 @@ from time import process_time
 from app.adapters.identifiers import new_uuid7
 from app.audit.application import application_from_bytes
 from app.audit.canonical import canonical_bytes
-from app.usecases.decide import Room, seal, submission_of
+from app.usecases.decide import seal, submission_of
 from app.usecases.ports import BatchState, LogHead
 from app.usecases.replay import replay
+from app.usecases.room import Room
 from benchmarks.catalogue import active_catalogue, deciding_terms
 from benchmarks.companies import applications
 from benchmarks.report import Line, Section, at_least

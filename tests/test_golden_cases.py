@@ -15,7 +15,7 @@ from stdnum.cn import uscc
 from app.api.schemas import DecisionRequest
 from app.domain.decision import Outcome
 from app.domain.money import Yuan
-from app.domain.terms import Basis
+from app.domain.trace import Basis
 from tests.policy_cases import CASES, Case, all_cases, answer, catalogue, differences, found_in
 
 FACTS: dict[str, dict[str, Any]] = {

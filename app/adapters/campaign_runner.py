@@ -29,9 +29,10 @@ from app.usecases.campaigns import (
     result_of,
     submissions_of,
 )
-from app.usecases.decide import Answer, Room, seal, wanted
+from app.usecases.decide import Answer, seal, wanted
 from app.usecases.obstacles import CatalogueNotActive, Obstacle
 from app.usecases.ports import CommitUnknown, StoreUnavailable, Submission
+from app.usecases.room import Room
 
 LOOKS_EVERY_S: Final = 1.0
 _AGAIN_AFTER_S: Final = 1.0

@@ -23,12 +23,13 @@ from app.adapters.identifiers import new_uuid7
 from app.audit.application import application_from_bytes
 from app.audit.canonical import canonical_bytes
 from app.usecases.catalogue import ActiveCatalogue
-from app.usecases.decide import Room, seal, submission_of, wanted
+from app.usecases.decide import seal, submission_of, wanted
 from app.usecases.exceptions import ExceptionRefused, ExceptionRequest
 from app.usecases.keys import ApiKey, KeyRing, added
 from app.usecases.offers import OfferEvent, pre_approval_of
 from app.usecases.operator_log import OperatorRecords
 from app.usecases.ports import Book, CheckpointSigner, DecisionLog, Submission
+from app.usecases.room import Room
 
 FIRST_DECISION_ID = "01990000-0000-7000-8000-000000000010"
 """Case G1, pre-approved: the one that the documentation's examples name."""

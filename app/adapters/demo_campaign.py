@@ -13,8 +13,9 @@ from typing import Any, Final
 from app.adapters.desk import Desk
 from app.audit.canonical import canonical_bytes
 from app.usecases.campaigns import Campaign, CampaignAct, Campaigns, CampaignState, CampaignVerb, listed_company
-from app.usecases.decide import Room, seal, wanted
+from app.usecases.decide import seal, wanted
 from app.usecases.ports import Book
+from app.usecases.room import Room
 
 _BY: Final = "demo-officer"
 

@@ -25,10 +25,11 @@ from app.domain.terms import Bands, Choices, ProductTerms
 from app.products.catalog import Catalog, Scheme
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import SHANGHAI
-from app.usecases.decide import Answer, Room, seal, submission_of, wanted
+from app.usecases.decide import Answer, seal, submission_of, wanted
 from app.usecases.pools import Pools
 from app.usecases.ports import Book, DecisionLog, PreviewLog
 from app.usecases.preview import Preview, preview
+from app.usecases.room import Room
 
 DAYS = 480
 """How far a history goes back: as long as every product of the built-in catalogue has had its terms."""

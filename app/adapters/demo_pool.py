@@ -20,11 +20,12 @@ from app.domain.terms import PoolBook
 from app.ledger.claim import Loss
 from app.usecases.acts import Act
 from app.usecases.catalogue import ActiveCatalogue
-from app.usecases.decide import Room, seal, submission_of, wanted
+from app.usecases.decide import seal, submission_of, wanted
 from app.usecases.line_cover import pool_named_by
 from app.usecases.offers import OfferEvent, pre_approval_of
 from app.usecases.pool_acts import Claim, ClaimDecision, Contribution
 from app.usecases.ports import Book, CheckpointSigner, DecisionLog
+from app.usecases.room import Room
 
 PRODUCT, POOL, LENDER = "undisclosed/zhongkai-pool-illustration", "zhongkai/illustration", "undisclosed"
 _ID = "01990000-0000-7000-8000-0000000030"

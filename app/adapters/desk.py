@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Generic, Protocol, TypeVar
 
-from app.usecases.acts import Act, MoreWanted
+from app.usecases.act_rows import MoreWanted
+from app.usecases.acts import Act
 from app.usecases.offer_cover import with_rows
 from app.usecases.ports import BatchState, Book, CommitUnknown, Sealed, StoreUnavailable, Submission, Wanted
 

@@ -16,8 +16,9 @@ from typing import Final
 
 from app.audit import EvidenceError
 from app.usecases.known_logs import KnownLogs
+from app.usecases.log_trail import LogTrail
 from app.usecases.outside import Outside, OutsideUnavailable, keep
-from app.usecases.ports import LogTrail, StoreUnavailable
+from app.usecases.ports import StoreUnavailable
 
 LOOKS_EVERY_S: Final = 5.0
 LONGEST_WAIT_S: Final = 30.0

@@ -20,7 +20,8 @@ from app.api.fields import Code
 from app.api.problems import Problem
 from app.api.schemas import ProductQuery, ProductsQuery
 from app.domain.reasons import ReasonCode
-from app.domain.terms import LOANS, ProductKind, ProductStatus, Reference, Words
+from app.domain.terms import LOANS, ProductKind, ProductStatus, Words
+from app.domain.trace import Reference
 from app.products.catalog import KnownFact, Measure, Scheme, ShelfProduct, UnknownProduct, Zone
 
 router = APIRouter(route_class=LeanRoute, tags=["catalogue"])

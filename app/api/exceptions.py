@@ -24,7 +24,7 @@ from app.api.offer_schemas import Classification, PastDueShown, StatusName
 from app.api.problems import Problem
 from app.api.schemas import Sent
 from app.domain.access import lenders_within, within
-from app.usecases.acts import StoredAct
+from app.usecases.act_rows import StoredAct
 from app.usecases.exceptions import (
     REQUEST_FORMAT,
     ExceptionApproval,

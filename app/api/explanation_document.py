@@ -28,7 +28,8 @@ from app.audit.application import instant_text
 from app.audit.record import INDICATIVE
 from app.domain.decision import Step
 from app.domain.money import Yuan, decimal_text, rate_text
-from app.domain.terms import Basis, Reference, Words
+from app.domain.terms import Words
+from app.domain.trace import Basis, Reference
 from app.rules.counterfactual import Change, Counterfactual, Result
 from app.usecases.explain import Explanation, GateAnswered, LimitRow
 

@@ -42,7 +42,8 @@ from app.domain.money import Yuan
 from app.domain.pool import PoolTerms
 from app.domain.terms import PoolBook
 from app.ledger.claim import Loss
-from app.usecases.acts import Act, Row
+from app.usecases.act_rows import Row
+from app.usecases.acts import Act
 from app.usecases.external_pools import stated_document, statement_on, with_stated
 from app.usecases.pool_acts import Claim, ClaimDecision, Contribution, Recovery, StatementIssued, StopLifted
 from app.usecases.pools import (

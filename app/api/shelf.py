@@ -13,7 +13,7 @@ from app.api.catalogue import product_shown
 from app.api.explanation_document import counterfactual_text, plain, result_shown
 from app.domain.decision import PreApprovedOffer, Reason
 from app.domain.money import rate_text
-from app.domain.terms import Basis
+from app.domain.trace import Basis
 from app.rules.collateral import security
 from app.usecases.shelf import Better, ShelfRow
 

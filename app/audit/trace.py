@@ -20,8 +20,8 @@ import orjson
 from app.audit.canonical import vouched_bytes
 from app.domain.decision import Decision, SharedLines
 from app.domain.money import Yuan, decimal_text
-from app.domain.terms import Basis, Gate, Reference
-from app.domain.trace import LineForm
+from app.domain.terms import Gate
+from app.domain.trace import Basis, LineForm, Reference
 
 
 class WrittenTrace(NamedTuple):

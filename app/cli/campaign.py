@@ -41,8 +41,9 @@ from app.usecases.campaigns import (
 )
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import day_in_shanghai
-from app.usecases.decide import Room, seal, wanted
+from app.usecases.decide import seal, wanted
 from app.usecases.obstacles import NoSuchProduct
+from app.usecases.room import Room
 from app.usecases.sheet_rows import SheetRefused, Vocabulary
 
 _BAR = 40

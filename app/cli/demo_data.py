@@ -20,7 +20,7 @@ from app.cli.installation import FAULTY, NOT_READY, Refused, its_database, its_s
 from app.main import Clock, activate_demo, knows_cases, load_catalogue, prepare_demo
 from app.settings import Settings
 from app.usecases.days import day_in_shanghai
-from app.usecases.decide import Room
+from app.usecases.room import Room
 
 _TELLS_EVERY_S = 2.0
 

@@ -21,8 +21,8 @@ from app.settings import Settings
 from app.usecases.epochs import lost_range, settled
 from app.usecases.finding import Finding
 from app.usecases.known_logs import KnownLogs, OperatorLogNotSoundError, read_known_logs
+from app.usecases.log_trail import LogTrail
 from app.usecases.outside import SUFFIX
-from app.usecases.ports import LogTrail
 from app.usecases.verify import KnownLog, verify_log, verify_terms
 
 _TELLS_EVERY = 10_000

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from app.domain.money import Yuan
 from app.domain.reasons import ReasonCode
-from app.domain.terms import ClaimKind, Condition, Gate, LprQuote, PriceMethod, Reference, Severity, SubsidyBase, Words
-from app.domain.trace import Line
+from app.domain.terms import ClaimKind, Condition, Gate, LprQuote, PriceMethod, Severity, SubsidyBase, Words
+from app.domain.trace import Line, Reference
 
 
 class Outcome(StrEnum):

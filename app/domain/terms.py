@@ -16,14 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.domain.facts import EVIDENCE, Facts, fact_named, reader_of, reader_of_all
-from app.domain.trace import Line, line_form
-
-
-class Basis(StrEnum):
-    """Whether a source states the value, or we had to choose it."""
-
-    PUBLISHED = "published"
-    ASSUMED = "assumed"
+from app.domain.trace import Line, Reference, line_form
 
 
 class ProductStatus(StrEnum):
@@ -73,15 +66,6 @@ class Words:
 
     zh: str
     en: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Reference:
-    """Where a value comes from: a source's title, or a note that says why we chose it."""
-
-    basis: Basis
-    title: str | None = None
-    note: str | None = None
 
 
 class Table:

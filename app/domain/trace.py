@@ -7,11 +7,25 @@ may remember what the form alone decides.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from app.domain.terms import Reference
+
+class Basis(StrEnum):
+    """Whether a source states the value, or we had to choose it."""
+
+    PUBLISHED = "published"
+    ASSUMED = "assumed"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """Where a value comes from: a source's title, or a note that says why we chose it."""
+
+    basis: Basis
+    title: str | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,6 @@ from app.domain.facts import FactKind, fact_named
 from app.domain.money import Yuan
 from app.domain.terms import (
     Bands,
-    Basis,
     Branch,
     Choices,
     ClaimKind,
@@ -37,7 +36,6 @@ from app.domain.terms import (
     ProductKind,
     ProductStatus,
     ProductTerms,
-    Reference,
     ReservedAt,
     RiskCompensationTerms,
     SchemeTerms,
@@ -49,6 +47,7 @@ from app.domain.terms import (
     WithoutRoom,
     Words,
 )
+from app.domain.trace import Basis, Reference
 
 Document = Mapping[str, Any]
 

@@ -15,17 +15,8 @@ from types import MappingProxyType
 
 from app.domain.company import ScoreState
 from app.domain.pool import PoolTerms
-from app.domain.terms import (
-    Branch,
-    Lender,
-    PoolBook,
-    ProductKind,
-    ProductStatus,
-    ProductTerms,
-    Reference,
-    ReservedAt,
-    Words,
-)
+from app.domain.terms import Branch, Lender, PoolBook, ProductKind, ProductStatus, ProductTerms, ReservedAt, Words
+from app.domain.trace import Reference
 from app.domain.working_days import WorkingDays
 from app.products.build import terms_from_document
 from app.products.forms import Section

@@ -18,7 +18,8 @@ from enum import StrEnum
 from typing import Any, NoReturn
 
 from app.domain.money import Yuan
-from app.domain.terms import Basis, Reference, Words
+from app.domain.terms import Words
+from app.domain.trace import Basis, Reference
 from app.products.faults import Faults, Place
 from app.products.reader import Mapping, Node, Scalar, Sequence, shown
 

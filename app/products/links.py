@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.domain.facts import EVIDENCE, FactKind, fact_named
-from app.domain.terms import Basis, GateTest
+from app.domain.terms import GateTest
+from app.domain.trace import Basis
 from app.products.faults import Faults, Place
 from app.products.forms import Section
 from app.products.gates import GateSource, dated_within, gates_within

@@ -17,7 +17,8 @@ from typing import Any
 
 from app.domain.company import CompanySize
 from app.domain.facts import FACTS, Fact, FactKind, fact_named
-from app.domain.terms import ProductStatus, Reference
+from app.domain.terms import ProductStatus
+from app.domain.trace import Reference
 from app.products.faults import Place
 from app.products.forms import (
     CODE,

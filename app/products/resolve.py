@@ -16,7 +16,8 @@ from typing import Any
 
 from app.domain.facts import FactKind, fact_named
 from app.domain.money import Yuan
-from app.domain.terms import LOANS, GateTest, PoolBook, ProductStatus, Reference, Severity, Words
+from app.domain.terms import LOANS, GateTest, PoolBook, ProductStatus, Severity, Words
+from app.domain.trace import Reference
 from app.products.forms import Section
 from app.products.gates import GateSource, WaiverSource
 from app.products.layout import LprTerm

@@ -20,7 +20,8 @@ from app.audit.application import application_from_bytes
 from app.audit.canonical import canonical_bytes
 from app.domain.access import Scope, sees
 from app.products.catalog import Catalog, UnknownProduct
-from app.usecases.acts import Act, ActsWanted, Lookup, Result, Work, Written
+from app.usecases.act_rows import ActsWanted, Lookup, Written
+from app.usecases.acts import Act, Result, Work
 from app.usecases.obstacles import NoSuchProduct, Obstacle
 from app.usecases.ports import BatchState, Submission, Wanted
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from app.audit.act_record import act_place, act_record, act_with_sm3
 from app.audit.application import instant_text
 from app.audit.merkle import Frontier, leaf_hash
-from app.audit.origin import origin_of
 from app.audit.record import (
     LARGEST_RECORD,
     Identity,
@@ -30,8 +29,9 @@ from app.domain.decision import Decision
 from app.domain.standing import Commitment, Standing, Waived
 from app.products.catalog import UnknownProduct
 from app.rules.decide import EDITION, decide
-from app.usecases.acts import Act, ActRow, ActsInBatch, Lookup, OfferStanding, Result, Row, StoredAct, wanted_of
-from app.usecases.catalogue import ActiveCatalogue, ResolvedTerms, check_codes
+from app.usecases.act_rows import ActRow, KeyedAnswer, Lookup, Member, OfferStanding, Row, StoredAct
+from app.usecases.acts import Act, ActsInBatch, Result, wanted_of
+from app.usecases.catalogue import ResolvedTerms, check_codes
 from app.usecases.days import check_days, day_in_shanghai
 from app.usecases.obstacles import (
     CatalogueNotActive,
@@ -48,13 +48,9 @@ from app.usecases.pool_book import HeldCover, PoolsInBatch
 from app.usecases.pool_stops import book_and_tell
 from app.usecases.ports import (
     BatchState,
-    CheckpointSigner,
     DecisionRow,
-    Identifiers,
-    KeyedAnswer,
     LogEntry,
     LogHead,
-    Member,
     OfferRow,
     Previous,
     Sealed,
@@ -64,26 +60,9 @@ from app.usecases.ports import (
     answer_in,
 )
 from app.usecases.promised import Promised
+from app.usecases.room import Room
 
 _NO_POOLS: Mapping[str, str] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What a batch is decided with: the catalogue, where ids come from, who signs, and the installation's log name."""
-
-    catalogue: ActiveCatalogue
-    new_id: Identifiers
-    signer: CheckpointSigner
-    log_name: str
-    sm3: bool = False
-    """Whether each record has its SM3 digest beside the log's SHA-256 (国密)."""
-    epochs: Mapping[str, int] = field(default_factory=dict)
-    """The logs that have been begun anew, and in which epoch they are."""
-
-    def origin(self, lender: str) -> str:
-        """This function will return the name of one lender's log, which no two installations share."""
-        return origin_of(self.log_name, lender, self.epochs.get(lender, 1))
 
 
 @dataclass(frozen=True, slots=True)

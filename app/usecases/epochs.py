@@ -19,9 +19,9 @@ from app.audit.operator_record import OPERATOR, OperatorAct
 from app.audit.origin import origin_of
 from app.usecases.finding import Finding
 from app.usecases.known_logs import Epoch, KnownLogs
+from app.usecases.log_trail import LogTrail
 from app.usecases.operator_log import OperatorRecords, Recording
 from app.usecases.outside import Outside, read_outside
-from app.usecases.ports import LogTrail
 from app.usecases.self_check import Contradicted, accounts_for, check_logs, contradicted
 from app.usecases.verify import KnownLog
 

@@ -23,7 +23,8 @@ from app.domain.terms import Gate
 from app.products.build import terms_from_document
 from app.products.catalog import UnknownProduct
 from app.rules.eligibility import may_be_waived
-from app.usecases.acts import Act, Result, StoredAct, Work
+from app.usecases.act_rows import StoredAct
+from app.usecases.acts import Act, Result, Work
 from app.usecases.obstacles import Obstacle
 from app.usecases.ports import StoredDecision, Submission
 

@@ -17,7 +17,8 @@ import orjson
 from app.audit.open_record import OpenRecord, open_record
 from app.domain.decision import Decision, Step, spelled_out
 from app.domain.money import Yuan
-from app.domain.terms import Gate, ProductTerms, Reference
+from app.domain.terms import Gate, ProductTerms
+from app.domain.trace import Reference
 from app.rules.counterfactual import Counterfactual, counterfactuals
 from app.rules.suppositions import Case, limit_steps
 from app.usecases.ports import StoredDecision

@@ -26,7 +26,8 @@ from app.audit.tiles import (
     tile_in,
     write_bundle,
 )
-from app.usecases.ports import LogEntry, LogTrail, SignedCheckpoint
+from app.usecases.log_trail import LogTrail
+from app.usecases.ports import LogEntry, SignedCheckpoint
 
 STEP: Final = 65_536
 """A checkpoint is written about every so many records: what an interruption costs at most."""

@@ -20,7 +20,8 @@ from app.domain.terms import PoolBook
 from app.ledger.claim import POOL
 from app.ledger.offer import PreApproval
 from app.ledger.pool import Cover, Totals, follow, reserve, room
-from app.usecases.acts import ActsWanted, Lookup, Result, Row, Work, Written
+from app.usecases.act_rows import ActsWanted, Lookup, Row, Written
+from app.usecases.acts import Result, Work
 from app.usecases.line_cover import NamedPool, line_figures
 from app.usecases.offers import life_of
 from app.usecases.pool_acts import PoolAct, not_in_the_future

@@ -17,7 +17,8 @@ from app.domain.pool import FilingTerms
 from app.domain.working_days import WorkingDays
 from app.ledger.filing import Drawdown, Filing, due_on, filings
 from app.ledger.offer import Event, EventKind
-from app.usecases.acts import Act, ActsWanted, Result, Row, StoredAct, Work
+from app.usecases.act_rows import ActsWanted, Row, StoredAct
+from app.usecases.acts import Act, Result, Work
 from app.usecases.offers import EVENT_FORMAT, event_of
 from app.usecases.pool_acts import not_in_the_future
 from app.usecases.pool_refusals import PoolRefusal, PoolRefused

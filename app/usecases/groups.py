@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from app.usecases.acts import Act, ActsWanted, Member, Result, Work, Written
+from app.usecases.act_rows import ActsWanted, Member, Written
+from app.usecases.acts import Act, Result, Work
 
 
 class Groups(Protocol):

@@ -16,7 +16,7 @@ from app.audit.merkle import Frontier, leaf_hash
 from app.audit.operator_record import OPERATOR, OperatorAct, OperatorRecord, read_operator_record
 from app.audit.origin import origin_of
 from app.audit.strict_base64 import from_base64
-from app.usecases.ports import LogExtent, LogTrail
+from app.usecases.log_trail import LogExtent, LogTrail
 from app.usecases.retention import pruned_in
 
 # A record's first member is its act; the other acts (keys of callers above all) are hashed and not read.

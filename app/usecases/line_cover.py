@@ -24,7 +24,8 @@ from app.domain.terms import PoolBook, ReservedAt
 from app.ledger.claim import POOL
 from app.ledger.offer import EventKind, OfferLife, OfferStatus
 from app.ledger.pool import Cover, Entry, LineFigures, draw, follow, release, reserve
-from app.usecases.acts import Lookup, Work
+from app.usecases.act_rows import Lookup
+from app.usecases.acts import Work
 from app.usecases.pool_book import HeldCover, PoolChange, company_lookup, cover_lookup, pool_lookups
 from app.usecases.ports import StoredDecision
 

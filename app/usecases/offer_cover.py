@@ -19,7 +19,7 @@ from app.domain.standing import Commitment, Standing
 from app.domain.terms import RiskCompensationTerms
 from app.ledger.claim import POOL
 from app.ledger.pool import CoveredLine, promise, release
-from app.usecases.acts import ActsWanted, Lookup, MoreWanted
+from app.usecases.act_rows import ActsWanted, Lookup, MoreWanted
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.pool_book import HeldCover, PoolChange, PoolsInBatch, company_lookup, cover_lookup, pool_lookups
 from app.usecases.ports import Wanted

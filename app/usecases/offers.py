@@ -18,7 +18,8 @@ import orjson
 from app.audit.canonical import canonical_bytes
 from app.domain.money import Yuan, rate_text
 from app.ledger.offer import Checks, Event, EventKind, OfferLife, OfferStatus, PreApproval, Refusal, RefusalReason
-from app.usecases.acts import Act, ActsWanted, Result, StoredAct, Work
+from app.usecases.act_rows import ActsWanted, StoredAct
+from app.usecases.acts import Act, Result, Work
 from app.usecases.line_cover import NamedPool, cover_after, line_lookups, pool_named_by
 from app.usecases.obstacles import KeyReusedWithOtherBody, Obstacle
 from app.usecases.ports import StoredDecision

@@ -15,7 +15,7 @@ from app.audit import EvidenceError
 from app.audit.checkpoint import Checkpoint, open_checkpoint
 from app.usecases.finding import Finding
 from app.usecases.known_logs import KnownLogs
-from app.usecases.ports import LogTrail
+from app.usecases.log_trail import LogTrail
 from app.usecases.self_check import Contradicted, contradicted
 
 SUFFIX: Final = ".checkpoint"

@@ -30,7 +30,8 @@ from app.ledger.claim import (
     review_until,
 )
 from app.ledger.pool import Lift, LineState, compensate, contribute, ratio, recover
-from app.usecases.acts import Act, ActsWanted, Lookup, Result, Row, Work, Written
+from app.usecases.act_rows import ActsWanted, Lookup, Row, Written
+from app.usecases.acts import Act, Result, Work
 from app.usecases.pool_book import HeldCover, PoolChange, cover_lookup, pool_lookups, shares_of, shares_text
 from app.usecases.pool_refusals import PoolRefusal, PoolRefused
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from app.domain.money import Yuan, decimal_text
 from app.domain.pool import PoolStanding, PoolStatus, PoolTerms
 from app.ledger.pool import Cover, Entry, Lift, LineState, Totals, line_state, standing
-from app.usecases.acts import Lookup, NewRows, Row, Value, Written
+from app.usecases.act_rows import Lookup, NewRows, Row, Value, Written
 
 TOTALS = Totals._fields
 _NOTHING = Yuan(0)

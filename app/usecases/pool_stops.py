@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from app.audit.operator_record import OPERATOR
 from app.ledger.pool import LineState
-from app.usecases.acts import Written
+from app.usecases.act_rows import Written
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.pool_book import PoolChange, PoolsInBatch
 from app.usecases.webhook_events import EventType, owed

@@ -14,7 +14,7 @@ from app.domain.money import Yuan, decimal_text
 from app.domain.pool import PoolStatus, PoolTerms
 from app.ledger.pool import Entry, EntryKind, LineState, Totals, committed_capital, ratio
 from app.ledger.statement import BookedEntry, Statement, statement
-from app.usecases.acts import Row
+from app.usecases.act_rows import Row
 from app.usecases.days import day_in_shanghai
 from app.usecases.pool_book import PoolsInBatch, pool_lookups, shares_of, totals_of
 

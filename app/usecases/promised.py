@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from app.domain.standing import Commitment, Standing
-from app.usecases.acts import Member
+from app.usecases.act_rows import Member
 
 
 class Promised:

@@ -14,7 +14,7 @@ from typing import Any
 from app.audit import EvidenceError
 from app.audit.operator_record import OPERATOR
 from app.usecases.known_logs import read_known_logs
-from app.usecases.ports import LogTrail
+from app.usecases.log_trail import LogTrail
 
 
 @dataclass(frozen=True, slots=True)

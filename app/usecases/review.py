@@ -16,7 +16,8 @@ import orjson
 
 from app.domain.decision import Outcome
 from app.domain.review import ReviewOutcome
-from app.usecases.acts import Act, ActsWanted, Result, StoredAct, Work
+from app.usecases.act_rows import ActsWanted, StoredAct
+from app.usecases.acts import Act, Result, Work
 from app.usecases.obstacles import AlreadyReviewed, NotReferred, ReferralSuperseded
 from app.usecases.ports import StoredDecision
 

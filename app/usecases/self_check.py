@@ -16,7 +16,7 @@ from app.audit.merkle import Frontier
 from app.audit.operator_record import OPERATOR
 from app.usecases.finding import Finding
 from app.usecases.known_logs import Epoch, KnownLogs
-from app.usecases.ports import LogExtent, LogTrail
+from app.usecases.log_trail import LogExtent, LogTrail
 
 
 class LogsNotSoundError(Exception):

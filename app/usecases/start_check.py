@@ -11,8 +11,8 @@ from app.audit import EvidenceError
 from app.audit.operator_record import OPERATOR
 from app.usecases.finding import Finding
 from app.usecases.known_logs import KnownLogs, read_known_logs
+from app.usecases.log_trail import LogTrail
 from app.usecases.outside import Outside, OutsideUnavailable, read_outside
-from app.usecases.ports import LogTrail
 from app.usecases.self_check import LogsNotSoundError, check_logs
 
 

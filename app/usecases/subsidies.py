@@ -21,7 +21,8 @@ from app.ledger.interest import Accrual, balances
 from app.ledger.offer import Event, EventKind
 from app.ledger.subsidy import InterestPaid, Programme, SettlementLine, SubsidisedLine, factor, settlement
 from app.products.build import terms_from_document
-from app.usecases.acts import Acts, StoredAct
+from app.usecases.act_rows import StoredAct
+from app.usecases.acts import Acts
 from app.usecases.days import SHANGHAI
 from app.usecases.offers import EVENT_FORMAT, Offers, StoredOffer, event_of
 from app.usecases.pools import quarter

@@ -22,7 +22,8 @@ from app.audit.operator_record import OPERATOR, read_operator_record
 from app.audit.sm3 import sm3_holds
 from app.usecases.finding import Finding, differences
 from app.usecases.known_logs import KnownLogs
-from app.usecases.ports import DecisionRow, LogExtent, LogTrail, OfferRow, SignedCheckpoint, StoredLeaf
+from app.usecases.log_trail import LogExtent, LogTrail, StoredLeaf
+from app.usecases.ports import DecisionRow, OfferRow, SignedCheckpoint
 from app.usecases.recorded_row import RecordPlace, recorded_rows
 from app.usecases.verify_acts import act_findings
 from app.usecases.verify_lines import Members, hold_lines, hold_members

@@ -14,7 +14,7 @@ from app.audit.act_record import act_place, open_act
 from app.audit.sm3 import sm3_in
 from app.usecases.acts import act_fingerprint
 from app.usecases.finding import Finding, differences
-from app.usecases.ports import StoredLeaf
+from app.usecases.log_trail import StoredLeaf
 from app.usecases.recorded_row import RecordPlace
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

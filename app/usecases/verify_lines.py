@@ -7,61 +7,16 @@ of the log, and a member's from the decisions that named the group. What a servi
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from app.domain.standing import Commitment
 from app.ledger.offer import EventKind, OfferLife
-from app.usecases.acts import StoredAct
 from app.usecases.days import day_in_shanghai
 from app.usecases.finding import Finding, differences
+from app.usecases.log_trail import StandingTrail, StoredLine
 from app.usecases.offers import EVENT_FORMAT, life_of, pre_approval_of
-from app.usecases.ports import StoredDecision
 
 Members = set[tuple[str, str]]
 """Company and group."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredLine:
-    """What an offer is stored as counting as since its first event (None: no row), the events on it in log order, and
-    the decision that made the offer.
-    """
-
-    offer_id: str
-    values: Mapping[str, Any] | None
-    acts: Sequence[StoredAct]
-    decision: StoredDecision | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredMember:
-    """One company's row of a group; `since`: a decision on it is there that the verification does not reach."""
-
-    uscc: str
-    group_id: str
-    is_member: bool
-    since: bool
-
-
-class StandingTrail(Protocol):
-    """What is stored of what was promised, for whoever verifies it."""
-
-    async def lines(self, lender: str, after: str) -> Sequence[StoredLine]:
-        """This function will return a page of the offers with a credit line or an event, by id behind `after`, all of
-        one moment; nothing at the end.
-        """
-        ...
-
-    def stored_line(self, lender: str, commitment: Commitment) -> Mapping[str, Any]:
-        """This function will return the columns that a credit line is stored as."""
-        ...
-
-    async def members(self, lender: str, until: int) -> Sequence[StoredMember]:
-        """This function will return every row of the lender's groups; `since` where a decision on the company stands at
-        or behind the index `until`.
-        """
-        ...
 
 
 async def hold_lines(trail: StandingTrail, lender: str) -> AsyncIterator[Finding]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from app.usecases.finding import Finding, differences
-from app.usecases.ports import LogTrail, OfferRow
+from app.usecases.log_trail import LogTrail
+from app.usecases.ports import OfferRow
 from app.usecases.recorded_row import RecordedRows
 
 _AT_ONCE = 500

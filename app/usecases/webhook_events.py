@@ -21,7 +21,7 @@ from app.audit.canonical import Document, canonical_bytes
 from app.audit.origin import origin_of
 from app.audit.record import FORMAT as DECISION_FORMAT
 from app.ledger.offer import EventKind
-from app.usecases.acts import Written
+from app.usecases.act_rows import Written
 from app.usecases.offers import EVENT_FORMAT
 
 TABLE = "webhook_event"

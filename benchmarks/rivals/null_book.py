@@ -15,8 +15,8 @@ from fastapi import FastAPI
 import app.main
 from app.adapters.clock import utc_now
 from app.settings import Settings
-from app.usecases.decide import Room
 from app.usecases.ports import BatchState, Book, LogHead, Sealed, Wanted
+from app.usecases.room import Room
 
 
 class NullBook:

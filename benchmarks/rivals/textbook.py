@@ -33,9 +33,10 @@ from app.domain.money import Yuan
 from app.domain.standing import Commitment
 from app.main import load_catalogue
 from app.settings import Settings
-from app.usecases.decide import Answer, Room, seal, submission_of
+from app.usecases.decide import Answer, seal, submission_of
 from app.usecases.obstacles import Obstacle
 from app.usecases.ports import BatchState, LogHead, OfferRow, Previous, Sealed, Submission, answer_in
+from app.usecases.room import Room
 
 
 class Base(DeclarativeBase):

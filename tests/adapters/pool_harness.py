@@ -28,13 +28,15 @@ from app.domain.money import Yuan
 from app.ledger.claim import Loss
 from app.ledger.pool import LineFigures, follow
 from app.products.parse import parse_catalogue
-from app.usecases.acts import Act, ActsWanted, Result, Work
+from app.usecases.act_rows import ActsWanted
+from app.usecases.acts import Act, Result, Work
 from app.usecases.catalogue import ActiveCatalogue
-from app.usecases.decide import Room, seal, submission_of, wanted
+from app.usecases.decide import seal, submission_of, wanted
 from app.usecases.obstacles import Obstacle
 from app.usecases.pool_acts import Claim, ClaimDecision, Contribution
 from app.usecases.pool_book import TOTALS, PoolChange, cover_lookup, pool_lookups
 from app.usecases.ports import CommitUnknown, StoreUnavailable, Submission
+from app.usecases.room import Room
 from tests.applications import sound
 from tests.policy_cases import product_files
 from tests.records import ACTIVATED

@@ -12,11 +12,13 @@ from app.adapters.database import Database
 from app.audit.application import application_from_bytes
 from app.audit.canonical import canonical_bytes
 from app.domain.money import Yuan
-from app.usecases.acts import Act, ActsWanted, Lookup, Result, StoredAct, Work, Written
+from app.usecases.act_rows import ActsWanted, Lookup, StoredAct, Written
+from app.usecases.acts import Act, Result, Work
 from app.usecases.catalogue import ActiveCatalogue
-from app.usecases.decide import Answer, Room, seal, submission_of, wanted
+from app.usecases.decide import Answer, seal, submission_of, wanted
 from app.usecases.obstacles import KeyReusedWithOtherBody, Obstacle, OfferAlreadyApproved
 from app.usecases.ports import BatchState, Sealed, Submission
+from app.usecases.room import Room
 from tests.adapters.conftest import SetClock, opened
 from tests.applications import sound
 from tests.policy_cases import catalogue

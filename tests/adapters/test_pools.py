@@ -17,13 +17,15 @@ from app.audit.canonical import canonical_bytes
 from app.domain.money import Yuan
 from app.ledger.claim import Loss
 from app.ledger.pool import LineFigures, follow
-from app.usecases.acts import Act, ActsWanted, Result, Work
+from app.usecases.act_rows import ActsWanted
+from app.usecases.acts import Act, Result, Work
 from app.usecases.catalogue import ActiveCatalogue
-from app.usecases.decide import Room, seal, submission_of, wanted
+from app.usecases.decide import seal, submission_of, wanted
 from app.usecases.pool_acts import Claim, ClaimDecision, Contribution, Recovery, StopLifted
 from app.usecases.pool_book import PoolChange, cover_lookup, pool_lookups
 from app.usecases.pool_refusals import PoolRefusal, PoolRefused
 from app.usecases.ports import Submission
+from app.usecases.room import Room
 from tests.adapters.conftest import SetClock, opened
 from tests.applications import sound
 from tests.policy_cases import catalogue

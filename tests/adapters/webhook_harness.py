@@ -26,8 +26,9 @@ from app.audit.application import application_from_document
 from app.audit.canonical import canonical_bytes
 from app.audit.operator_record import OperatorAct
 from app.usecases.catalogue import ActiveCatalogue
-from app.usecases.decide import Room, seal, submission_of, wanted
+from app.usecases.decide import seal, submission_of, wanted
 from app.usecases.ports import BatchState, Sealed
+from app.usecases.room import Room
 from app.usecases.webhooks import Attempt, Delivery, DeliveryState, Endpoint, Outcome
 from tests.applications import sound
 from tests.policy_cases import catalogue

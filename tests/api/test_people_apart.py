@@ -40,10 +40,11 @@ from app.api.sign_in import SignIn, new_key
 from app.usecases.acts import Result
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import day_in_shanghai
-from app.usecases.decide import Room, seal, wanted
+from app.usecases.decide import seal, wanted
 from app.usecases.exceptions import APPROVAL_FORMAT, ExceptionApproval, ExceptionRefused, ExceptionRequest, WhyNot
 from app.usecases.keys import added
 from app.usecases.obstacles import Obstacle
+from app.usecases.room import Room
 from app.usecases.tokens import TokenBearer
 from tests.policy_cases import catalogue
 from tests.records import ACTIVATED, LOG_NAME, RECORDS, SeedSigner

@@ -8,7 +8,8 @@ import pytest
 
 from app.domain.company import ScoreState
 from app.domain.money import Yuan
-from app.domain.terms import Bands, Basis, PriceMethod, ProductKind, ProductStatus
+from app.domain.terms import Bands, PriceMethod, ProductKind, ProductStatus
+from app.domain.trace import Basis
 from app.products.catalog import Catalog, UnknownLender, UnknownProduct, UnknownZone
 from app.products.parse import parse_catalogue
 from tests.products.catalogues import LOAN, SOUND, ZONE, catalogue, catalogue_with, changed, loan, row

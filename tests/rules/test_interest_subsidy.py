@@ -10,16 +10,8 @@ from hypothesis import strategies as st
 from app.domain.decision import InterestSubsidy
 from app.domain.facts import Facts
 from app.domain.money import Yuan
-from app.domain.terms import (
-    Basis,
-    ClaimKind,
-    Parameter,
-    ProductStatus,
-    Reference,
-    SubsidyBase,
-    SubsidyProgramme,
-    Words,
-)
+from app.domain.terms import ClaimKind, Parameter, ProductStatus, SubsidyBase, SubsidyProgramme, Words
+from app.domain.trace import Basis, Reference
 from app.rules.interest_subsidy import Loan, paying_programmes, subsidise
 from tests.applications import ON, application, terms_of
 

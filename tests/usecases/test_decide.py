@@ -20,9 +20,9 @@ from app.audit.checkpoint import Signer, Verifier, open_checkpoint, sign_checkpo
 from app.audit.merkle import Frontier, leaf_hash
 from app.audit.record import LARGEST_RECORD
 from app.domain.standing import Commitment
-from app.usecases.acts import ActsRead
+from app.usecases.act_rows import ActsRead, KeyedAnswer
 from app.usecases.catalogue import ActiveCatalogue
-from app.usecases.decide import Answer, Room, SealedBatch, seal, submission_of, wanted
+from app.usecases.decide import Answer, SealedBatch, seal, submission_of, wanted
 from app.usecases.obstacles import (
     CatalogueNotActive,
     FactFromTheFuture,
@@ -33,8 +33,9 @@ from app.usecases.obstacles import (
     RecordTooLarge,
     UnknownCode,
 )
-from app.usecases.ports import BatchState, KeyedAnswer, LogHead, Previous, Submission
+from app.usecases.ports import BatchState, LogHead, Previous, Submission
 from app.usecases.replay import replay
+from app.usecases.room import Room
 from tests.applications import ON, commitment, documents, products_without_a_pool, sound
 from tests.policy_cases import catalogue
 

@@ -25,11 +25,12 @@ from app.products.parse import parse_catalogue
 from app.usecases.acts import Act
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import SHANGHAI
-from app.usecases.decide import Room, seal, wanted
+from app.usecases.decide import seal, wanted
 from app.usecases.line_cover import pool_named_by
 from app.usecases.offers import OfferEvent, pre_approval_of
 from app.usecases.pool_acts import Claim, ClaimDecision, Contribution, Recovery
 from app.usecases.pools import pool_statement, quarter
+from app.usecases.room import Room
 from app.usecases.subsidies import settlement_list
 from tests.adapters.conftest import SetClock
 from tests.adapters.pool_harness import LENDERS, POOL, SLUG, asked

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from app.usecases.acts import MoreWanted
+from app.usecases.act_rows import MoreWanted
 from app.usecases.decide import Answer, seal
 from app.usecases.ports import Sealed
 from app.usecases.recorded_row import RecordedRows, RecordPlace, recorded_rows

@@ -20,11 +20,12 @@ from app.adapters.database.column_types import Day, Instant, as_stored, to_insta
 from app.adapters.database.tables import ACT, CREDIT_LINE, METADATA
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
-from app.usecases.acts import (
+from app.usecases.act_rows import (
     ActRow,
     ActsRead,
     ActsWanted,
     ActsWritten,
+    KeyedAnswer,
     Lookup,
     NewRows,
     OfferStanding,
@@ -33,7 +34,7 @@ from app.usecases.acts import (
     Value,
     Written,
 )
-from app.usecases.ports import KeyedAnswer, answer_in
+from app.usecases.ports import answer_in
 
 _AT_ONCE = 400
 

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Select, and_, or_, select
 from app.adapters.database.act_statements import to_act
 from app.adapters.database.store import Store
 from app.adapters.database.tables import ACT, LOG_ENTRY
-from app.usecases.acts import StoredAct
-from app.usecases.ports import KeyedAnswer, answer_in
+from app.usecases.act_rows import KeyedAnswer, StoredAct
+from app.usecases.ports import answer_in
 
 _ANSWER = (LOG_ENTRY.c.record, ACT.c.answer_from, ACT.c.answer_until, ACT.c.place)
 _RECORDED = and_(LOG_ENTRY.c.lender == ACT.c.lender, LOG_ENTRY.c.index == ACT.c.index)

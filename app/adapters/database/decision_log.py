@@ -31,15 +31,8 @@ from app.adapters.database.tables import (
 )
 from app.domain.access import branches_within, lenders_within
 from app.domain.standing import Commitment
-from app.usecases.ports import (
-    DecisionFilter,
-    KeyedAnswer,
-    ListedDecision,
-    PrunedPlace,
-    SignedCheckpoint,
-    StoredDecision,
-    answer_in,
-)
+from app.usecases.act_rows import KeyedAnswer
+from app.usecases.ports import DecisionFilter, ListedDecision, PrunedPlace, SignedCheckpoint, StoredDecision, answer_in
 
 _PAGE = 500
 

@@ -42,17 +42,8 @@ from app.adapters.database.tables import (
     PRUNED_RECORD,
     TERMS,
 )
-from app.usecases.ports import (
-    DecisionRow,
-    LogEntry,
-    LogExtent,
-    LogHead,
-    OfferRow,
-    OffersBeyond,
-    SignedCheckpoint,
-    StoredLeaf,
-    StoredOffer,
-)
+from app.usecases.log_trail import LogExtent, OffersBeyond, StoredLeaf, StoredOffer
+from app.usecases.ports import DecisionRow, LogEntry, LogHead, OfferRow, SignedCheckpoint
 
 _PAGE = 500
 

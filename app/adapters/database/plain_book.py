@@ -48,19 +48,8 @@ from app.adapters.database.tables import (
     TERMS,
 )
 from app.domain.standing import Commitment
-from app.usecases.acts import ActsRead, ActsWanted
-from app.usecases.ports import (
-    BatchState,
-    CommitUnknown,
-    KeyedAnswer,
-    LogHead,
-    Member,
-    Previous,
-    Sealed,
-    StoreUnavailable,
-    Wanted,
-    answer_in,
-)
+from app.usecases.act_rows import ActsRead, ActsWanted, KeyedAnswer, Member
+from app.usecases.ports import BatchState, CommitUnknown, LogHead, Previous, Sealed, StoreUnavailable, Wanted, answer_in
 
 # A database takes a limited number of parameters in one statement (SQLite of 2020: 32,766; others less).
 _AT_ONCE = 500

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, or_, select
 from app.adapters.database.row_security import open_pools
 from app.adapters.database.store import NO_LENDER, Store
 from app.adapters.database.tables import POOL, POOL_CLAIM, POOL_COVER, POOL_ENTRY, POOL_HOLDER, POOL_STATEMENT
-from app.usecases.acts import Row
+from app.usecases.act_rows import Row
 
 
 class Pools:

@@ -34,18 +34,8 @@ from app.adapters.database.column_types import to_instant
 from app.adapters.database.postgresql_statements import LOCK_HEADS, NEW_HEADS, reading, writing
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
-from app.usecases.acts import ActsRead, ActsWanted
-from app.usecases.ports import (
-    BatchState,
-    CommitUnknown,
-    KeyedAnswer,
-    LogHead,
-    Member,
-    Previous,
-    Sealed,
-    StoreUnavailable,
-    Wanted,
-)
+from app.usecases.act_rows import ActsRead, ActsWanted, KeyedAnswer, Member
+from app.usecases.ports import BatchState, CommitUnknown, LogHead, Previous, Sealed, StoreUnavailable, Wanted
 
 _LENDER, _POOL = re.compile(r"[a-z0-9-]+"), re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
 _CONNECTS_WITHIN_S = 10

@@ -39,19 +39,8 @@ from app.adapters.database.rows import (
 from app.adapters.database.store import Store
 from app.adapters.database.tables import CHECKPOINT, DECISION, GROUP_MEMBER, LOG_ENTRY, OFFER, TERMS
 from app.domain.standing import Commitment
-from app.usecases.acts import ActsRead, ActsWanted
-from app.usecases.ports import (
-    BatchState,
-    CommitUnknown,
-    KeyedAnswer,
-    LogHead,
-    Member,
-    Previous,
-    Sealed,
-    StoreUnavailable,
-    Wanted,
-    answer_in,
-)
+from app.usecases.act_rows import ActsRead, ActsWanted, KeyedAnswer, Member
+from app.usecases.ports import BatchState, CommitUnknown, LogHead, Previous, Sealed, StoreUnavailable, Wanted, answer_in
 
 # What SQLite says when it wrote nothing; anything else at COMMIT (an I/O error) leaves the outcome open.
 _WROTE_NOTHING = ("database is locked", "database is busy", "database or disk is full", "readonly database")

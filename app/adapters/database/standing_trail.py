@@ -18,8 +18,8 @@ from app.adapters.database.decision_log import STORED, to_stored
 from app.adapters.database.store import Store
 from app.adapters.database.tables import ACT, CREDIT_LINE, DECISION, GROUP_MEMBER, OFFER
 from app.domain.standing import Commitment
+from app.usecases.log_trail import StoredLine, StoredMember
 from app.usecases.offers import EVENT_FORMAT
-from app.usecases.verify_lines import StoredLine, StoredMember
 
 _PAGE = 200
 

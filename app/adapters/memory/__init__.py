@@ -20,7 +20,18 @@ from app.adapters.memory.search import MemoryDecisionSearch, MemoryDecisionStati
 from app.audit.operator_record import OPERATOR
 from app.domain.access import sees
 from app.domain.standing import Commitment
-from app.usecases.acts import ActRow, ActsRead, ActsWanted, ActsWritten, NewRows, OfferStanding, StoredAct, Value
+from app.usecases.act_rows import (
+    ActRow,
+    ActsRead,
+    ActsWanted,
+    ActsWritten,
+    KeyedAnswer,
+    Member,
+    NewRows,
+    OfferStanding,
+    StoredAct,
+    Value,
+)
 from app.usecases.keys import ApiKey, KeyChanges
 from app.usecases.operator_log import Recording
 from app.usecases.ports import (
@@ -28,11 +39,9 @@ from app.usecases.ports import (
     BatchState,
     DecisionFilter,
     DecisionRow,
-    KeyedAnswer,
     ListedDecision,
     LogEntry,
     LogHead,
-    Member,
     OfferRow,
     PreviewRow,
     Previous,

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from app.usecases.acts import StoredAct
+from app.usecases.act_rows import KeyedAnswer, StoredAct
 from app.usecases.offers import StoredOffer
-from app.usecases.ports import KeyedAnswer
 
 if TYPE_CHECKING:
     from app.adapters.memory import MemoryDecisionLog, _Tables

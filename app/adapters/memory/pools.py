@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from app.usecases.acts import Row, Value
+from app.usecases.act_rows import Row, Value
 
 Tables = Mapping[str, list[dict[str, Value]]]
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from app.domain.access import sees
 from app.domain.decision import Outcome
 from app.domain.review import ReviewOutcome
-from app.usecases.acts import StoredAct
+from app.usecases.act_rows import StoredAct
 from app.usecases.ports import DecisionRow
 from app.usecases.review import OpenReferral, QueueFilter, Review
 
