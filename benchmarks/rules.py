@@ -126,17 +126,17 @@ def _difference(decision: Decision, answer: Answer) -> str | None:
     offer = decision.offer
     if offer is None:
         return None
-    rate, ceiling = offer.annual_rate, offer.annual_rate_ceiling
+    rate, ceiling = offer.form.annual_rate, offer.form.annual_rate_ceiling
     # The engines compute in binary floating point: figures may differ beyond a hundredth of a basis point or by a fen.
     for name, here, within in (
         ("limit", int(offer.credit_limit), 0),
         ("annual_rate", None if rate is None else float(rate), 5e-7),
         ("ceiling", None if ceiling is None else float(ceiling), 5e-7),
-        ("all_in", float(offer.all_in_annual_cost), 5e-7),
+        ("all_in", float(offer.form.all_in_annual_cost), 5e-7),
         ("subsidy", int(offer.interest_subsidy.maximum_amount), 1),
         ("net_rate", float(offer.interest_subsidy.net_annual_rate_at_best), 1e-6),
         ("covered", int(offer.risk_compensation.covered_amount), 0),
-        ("expires_on", offer.expires_on.toordinal(), 0),
+        ("expires_on", offer.form.expires_on.toordinal(), 0),
     ):
         there = answer.get(name)  # zen leaves out what is null
         if (here is None) != (there is None) or (here is not None and abs(here - there) > within):

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from app.audit.application import application_from_document
-from app.domain.decision import Decision
+from app.domain.decision import Decision, Subsidy
 from app.domain.money import Yuan, decimal_text
 from app.domain.pool import PoolStanding
 from app.domain.standing import Commitment, Standing
@@ -207,27 +207,27 @@ def found_in(decision: Decision, terms: ProductTerms) -> dict[str, Any]:
     offer = decision.offer
     if offer is None:
         return found | dict.fromkeys(OFFER)
-    subsidy, covered = offer.interest_subsidy, offer.risk_compensation
+    form, subsidy, covered = offer.form, offer.interest_subsidy, offer.risk_compensation
     return found | {
         "credit_limit": offer.credit_limit.text(),
-        "tenor_months": offer.tenor_months,
-        "expires_on": offer.expires_on.isoformat(),
-        "annual_rate": _text(offer.annual_rate),
-        "annual_rate_ceiling": _text(offer.annual_rate_ceiling),
-        "all_in_annual_cost": _text(offer.all_in_annual_cost),
-        "lpr": f"{offer.rate_basis.lpr.term} {_text(offer.rate_basis.lpr.rate)}" if offer.rate_basis.lpr else None,
-        "lpr_published_on": offer.rate_basis.lpr.published_on.isoformat() if offer.rate_basis.lpr else None,
-        "collateral_required": offer.collateral_required,
-        "guarantee_required": offer.guarantee_required,
-        "guarantee_fee_rate": _text(offer.guarantee_fee_rate),
-        "subsidies": [f"{p.id} {p.base} {_text(p.share_up_to)} {p.claim}" for p in subsidy.programmes],
+        "tenor_months": form.tenor_months,
+        "expires_on": form.expires_on.isoformat(),
+        "annual_rate": _text(form.annual_rate),
+        "annual_rate_ceiling": _text(form.annual_rate_ceiling),
+        "all_in_annual_cost": _text(form.all_in_annual_cost),
+        "lpr": f"{form.rate_basis.lpr.term} {_text(form.rate_basis.lpr.rate)}" if form.rate_basis.lpr else None,
+        "lpr_published_on": form.rate_basis.lpr.published_on.isoformat() if form.rate_basis.lpr else None,
+        "collateral_required": form.collateral_required,
+        "guarantee_required": form.guarantee_required,
+        "guarantee_fee_rate": _text(form.guarantee_fee_rate),
+        "subsidies": [_subsidy(paid) for paid in subsidy.programmes],
         "subsidy_maximum": subsidy.maximum_amount.text(),
         "net_annual_rate": _text(subsidy.net_annual_rate_at_best),
         "cover": f"{covered.status} {covered.pool}" if covered.pool else covered.status.value,
         "covered_amount": covered.covered_amount.text(),
         "reserved_amount": covered.reserved_amount.text(),
         "shares": {s.bearer: _text(s.share) for s in covered.shares},
-        "conditions": [condition.code.lower().replace("_", "-") for condition in offer.conditions],
+        "conditions": [condition.code.lower().replace("_", "-") for condition in form.conditions],
     }
 
 
@@ -237,6 +237,10 @@ OFFER = (
     "collateral_required", "guarantee_required", "guarantee_fee_rate", "subsidies", "subsidy_maximum",
     "net_annual_rate", "cover", "covered_amount", "reserved_amount", "shares", "conditions",
 )  # fmt: skip
+
+
+def _subsidy(paid: Subsidy) -> str:
+    return f"{paid.programme.id} {paid.programme.base} {_text(paid.share_up_to)} {paid.programme.claim}"
 
 
 def _text(value: Decimal | None) -> str | None:

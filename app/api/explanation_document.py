@@ -88,13 +88,14 @@ def _summary(found: Explanation, language: Language) -> Iterator[str]:
         }
         yield in_(language, said[decision.outcome])
         return
-    limit, until = money_text(offer.credit_limit, language), offer.expires_on.isoformat()
-    rate = _rate_words(offer.annual_rate, offer.annual_rate_ceiling, language)
+    form = offer.form
+    limit, until = money_text(offer.credit_limit, language), form.expires_on.isoformat()
+    rate = _rate_words(form.annual_rate, form.annual_rate_ceiling, language)
     yield in_(
         language,
         Words(
-            f"预授信：额度 {limit}，期限 {offer.tenor_months} 个月，{rate}，有效期至 {until}（含当日）。",
-            f"Pre-approved: a limit of {limit} for {offer.tenor_months} months, {rate}, valid to the end of {until}.",
+            f"预授信：额度 {limit}，期限 {form.tenor_months} 个月，{rate}，有效期至 {until}（含当日）。",
+            f"Pre-approved: a limit of {limit} for {form.tenor_months} months, {rate}, valid to the end of {until}.",
         ),
     )
     binding = found.binding

@@ -42,11 +42,11 @@ def _figures(offer: PreApprovedOffer | None) -> dict[str, Any]:
     subsidy = None if offer is None else offer.interest_subsidy
     return {
         "credit_limit": None if offer is None else offer.credit_limit.text(),
-        "tenor_months": None if offer is None else offer.tenor_months,
-        "expires_on": None if offer is None else offer.expires_on.isoformat(),
-        "annual_rate": None if offer is None else _rate(offer.annual_rate),
-        "annual_rate_ceiling": None if offer is None else _rate(offer.annual_rate_ceiling),
-        "all_in_annual_cost": None if offer is None else _rate(offer.all_in_annual_cost),
+        "tenor_months": None if offer is None else offer.form.tenor_months,
+        "expires_on": None if offer is None else offer.form.expires_on.isoformat(),
+        "annual_rate": None if offer is None else _rate(offer.form.annual_rate),
+        "annual_rate_ceiling": None if offer is None else _rate(offer.form.annual_rate_ceiling),
+        "all_in_annual_cost": None if offer is None else _rate(offer.form.all_in_annual_cost),
         "maximum_interest_subsidy": None if subsidy is None else subsidy.maximum_amount.text(),
         "net_annual_rate_at_best": None if subsidy is None else _rate(subsidy.net_annual_rate_at_best),
     }

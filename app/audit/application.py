@@ -59,7 +59,8 @@ def _told(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def instant_text(at: datetime) -> str:
     """This function will write a UTC instant to the microsecond: "2026-11-20T02:15:00.123456Z"."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    here = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return here.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def amount_from(kind: type, sent: Any) -> Yuan:

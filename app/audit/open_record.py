@@ -13,16 +13,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from app.audit.application import amount_from, application_from_bytes
-from app.audit.record import FORMAT, Identity
+from app.audit.application import amount_from, application_from_bytes, instant_text
+from app.audit.record import FORMAT, Identity, SpelledIdentity
 from app.domain.company import Application, InnovationScore, LookupAnswer, ScoreLookup
 from app.domain.money import Yuan
 from app.domain.pool import PoolStanding
-from app.domain.standing import Commitment, Standing, Waived
+from app.domain.standing import NOTHING_PROMISED, Commitment, Standing, Waived
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,12 @@ def open_record(record: bytes) -> OpenRecord:
         if found.format != FORMAT:
             raise ValueError(f"a record of format {FORMAT} is needed")
         decided = _DECIDED.decode(found.decision)
-        pool = _POOL.decode(found.pool)
     except msgspec.MsgspecError as fault:
         raise ValueError(f"not a record of format {FORMAT}: {fault}") from None
-    room = None if pool is None else _standing(pool)
     application = application_from_bytes(found.application)
     return OpenRecord(
         application=application if found.snapshot is None else application.with_lookup(_lookup(found.snapshot)),
-        standing=Standing(found.standing, room, frozenset(found.subsidies_used_up), decided.exceptions),
+        standing=_standing(found, decided.exceptions),
         submitted_by=found.submitted_by,
         submitted_for=found.submitted_for,
         terms_digest=found.terms,
@@ -72,52 +71,71 @@ def open_record(record: bytes) -> OpenRecord:
     )
 
 
-def open_to_replay(record: bytes) -> OpenRecord:
-    """This function will read a record whose decision is about to be decided and written again, and then compared.
+class ToReplay(NamedTuple):
+    """What a replay needs of a record: what was decided from, the identity as it is spelled there, and where the
+    decision stands.
+    """
 
-    Raises ValueError as `open_record` does.
+    application: Application
+    standing: Standing
+    terms_digest: str
+    decided_on: date
+    rules_edition: str
+    identity: SpelledIdentity
+    begins: int
+    ends: int
+
+
+def open_to_replay(record: bytes) -> ToReplay | None:
+    """This function will read a record in its ordinary spelling whose decision is about to be decided and written
+    again, and then compared; None where it is spelled otherwise, or takes the long way.
     """
     # A quote inside a text is escaped, so these bytes stand nowhere but between members.
     begins, ends = record.find(_DECISION), record.rfind(_FORMAT)
     if not (record.startswith(_APPLICATION) and 0 < begins < ends):
-        return open_record(record)
-    decision = record[begins + _BEFORE_IT : ends]
+        return None
     # Found first and matched there: a search by pattern would try each comma on its way.
-    first = _FIRST.match(decision, decision.find(b',"decided_on":"'))
-    then = None if first is None else _THEN.match(decision, decision.find(b',"recorded_at":"', first.end()))
-    if first is None or then is None:
-        return open_record(record)
+    first = _FIRST.match(record, record.find(b',"decided_on":"', begins, ends))
+    then = None if first is None else _THEN.match(record, record.find(b',"recorded_at":"', first.end(), ends))
+    if then is None or not _is_instant(then[1]):
+        return None
     decided_on, decision_id, offer = first.groups()
+    named = None if offer == b"null" else _OFFER_ID.match(record, record.find(_OFFERS_ID, first.end(), ends))
     recorded_at, revision, rules_edition, supersedes = then.groups()
-    named = None if offer == b"null" else _OFFER_ID.match(decision, decision.find(b',"offer_id":"', first.end()))
-    offer_id = b"" if named is None else named.group(1)
     try:
         rest = _REST.decode(b"{" + record[ends + len(_FORMAT) :])
         application = application_from_bytes(record[len(_APPLICATION) : begins])
-        pool = _POOL.decode(rest.pool)
     except (msgspec.MsgspecError, ValueError):
-        return open_record(record)
-    room = None if pool is None else _standing(pool)
-    return OpenRecord(
-        application=application if rest.snapshot is None else application.with_lookup(_lookup(rest.snapshot)),
-        standing=Standing(rest.standing, room, frozenset(rest.subsidies_used_up)),
-        submitted_by=rest.submitted_by,
-        submitted_for=rest.submitted_for,
-        terms_digest=rest.terms,
-        decided_on=date.fromisoformat(decided_on.decode()),
-        identity=Identity(
-            decision_id.decode(), offer_id.decode(), int(revision), None if supersedes is None else supersedes.decode(),
-            datetime.fromisoformat(recorded_at.decode()), rules_edition.decode(),
+        return None
+    return ToReplay(
+        application if rest.snapshot is None else application.with_lookup(_lookup(rest.snapshot)),
+        _standing(rest),
+        rest.terms,
+        date.fromisoformat(decided_on.decode()),
+        rules_edition[1:-1].decode(),
+        SpelledIdentity(
+            decision_id, b"" if named is None else named.group(1), revision, supersedes, recorded_at, rules_edition,
+            _campaign(record, first.start()),
         ),
-        decision=decision,
-        campaign=_campaign(decision, first.start()),
+        begins + _BEFORE_IT,
+        ends,
     )  # fmt: skip
 
 
-def _campaign(decision: bytes, until: int) -> str | None:
+@lru_cache(maxsize=256)
+def _is_instant(spelled: bytes) -> bool:
+    """Whether it is spelled as instants are; all of a batch have the same one."""
+    try:
+        text = spelled[1:-1].decode()
+        return instant_text(datetime.fromisoformat(text)) == text
+    except ValueError:
+        return False
+
+
+def _campaign(record: bytes, until: int) -> bytes:
     """The campaign stands right before the day, where there is one."""
-    named = _CAMPAIGN.search(decision, max(0, until - _CAMPAIGN_BYTES), until)
-    return None if named is None else named.group(1).decode()
+    named = None if record[until - 1] != _QUOTE else _CAMPAIGN.search(record, until - _CAMPAIGN_BYTES, until)
+    return b"" if named is None else named.group()
 
 
 _APPLICATION: Final = b'{"application":'
@@ -125,13 +143,17 @@ _DECISION: Final = b',"decision":{"application_id":'
 _BEFORE_IT: Final = len(b',"decision":')
 _FORMAT: Final = b',"format":"%b",' % FORMAT.encode()
 # An exception's decision is read the long way.
-_FIRST: Final = re.compile(rb',"decided_on":"([0-9-]{10})","decision_id":"([^"\\]+)","offer":(null|\{)')
-_CAMPAIGN: Final = re.compile(rb',"campaign":"([0-9a-f-]{36})"$')
+# An id in printable ASCII is written again as it stands.
+_ID: Final = rb'"[ !#-\[\]-~]+"'
+_FIRST: Final = re.compile(rb',"decided_on":"([0-9-]{10})","decision_id":(%b),"offer":(null|\{)' % _ID)
+_QUOTE: Final = ord('"')
+_CAMPAIGN: Final = re.compile(rb',"campaign":"[0-9a-f-]{36}"$')
 _CAMPAIGN_BYTES: Final = 14 + 36 + 1
-_OFFER_ID: Final = re.compile(rb',"offer_id":"([^"\\]+)"')
+_OFFERS_ID: Final = b',"offer_id":'
+_OFFER_ID: Final = re.compile(rb',"offer_id":(%b)' % _ID)
 _THEN: Final = re.compile(
-    rb',"recorded_at":"([^"\\]+)","revision":([0-9]{1,9}),"rules_edition":"([^"\\]+)",'
-    rb'"supersedes":(?:null|"([^"\\]+)"),"trace":\['
+    rb',"recorded_at":("[0-9TZ.:-]+"),"revision":(0|[1-9][0-9]{0,8}),"rules_edition":(%b),'
+    rb'"supersedes":(null|%b),"trace":\[' % (_ID, _ID)
 )
 
 
@@ -141,6 +163,14 @@ def score_used(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """
     found = document.get("snapshot")
     return document["application"].get("innovation_score") if found is None else found["score"]
+
+
+class _Pool(msgspec.Struct, gc=False):
+    id: str
+    room: Yuan
+    company_room: Yuan | None
+    lender_room: Yuan | None
+    stopped: bool
 
 
 class _Snapshot(msgspec.Struct, gc=False):
@@ -158,7 +188,7 @@ class _Record(msgspec.Struct, gc=False):
     submitted_by: str
     terms: str
     submitted_for: str | None = None
-    pool: msgspec.Raw = msgspec.Raw(b"null")
+    pool: _Pool | None = None
     subsidies_used_up: tuple[str, ...] = ()
     snapshot: _Snapshot | None = None
 
@@ -170,7 +200,7 @@ class _Rest(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     submitted_by: str
     terms: str
     submitted_for: str | None = None
-    pool: msgspec.Raw = msgspec.Raw(b"null")
+    pool: _Pool | None = None
     subsidies_used_up: tuple[str, ...] = ()
     idempotency_key: str | None = None
     sm3: str | None = None
@@ -193,23 +223,20 @@ class _Decided(msgspec.Struct, gc=False):
     campaign: str | None = None
 
 
-class _Pool(msgspec.Struct, gc=False):
-    id: str
-    room: Yuan
-    company_room: Yuan | None
-    lender_room: Yuan | None
-    stopped: bool
-
-
 def _lookup(found: _Snapshot) -> ScoreLookup:
     return ScoreLookup(found.answer, found.why, found.id, found.score)
 
 
-def _standing(pool: Any) -> PoolStanding:
-    return PoolStanding(pool.id, pool.room, pool.company_room, pool.lender_room, pool.stopped)
+def _standing(found: _Record | _Rest, waived: tuple[Waived, ...] = ()) -> Standing:
+    pool = found.pool
+    if pool is None and not (found.standing or found.subsidies_used_up or waived):
+        return NOTHING_PROMISED
+    room = None
+    if pool is not None:
+        room = PoolStanding(pool.id, pool.room, pool.company_room, pool.lender_room, pool.stopped)
+    return Standing(found.standing, room, frozenset(found.subsidies_used_up), waived)
 
 
 _RECORD = msgspec.json.Decoder(_Record, dec_hook=amount_from)
 _REST = msgspec.json.Decoder(_Rest, dec_hook=amount_from)
 _DECIDED = msgspec.json.Decoder(_Decided)
-_POOL = msgspec.json.Decoder(_Pool | None, dec_hook=amount_from)

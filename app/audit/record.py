@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,11 +21,19 @@ from app.audit.canonical import vouched_bytes
 from app.audit.sm3 import with_sm3
 from app.audit.trace import plain, trace_bytes, value_bytes
 from app.domain.company import Application, ScoreLookup
-from app.domain.decision import Decision, InterestSubsidy, PreApprovedOffer, RateBasis, Reason, RiskCompensation
+from app.domain.decision import (
+    Decision,
+    OfferForm,
+    PreApprovedOffer,
+    RateBasis,
+    Reason,
+    RiskCompensation,
+    RiskStatus,
+)
 from app.domain.money import Yuan, rate_text
 from app.domain.pool import PoolStanding
 from app.domain.standing import Commitment, Standing, Waived
-from app.domain.terms import LprQuote, ProductTerms, Words
+from app.domain.terms import LprQuote, ProductTerms, RiskCompensationTerms, SubsidyProgramme, Words
 
 FORMAT = "jifendai/decision/1"
 
@@ -53,6 +61,18 @@ class Identity:
     rules_edition: str
 
 
+class SpelledIdentity(NamedTuple):
+    """An identity as it stands in a record: each value's bytes, and the campaign's member where there is one."""
+
+    decision_id: bytes
+    offer_id: bytes
+    revision: bytes
+    supersedes: bytes
+    recorded_at: bytes
+    rules_edition: bytes
+    campaign: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
     """What the decision was made from, apart from the application."""
@@ -70,22 +90,50 @@ class Sources:
 
 def decision_bytes(decision: Decision, application: Application, sources: Sources, identity: Identity) -> bytes:
     """This function will write the decision as it is answered, in canonical form, without its place in the log."""
+    under = spelled(identity, sources.campaign)
+    return decision_under(
+        under, decision, application, sources.terms, sources.terms_digest, sources.standing.waived
+    )
+
+
+def spelled(identity: Identity, campaign: str | None) -> SpelledIdentity:
+    """This function will spell an identity as it stands in a record."""
+    return SpelledIdentity(
+        decision_id=vouched_bytes(identity.decision_id),
+        offer_id=vouched_bytes(identity.offer_id),
+        revision=b"%d" % identity.revision,
+        supersedes=vouched_bytes(identity.supersedes),
+        recorded_at=b'"%b"' % instant_text(identity.recorded_at).encode(),
+        rules_edition=vouched_bytes(identity.rules_edition),
+        campaign=b"" if campaign is None else b',"campaign":"%b"' % campaign.encode(),
+    )
+
+
+def decision_under(
+    identity: SpelledIdentity,
+    decision: Decision,
+    application: Application,
+    terms: ProductTerms,
+    terms_digest: str,
+    waived: tuple[Waived, ...],
+) -> bytes:
+    """This function will write the same under an identity that is spelled already."""
     offer, trace = decision.offer, trace_bytes(decision)
     return _DECISION % (
-        value_bytes(application.application_id),
+        vouched_bytes(application.application_id),
         trace.assumptions,
-        b"" if sources.campaign is None else b',"campaign":"%b"' % sources.campaign.encode(),
+        identity.campaign,
         value_bytes(decision.decided_on),
-        value_bytes(identity.decision_id),
-        _exceptions(sources.standing.waived),
+        identity.decision_id,
+        _exceptions(waived),
         b"null" if offer is None else _offer(offer, identity.offer_id, application.request.amount),
         value_bytes(decision.outcome),
-        _product(sources.terms, sources.terms_digest),
+        _product(terms, terms_digest),
         b",".join(map(_reason, decision.reasons)),
-        instant_text(identity.recorded_at).encode(),
+        identity.recorded_at,
         identity.revision,
-        value_bytes(identity.rules_edition),
-        value_bytes(identity.supersedes),
+        identity.rules_edition,
+        identity.supersedes,
         trace.lines,
     )
 
@@ -93,7 +141,7 @@ def decision_bytes(decision: Decision, application: Application, sources: Source
 # A decision's keys, in the order that its canonical form asks for.
 _DECISION = (
     b'{"application_id":%b,"assumptions":%b%b,"decided_on":%b,"decision_id":%b%b,"offer":%b,"outcome":%b,"product":%b,'
-    b'"reasons":[%b],"recorded_at":"%b","revision":%d,"rules_edition":%b,"supersedes":%b,"trace":%b}'
+    b'"reasons":[%b],"recorded_at":%b,"revision":%b,"rules_edition":%b,"supersedes":%b,"trace":%b}'
 )
 
 
@@ -232,82 +280,91 @@ def _product(terms: ProductTerms, digest: str) -> bytes:
     )
 
 
-def _fragment(document: Any) -> orjson.Fragment:
-    return orjson.Fragment(vouched_bytes(document, plain))
-
-
 def _rate(rate: Decimal | None) -> str | None:
     return None if rate is None else rate_text(rate)
 
 
-def _offer(offer: PreApprovedOffer, offer_id: str, requested: Yuan) -> bytes:
-    before, between, after = _offer_around(offer)
-    return b"%b%b%b%b%b" % (before, value_bytes(offer_id), between, value_bytes(requested), after)
+def _offer(offer: PreApprovedOffer, offer_id: bytes, requested: Yuan) -> bytes:
+    form, limit, subsidy, cover = offer
+    return _offer_pattern(form) % (
+        value_bytes(limit),
+        value_bytes(subsidy.maximum_amount),
+        rate_text(subsidy.net_annual_rate_at_best).encode(),
+        b",".join([_programme_pattern(one, row) % value_bytes(most) for one, row, most in subsidy.programmes]),
+        offer_id,
+        value_bytes(requested),
+        _cover_pattern(cover.terms)
+        % (value_bytes(cover.covered_amount), value_bytes(cover.reserved_amount), value_bytes(cover.status)),
+    )
 
 
-@lru_cache(maxsize=2_048)
-def _offer_around(offer: PreApprovedOffer) -> tuple[bytes, bytes, bytes]:
-    """What of an offer is the same for every company that comes to the same figures, written once: all but its id
-    and the amount that was asked for.
-    """
-    written = vouched_bytes(
+@lru_cache(maxsize=4_096)
+def _offer_pattern(form: OfferForm) -> bytes:
+    """What of an offer is the same for every company, written once: all but its id and what is reckoned for each."""
+    return _pattern(
         {
             "status": "INDICATIVE",
             "note": _words(INDICATIVE),
-            "offer_id": orjson.Fragment(_HOLE),
-            "requested_amount": orjson.Fragment(_HOLE),
-            "credit_limit": offer.credit_limit,
+            "offer_id": _HOLE,
+            "requested_amount": _HOLE,
+            "credit_limit": _HOLE,
             "currency": "CNY",
-            "tenor_months": offer.tenor_months,
-            "expires_on": offer.expires_on,
-            "annual_rate": _rate(offer.annual_rate),
-            "annual_rate_ceiling": _rate(offer.annual_rate_ceiling),
-            "all_in_annual_cost": _rate(offer.all_in_annual_cost),
-            "rate_basis": _rate_basis(offer.rate_basis),
-            "collateral_required": offer.collateral_required,
-            "guarantee_required": offer.guarantee_required,
-            "guarantee_fee_rate": _rate(offer.guarantee_fee_rate),
-            "interest_subsidy": _subsidy(offer.interest_subsidy),
-            "risk_compensation": _cover(offer.risk_compensation),
-            "conditions": [{"code": c.code, "message": _words(c.words)} for c in offer.conditions],
-        },
-        plain,
+            "tenor_months": form.tenor_months,
+            "expires_on": form.expires_on,
+            "annual_rate": _rate(form.annual_rate),
+            "annual_rate_ceiling": _rate(form.annual_rate_ceiling),
+            "all_in_annual_cost": _rate(form.all_in_annual_cost),
+            "rate_basis": _rate_basis(form.rate_basis),
+            "collateral_required": form.collateral_required,
+            "guarantee_required": form.guarantee_required,
+            "guarantee_fee_rate": _rate(form.guarantee_fee_rate),
+            "interest_subsidy": {
+                "programmes": [_HOLE],
+                "maximum_amount": _HOLE,
+                "net_annual_rate_at_best": _HOLE_IN_TEXT,
+                "note": _words(SUBSIDY_NOTE),
+            },
+            "risk_compensation": _HOLE,
+            "conditions": [{"code": c.code, "message": _words(c.words)} for c in form.conditions],
+        }
     )
-    before, between, after = written.split(_HOLE)
-    return before, between, after
+
+
+@lru_cache(maxsize=4_096)
+def _programme_pattern(programme: SubsidyProgramme, row: Any) -> bytes:
+    return _pattern(
+        {
+            "id": programme.id,
+            "name": _words(programme.name),
+            "base": programme.base,
+            "share_up_to": programme.share.at(row),
+            "claim": programme.claim,
+            "maximum_amount": _HOLE,
+        }
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _cover_pattern(terms: RiskCompensationTerms | None) -> bytes:
+    own = RiskCompensation(RiskStatus.NONE, terms, Yuan(0), Yuan(0))
+    return _pattern(
+        {
+            "status": _HOLE,
+            "pool": own.pool,
+            "covered_amount": _HOLE,
+            "reserved_amount": _HOLE,
+            "shares": [{"bearer": s.bearer, "share": s.share} for s in own.shares],
+        }
+    )
+
+
+def _pattern(document: dict[str, Any]) -> bytes:
+    """The canonical form, to be filled in with the values of its holes in the order of their names."""
+    return vouched_bytes(document, plain).replace(b"%", b"%%").replace(b"\0", b"%b")
 
 
 # No canonical text holds this byte.
-_HOLE = b"\0"
-
-
-def _subsidy(subsidy: InterestSubsidy) -> dict[str, Any]:
-    return {
-        "programmes": [
-            {
-                "id": p.id,
-                "name": _words(p.name),
-                "base": p.base,
-                "share_up_to": p.share_up_to,
-                "claim": p.claim,
-                "maximum_amount": p.maximum_amount,
-            }
-            for p in subsidy.programmes
-        ],
-        "maximum_amount": subsidy.maximum_amount,
-        "net_annual_rate_at_best": rate_text(subsidy.net_annual_rate_at_best),
-        "note": _words(SUBSIDY_NOTE),
-    }
-
-
-def _cover(cover: RiskCompensation) -> dict[str, Any]:
-    return {
-        "status": cover.status,
-        "pool": cover.pool,
-        "covered_amount": cover.covered_amount,
-        "reserved_amount": cover.reserved_amount,
-        "shares": [{"bearer": s.bearer, "share": s.share} for s in cover.shares],
-    }
+_HOLE, _HOLE_IN_TEXT = orjson.Fragment(b"\0"), orjson.Fragment(b'"\0"')
 
 
 def _rate_basis(basis: RateBasis) -> dict[str, Any]:

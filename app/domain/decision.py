@@ -16,7 +16,16 @@ from typing import Any, NamedTuple
 
 from app.domain.money import Yuan
 from app.domain.reasons import ReasonCode
-from app.domain.terms import ClaimKind, Condition, Gate, LprQuote, PriceMethod, Severity, SubsidyBase, Words
+from app.domain.terms import (
+    Condition,
+    Gate,
+    LprQuote,
+    PriceMethod,
+    RiskCompensationTerms,
+    Severity,
+    SubsidyProgramme,
+    Words,
+)
 from app.domain.trace import Line, Reference
 
 
@@ -53,7 +62,7 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SharedLines:
-    """Lines that are the same for every company that comes to the same figures: made once, told apart by identity."""
+    """Lines that are the same for every company: made once, told apart by identity."""
 
     lines: tuple[Line, ...]
 
@@ -94,14 +103,16 @@ class RateBasis(NamedTuple):
 
 
 class Subsidy(NamedTuple):
-    """One programme of the stack and the most that it pays on this offer."""
+    """One programme of the stack, the row of its table that applies, and the most that it pays on this offer."""
 
-    id: str
-    name: Words
-    base: SubsidyBase
-    share_up_to: Decimal
-    claim: ClaimKind
+    programme: SubsidyProgramme
+    row: Any
     maximum_amount: Yuan
+
+    @property
+    def share_up_to(self) -> Decimal:
+        """The share or rate of that row."""
+        return self.programme.share.at(self.row)
 
 
 class InterestSubsidy(NamedTuple):
@@ -120,20 +131,32 @@ class LossShare(NamedTuple):
 
 
 class RiskCompensation(NamedTuple):
-    """风险补偿: the amount under cover; what exceeds it is the lender's own."""
+    """风险补偿: the amount under cover of a pool (None: of none); what exceeds it is the lender's own."""
 
     status: RiskStatus
-    pool: str | None
+    terms: RiskCompensationTerms | None
     covered_amount: Yuan
     reserved_amount: Yuan
-    shares: tuple[LossShare, ...]
+
+    @property
+    def pool(self) -> str | None:
+        """The pool's id."""
+        return None if self.terms is None else self.terms.pool
+
+    @property
+    def shares(self) -> tuple[LossShare, ...]:
+        """Who bears which share; without a pool the bank bears all."""
+        if self.terms is None:
+            return (LossShare("BANK", Decimal("1.00")),)
+        return tuple(LossShare(bearer, share) for bearer, share in self.terms.shares.value.items())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PreApprovedOffer:
-    """预授信: `expires_on` is inclusive, to the end of that day in Shanghai."""
+class OfferForm:
+    """What of an offer is the same for every company at the product's price on the day: made once, told apart by
+    identity.
+    """
 
-    credit_limit: Yuan
     tenor_months: int
     expires_on: date
     annual_rate: Decimal | None
@@ -143,9 +166,18 @@ class PreApprovedOffer:
     collateral_required: bool
     guarantee_required: bool
     guarantee_fee_rate: Decimal | None
+    conditions: tuple[Condition, ...]
+
+
+class PreApprovedOffer(NamedTuple):
+    """预授信: its form, and the amounts that are the company's; `expires_on` is inclusive, to the end of that day in
+    Shanghai.
+    """
+
+    form: OfferForm
+    credit_limit: Yuan
     interest_subsidy: InterestSubsidy
     risk_compensation: RiskCompensation
-    conditions: tuple[Condition, ...]
 
 
 class Decision(NamedTuple):

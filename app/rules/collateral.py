@@ -6,8 +6,9 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
+from app.domain.decision import SharedLines
 from app.domain.terms import ProductTerms
-from app.domain.trace import Line, line_form
+from app.domain.trace import line_form
 
 
 class Security(NamedTuple):
@@ -16,7 +17,7 @@ class Security(NamedTuple):
     collateral_required: bool
     guarantee_required: bool
     guarantee_fee_rate: Decimal | None
-    lines: tuple[Line, ...]
+    lines: SharedLines
 
 
 @lru_cache(maxsize=4_096)
@@ -28,5 +29,5 @@ def security(terms: ProductTerms) -> Security:
         collateral_required=terms.collateral_required.value,
         guarantee_required=terms.guarantee_required is not None and terms.guarantee_required.value,
         guarantee_fee_rate=None if fee is None else fee.value,
-        lines=tuple((line_form(p.path, (), p.reference), p.value, ()) for p in asked if p is not None),
+        lines=SharedLines(tuple((line_form(p.path, (), p.reference), p.value, ()) for p in asked if p is not None)),
     )

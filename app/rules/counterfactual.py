@@ -109,7 +109,7 @@ def result_of(decision: Decision) -> Result:
     if offer is None:
         return Result(decision.outcome)
     net = offer.interest_subsidy.net_annual_rate_at_best
-    return Result(decision.outcome, offer.credit_limit, offer.annual_rate, offer.annual_rate_ceiling, net)
+    return Result(decision.outcome, offer.credit_limit, offer.form.annual_rate, offer.form.annual_rate_ceiling, net)
 
 
 def changed(case: Case, changes: Iterable[Change]) -> Case | None:

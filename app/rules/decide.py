@@ -72,7 +72,7 @@ def decide(application: Application, terms: ProductTerms, standing: Standing, on
             return Decision(Outcome.REFERRED, on, None, reasons, checks, gates, lines)
     paying = paying_programmes(terms, facts, lines, reasons, counting.used_up)
     made = offered(terms, on, limit, application.request.tenor_months, priced, paying, fits)
-    lines.append(made.lines)
+    lines += made.lines
     reasons += made.reasons
     return Decision(outcome, on, made.offer, reasons, checks, gates, lines)
 

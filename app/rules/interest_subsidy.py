@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from app.domain.decision import GateAnswers, InterestSubsidy, Reason, Subsidy
+from app.domain.decision import GateAnswers, InterestSubsidy, Reason, SharedLines, Subsidy
 from app.domain.facts import Facts, add_months
 from app.domain.money import Yuan, rate_rounded
 from app.domain.reasons import ReasonCode
@@ -27,8 +27,8 @@ DAYS_IN_YEAR = 360
 Paying = tuple[int, Any]
 """A programme that pays, by its place in the product's stack, and the row of its table that applies."""
 
-Amount = tuple[SubsidyProgramme, Decimal, Decimal]
-"""A programme, its share, and the exact amount in fen that it would pay."""
+Amount = tuple[SubsidyProgramme, Any, Decimal]
+"""A programme, the row of its table that applies, and the exact amount in fen that it would pay."""
 
 
 class Loan(NamedTuple):
@@ -43,10 +43,6 @@ class Loan(NamedTuple):
         """This function will count the days of the whole tenor, or of its first `months`."""
         counted = self.tenor_months if months is None else min(months, self.tenor_months)
         return (add_months(self.begins_on, counted) - self.begins_on).days
-
-    def interest(self, rate: Decimal, days: int) -> Decimal:
-        """This function will return exact simple interest in fen, not rounded."""
-        return int(self.principal) * rate * days / DAYS_IN_YEAR
 
 
 def paying_programmes(
@@ -83,33 +79,63 @@ def paying_programmes(
 
 
 @lru_cache(maxsize=4_096)
-def _limits(programme: SubsidyProgramme) -> tuple[Line, ...]:
-    limits = (programme.maximum_months, programme.cap_per_loan)
-    return tuple((line_form(limit.path, (), limit.reference), limit.value, ()) for limit in limits if limit is not None)
+def _limits(programme: SubsidyProgramme) -> tuple[SharedLines, ...]:
+    """What bounds a programme for everybody."""
+    limits = [limit for limit in (programme.maximum_months, programme.cap_per_loan) if limit is not None]
+    lines = tuple((line_form(limit.path, (), limit.reference), limit.value, ()) for limit in limits)
+    return (SharedLines(lines),) if lines else ()
 
 
 def subsidise(terms: ProductTerms, paying: tuple[Paying, ...], loan: Loan) -> InterestSubsidy:
     """This function will stack the programmes that pay: what each pays, their sum and the best net rate."""
+    if not paying:
+        return InterestSubsidy((), _NOTHING, loan.annual_rate)
+    stacked, days, excluding = _stacked(terms, paying, *loan[1:])
+    principal = int(loan.principal)
     amounts: list[Amount] = []
-    for i, row in paying:
-        programme = terms.subsidies[i]
-        share = programme.share.at(row)
-        amounts.append((programme, share, _most(programme, _rate(programme, share, terms, loan.annual_rate), loan)))
-    left = loan.interest(loan.annual_rate, loan.days())
-    total, so_far = Decimal(0), Yuan(0)
+    for programme, row, rate, counted, cap in stacked:
+        amount = principal * rate * counted / DAYS_IN_YEAR
+        amounts.append((programme, row, amount if cap is None else min(amount, cap)))
+    left = principal * loan.annual_rate * days / DAYS_IN_YEAR
+    total, so_far = Decimal(0), _NOTHING
     programmes: list[Subsidy] = []
-    for programme, share, amount in _without_excluded(amounts):
+    for programme, row, amount in _without_excluded(amounts) if excluding else amounts:
         paid = min(amount, left)
         left -= paid
         total += paid
         # The running sum is rounded, so that the parts always add up to the whole.
         most = _fen_half_up(total) - so_far
         so_far += most
-        programmes.append(Subsidy(programme.id, programme.name, programme.base, share, programme.claim, most))
+        programmes.append(Subsidy(programme, row, most))
     net = loan.annual_rate
     if total:
-        net = rate_rounded(net - total * DAYS_IN_YEAR / (int(loan.principal) * loan.days()))
-    return InterestSubsidy(tuple(programmes), _fen_half_up(total), net)
+        net = rate_rounded(net - total * DAYS_IN_YEAR / (principal * days))
+    return InterestSubsidy(tuple(programmes), so_far, net)
+
+
+_NOTHING = Yuan(0)
+
+Reckoned = tuple[SubsidyProgramme, Any, Decimal, int, Decimal | None]
+"""A programme, the row of its table, what it comes to as a rate a year on principal, for how many days, and its cap in
+fen."""
+
+
+@lru_cache(maxsize=4_096)
+def _stacked(
+    terms: ProductTerms, paying: tuple[Paying, ...], annual_rate: Decimal, begins_on: date, tenor_months: int
+) -> tuple[tuple[Reckoned, ...], int, bool]:
+    """What the programmes have in common for every principal, the days of the tenor, and whether any
+    excludes another.
+    """
+    loan = Loan(_NOTHING, annual_rate, begins_on, tenor_months)
+    stacked = []
+    for i, row in paying:
+        programme = terms.subsidies[i]
+        months, cap = programme.maximum_months, programme.cap_per_loan
+        rate = _rate(programme, programme.share.at(row), terms, annual_rate)
+        days = loan.days(None if months is None else months.value)
+        stacked.append((programme, row, rate, days, None if cap is None else Decimal(int(cap.value))))
+    return tuple(stacked), loan.days(), any(one[0].exclusion_group is not None for one in stacked)
 
 
 def _rate(programme: SubsidyProgramme, share: Decimal, terms: ProductTerms, annual_rate: Decimal) -> Decimal:
@@ -120,14 +146,7 @@ def _rate(programme: SubsidyProgramme, share: Decimal, terms: ProductTerms, annu
 
 
 def _fen_half_up(exact: Decimal) -> Yuan:
-    return Yuan(int(exact.to_integral_value(ROUND_HALF_UP)))
-
-
-def _most(programme: SubsidyProgramme, rate: Decimal, loan: Loan) -> Decimal:
-    """The most that one programme pays on the loan, in exact fen, within its own caps."""
-    months, cap = programme.maximum_months, programme.cap_per_loan
-    amount = loan.interest(rate, loan.days(None if months is None else months.value))
-    return amount if cap is None else min(amount, Decimal(int(cap.value)))
+    return Yuan(exact.to_integral_value(ROUND_HALF_UP))
 
 
 def _without_excluded(amounts: list[Amount]) -> list[Amount]:

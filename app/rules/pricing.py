@@ -7,13 +7,13 @@ indicative.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from app.domain.decision import RateBasis, Reason
+from app.domain.decision import RateBasis, Reason, SharedLines
 from app.domain.facts import Facts
 from app.domain.money import rate_from_bps, rate_rounded
 from app.domain.reasons import ReasonCode
@@ -28,7 +28,8 @@ LPR_CONFIRMED_WITHIN = timedelta(days=45)
 @dataclass(frozen=True, slots=True, eq=False)
 class Price:
     """The rate (None where only a ceiling is published), the ceiling (None where there is none), how they came
-    about, and the rate to reckon with: the rate itself, else its ceiling.
+    about, and the rate to reckon with: the rate itself, else its ceiling; where no table is asked, the lines for
+    everybody.
     """
 
     annual_rate: Decimal | None
@@ -39,14 +40,19 @@ class Price:
     ceiling_names: tuple[str, ...]
     ceiling_found: tuple[Any, ...]
     highest: Decimal
+    shared: SharedLines | None = None
 
 
 def price(terms: ProductTerms, facts: Facts, lines: list[Line], reasons: list[Reason]) -> Price | None:
     """This function will price the loan; None with a reason that refers where a table had no answer."""
     pricing = terms.pricing
     quoted, unconfirmed = _quoted(terms, facts.on)
-    lines += quoted
+    lines.append(quoted)
     reasons += unconfirmed
+    same = _same_for_all(terms)
+    if same is not None:
+        lines.append(same.shared)
+        return same
     parameter, ceiling = _rate_parameter(pricing), pricing.ceiling_bps
     _, names, found, row, absent = _NOTHING if parameter is None else look_up(parameter, facts)
     _, names_above, found_above, row_above, absent_above = _NOTHING if ceiling is None else look_up(ceiling, facts)
@@ -60,16 +66,35 @@ def price(terms: ProductTerms, facts: Facts, lines: list[Line], reasons: list[Re
                 reasons.append(why)
         return None
     priced = _priced(terms, row, row_above)
+    lines += _lines(pricing, priced, names, found, names_above, found_above)
+    return priced
+
+
+_NOTHING = (None, (), (), None, None)
+
+
+def _lines(
+    pricing: PricingTerms, priced: Price, names: tuple[str, ...], found: tuple[Any, ...], names_above: tuple[str, ...],
+    found_above: tuple[Any, ...],
+) -> list[Line]:  # fmt: skip
+    parameter, ceiling, lines = _rate_parameter(pricing), pricing.ceiling_bps, []
     if parameter is not None:
         form = line_form(parameter.path, names + priced.names, parameter.reference)
         lines.append((form, priced.annual_rate, found + priced.found))
     if ceiling is not None:
         form = line_form(ceiling.path, names_above + priced.ceiling_names, ceiling.reference)
         lines.append((form, priced.ceiling, found_above + priced.ceiling_found))
-    return priced
+    return lines
 
 
-_NOTHING = (None, (), (), None, None)
+@lru_cache(maxsize=4_096)
+def _same_for_all(terms: ProductTerms) -> Price | None:
+    """The price where no table asks who the company is."""
+    pricing = terms.pricing
+    if any(asked is not None and asked.read is not None for asked in (_rate_parameter(pricing), pricing.ceiling_bps)):
+        return None
+    priced = _priced(terms, None, None)
+    return replace(priced, shared=SharedLines(tuple(_lines(pricing, priced, (), (), (), ()))))
 
 
 def _rate_parameter(pricing: PricingTerms) -> Parameter | None:
@@ -80,7 +105,7 @@ def _rate_parameter(pricing: PricingTerms) -> Parameter | None:
 
 
 @lru_cache(maxsize=4_096)
-def _quoted(terms: ProductTerms, on: date) -> tuple[tuple[Line, ...], tuple[Reason, ...]]:
+def _quoted(terms: ProductTerms, on: date) -> tuple[SharedLines, tuple[Reason, ...]]:
     """What the rate starts from: the LPR quote, with a remark where nobody has confirmed it lately, or the usual
     rate.
     """
@@ -95,7 +120,7 @@ def _quoted(terms: ProductTerms, on: date) -> tuple[tuple[Line, ...], tuple[Reas
     if pricing.conventional_rate is not None:
         usual = pricing.conventional_rate
         lines.append((line_form(usual.path, (), usual.reference), usual.value, ()))
-    return tuple(lines), reasons
+    return SharedLines(tuple(lines)), reasons
 
 
 @lru_cache(maxsize=4_096)

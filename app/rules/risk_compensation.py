@@ -11,7 +11,7 @@ from __future__ import annotations
 from decimal import Decimal
 from functools import lru_cache
 
-from app.domain.decision import LossShare, Reason, RiskCompensation, RiskStatus
+from app.domain.decision import Reason, RiskCompensation, RiskStatus, SharedLines
 from app.domain.money import Yuan
 from app.domain.pool import PoolStanding, fitting, pool_money
 from app.domain.reasons import ReasonCode
@@ -19,9 +19,9 @@ from app.domain.terms import ProductStatus, RiskCompensationTerms, Severity, Wit
 from app.domain.trace import Line, line_form
 from app.rules.eligibility import reason
 
-Cover = tuple[RiskCompensation, tuple[Line, ...], tuple[Reason, ...]]
+Cover = tuple[RiskCompensation, tuple[Line | SharedLines, ...], tuple[Reason, ...]]
 
-_LENDERS_OWN = RiskCompensation(RiskStatus.NONE, None, Yuan(0), Yuan(0), (LossShare("BANK", Decimal("1.00")),))
+_LENDERS_OWN = RiskCompensation(RiskStatus.NONE, None, Yuan(0), Yuan(0))
 
 
 Fits = Yuan | ReasonCode
@@ -53,7 +53,6 @@ def _share(pool: RiskCompensationTerms) -> Decimal:
     return pool.shares.value.get("POOL", Decimal(0))
 
 
-@lru_cache(maxsize=4_096)
 def cover(pool: RiskCompensationTerms | None, limit: Yuan, fits: Fits | None = None) -> Cover:
     """This function will cover a line of `limit`, with its lines of the trace and its reasons: reserved where it
     `fits`, proposed where the decision asks for no room.
@@ -61,25 +60,35 @@ def cover(pool: RiskCompensationTerms | None, limit: Yuan, fits: Fits | None = N
     if pool is None:
         return _LENDERS_OWN, (), ()
     if pool.status is not ProductStatus.ACTIVE:
-        planned = reason(ReasonCode.COVER_PLANNED, Severity.INFO, clause="risk_compensation.pool")
-        line = (line_form("risk_compensation.pool"), pool.status, ())
-        return _LENDERS_OWN, (line,), (planned,) if pool.status is ProductStatus.PLANNED else ()
+        return _not_active(pool)
     if fits is None and pool.suspended:
         fits = ReasonCode.COVER_STOPPED
     if isinstance(fits, ReasonCode):
         return _LENDERS_OWN, (), (reason(fits, Severity.INFO, clause="risk_compensation.room"),)
     cap = pool.per_company_cap
-    covered = limit if cap is None else min(limit, cap.value)
     if fits is not None:
         covered = fits
-    shares = tuple(LossShare(bearer, share) for bearer, share in pool.shares.value.items())
-    promised = RiskCompensation(RiskStatus.PROPOSED, pool.pool, covered, Yuan(0), shares)
-    if fits is not None:
-        reserved = pool_money(covered, _share(pool))
-        promised = promised._replace(status=RiskStatus.RESERVED, reserved_amount=reserved)
-    form = line_form(pool.shares.path, tuple(share.bearer for share in shares), pool.shares.reference)
-    lines: tuple[Line, ...] = ((form, pool.pool, tuple(share.share for share in shares)),)
+        promised = RiskCompensation(RiskStatus.RESERVED, pool, covered, pool_money(covered, _share(pool)))
+    else:
+        covered = limit if cap is None else min(limit, cap.value)
+        promised = RiskCompensation(RiskStatus.PROPOSED, pool, covered, _NOTHING)
+    lines: tuple[Line | SharedLines, ...] = (_lines_of_shares(pool),)
     if cap is not None:
         lines = ((line_form(cap.path, ("limit", "cap"), cap.reference), covered, (limit, cap.value)), *lines)
+    if covered >= limit:
+        return promised, lines, ()
     partial = reason(ReasonCode.COVER_PARTIAL, Severity.INFO, clause="risk_compensation.per_company_cap")
-    return promised, lines, (partial,) if covered < limit else ()
+    return promised, lines, (partial,)
+
+
+@lru_cache(maxsize=1_024)
+def _not_active(pool: RiskCompensationTerms) -> Cover:
+    planned = reason(ReasonCode.COVER_PLANNED, Severity.INFO, clause="risk_compensation.pool")
+    line = (line_form("risk_compensation.pool"), pool.status, ())
+    return _LENDERS_OWN, (SharedLines((line,)),), (planned,) if pool.status is ProductStatus.PLANNED else ()
+
+
+@lru_cache(maxsize=1_024)
+def _lines_of_shares(pool: RiskCompensationTerms) -> SharedLines:
+    bearers, shares = zip(*pool.shares.value.items(), strict=True)
+    return SharedLines(((line_form(pool.shares.path, bearers, pool.shares.reference), pool.pool, shares),))

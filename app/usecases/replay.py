@@ -6,21 +6,28 @@ no past decision.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from app.audit.canonical import digest
-from app.audit.open_record import OpenRecord, open_to_replay
-from app.audit.record import Sources, decision_bytes
+from app.audit.open_record import OpenRecord, open_record, open_to_replay
+from app.audit.record import Sources, decision_bytes, decision_under
+from app.domain.company import Application
+from app.domain.decision import Decision
+from app.domain.standing import Standing
 from app.domain.terms import ProductTerms
 from app.products.build import terms_from_document
 from app.rules.decide import EDITION, decide
 from app.usecases.ports import StoredDecision
 
-EDITIONS = {EDITION: decide}
+Rules = Callable[[Application, ProductTerms, Standing, date], Decision]
+
+EDITIONS: dict[str, Rules] = {EDITION: decide}
 """Every edition of the rules that ever decided, still callable."""
 
 
@@ -47,23 +54,45 @@ def replay(record: bytes, terms: bytes) -> tuple[Difference, ...]:
 
     ValueError where the record, its terms or its edition cannot be read.
     """
-    return _replay(open_to_replay(record), terms)
+    return () if is_identical(record, terms) else _compared(open_record(record), terms)
 
 
-def _replay(opened: OpenRecord, terms: bytes) -> tuple[Difference, ...]:
-    terms_digest, resolved = resolved_terms(terms)
-    if terms_digest != opened.terms_digest:
-        raise ValueError("the terms are not those that the record names")
-    rules = EDITIONS.get(opened.identity.rules_edition)
-    if rules is None:
-        raise ValueError("the edition of the rules that the record names is not known here")
-    decision = rules(opened.application, resolved, opened.standing, opened.decided_on)
+def is_identical(record: bytes, terms: bytes, decision_id: str | None = None) -> bool:
+    """This function will decide again and say whether that gives the recorded bytes, under the id where it is named;
+    False also for what can only be read the long way.
+
+    ValueError as above.
+    """
+    opened = open_to_replay(record)
+    if opened is None or (decision_id is not None and opened.identity.decision_id != b'"%b"' % decision_id.encode()):
+        return False
+    resolved, decide_again = _resolved(terms, opened.terms_digest, opened.rules_edition)
+    decision = decide_again(opened.application, resolved, opened.standing, opened.decided_on)
+    again = decision_under(
+        opened.identity, decision, opened.application, resolved, opened.terms_digest, opened.standing.waived
+    )
+    return len(again) == opened.ends - opened.begins and record.startswith(again, opened.begins)
+
+
+def _compared(opened: OpenRecord, terms: bytes) -> tuple[Difference, ...]:
+    resolved, decide_again = _resolved(terms, opened.terms_digest, opened.identity.rules_edition)
+    decision = decide_again(opened.application, resolved, opened.standing, opened.decided_on)
     who = opened.submitted_by, opened.submitted_for
     sources = Sources(resolved, opened.terms_digest, opened.standing, *who, campaign=opened.campaign)
     again = decision_bytes(decision, opened.application, sources, opened.identity)
     if again == opened.decision:
         return ()
     return tuple(_differences("", orjson.loads(opened.decision), orjson.loads(again)))
+
+
+def _resolved(terms: bytes, named: str, edition: str) -> tuple[ProductTerms, Rules]:
+    terms_digest, resolved = resolved_terms(terms)
+    if terms_digest != named:
+        raise ValueError("the terms are not those that the record names")
+    rules = EDITIONS.get(edition)
+    if rules is None:
+        raise ValueError("the edition of the rules that the record names is not known here")
+    return resolved, rules
 
 
 def replay_stored(stored: StoredDecision) -> tuple[Difference, ...]:
@@ -73,11 +102,13 @@ def replay_stored(stored: StoredDecision) -> tuple[Difference, ...]:
     ValueError as above, whatever was done to the bytes.
     """
     try:
-        opened = open_to_replay(stored.record)
+        if is_identical(stored.record, stored.terms, stored.decision_id):
+            return ()
+        opened = open_record(stored.record)
         recorded = opened.identity.decision_id
         if recorded != stored.decision_id:
             return (Difference("/decision_id", recorded, stored.decision_id),)
-        return _replay(opened, stored.terms)
+        return _compared(opened, stored.terms)
     except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
         raise ValueError("the record or its terms cannot be read") from error
 

@@ -89,14 +89,14 @@ class TestEveryDecision:
         if offer is None:
             return
 
-        rate = offer.annual_rate if offer.annual_rate is not None else offer.annual_rate_ceiling
-        days = (add_months(ON, offer.tenor_months) - ON).days
+        rate = offer.form.annual_rate if offer.form.annual_rate is not None else offer.form.annual_rate_ceiling
+        days = (add_months(ON, offer.form.tenor_months) - ON).days
         interest = int(offer.credit_limit) * rate * days / 360
         assert 0 <= offer.interest_subsidy.maximum_amount <= interest + 1
         assert 0 <= offer.interest_subsidy.net_annual_rate_at_best <= rate
         assert sum(share.share for share in offer.risk_compensation.shares) == Decimal(1)
         assert offer.risk_compensation.covered_amount <= offer.credit_limit
-        assert offer.expires_on > ON
+        assert offer.form.expires_on > ON
 
 
 class TestABetterScore:
@@ -111,8 +111,8 @@ class TestABetterScore:
         assert better.offer is not None
         assert better.offer.credit_limit >= worse.offer.credit_limit
         for name in ("annual_rate", "annual_rate_ceiling"):
-            if getattr(worse.offer, name) is not None:
-                assert getattr(better.offer, name) <= getattr(worse.offer, name)
+            if getattr(worse.offer.form, name) is not None:
+                assert getattr(better.offer.form, name) <= getattr(worse.offer.form, name)
 
 
 class TestAnUnknownFact:
@@ -193,7 +193,7 @@ class TestAnOffer:
         offer = decide(application(ICBC, **stage), terms_of(ICBC), NOTHING_PROMISED, ON).offer
 
         assert offer.credit_limit.text() == "10000000.00"
-        assert offer.annual_rate == Decimal("0.0345")
-        assert offer.expires_on.isoformat() == "2027-02-18"
+        assert offer.form.annual_rate == Decimal("0.0345")
+        assert offer.form.expires_on.isoformat() == "2027-02-18"
         assert offer.interest_subsidy.maximum_amount.text() == "174895.83"
         assert offer.interest_subsidy.net_annual_rate_at_best == Decimal("0.01725")

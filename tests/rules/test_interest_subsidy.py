@@ -107,14 +107,14 @@ class TestAStack:
             programme("large", "0.30", exclusion_group="g"),
         )
 
-        assert [p.id for p in found.programmes] == ["zone/other", "zone/large"]
+        assert [p.programme.id for p in found.programmes] == ["zone/other", "zone/large"]
 
     def test_counts_the_earlier_of_two_that_exclude_each_other_and_pay_alike(self):
         found = stacked(
             programme("first", "0.30", exclusion_group="g"), programme("second", "0.30", exclusion_group="g")
         )
 
-        assert [p.id for p in found.programmes] == ["zone/first"]
+        assert [p.programme.id for p in found.programmes] == ["zone/first"]
 
     @given(
         st.lists(st.decimals(0, 1, places=2), max_size=4),
