@@ -136,7 +136,7 @@ def _difference(decision: Decision, answer: Answer) -> str | None:
         ("subsidy", int(offer.interest_subsidy.maximum_amount), 1),
         ("net_rate", float(offer.interest_subsidy.net_annual_rate_at_best), 1e-6),
         ("covered", int(offer.risk_compensation.covered_amount), 0),
-        ("expires_on", offer.form.expires_on.toordinal(), 0),
+        ("expires_on", offer.expires_on.toordinal(), 0),
     ):
         there = answer.get(name)  # zen leaves out what is null
         if (here is None) != (there is None) or (here is not None and abs(here - there) > within):

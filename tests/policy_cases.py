@@ -211,7 +211,7 @@ def found_in(decision: Decision, terms: ProductTerms) -> dict[str, Any]:
     return found | {
         "credit_limit": offer.credit_limit.text(),
         "tenor_months": form.tenor_months,
-        "expires_on": form.expires_on.isoformat(),
+        "expires_on": offer.expires_on.isoformat(),
         "annual_rate": _text(form.annual_rate),
         "annual_rate_ceiling": _text(form.annual_rate_ceiling),
         "all_in_annual_cost": _text(form.all_in_annual_cost),

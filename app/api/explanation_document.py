@@ -89,7 +89,7 @@ def _summary(found: Explanation, language: Language) -> Iterator[str]:
         yield in_(language, said[decision.outcome])
         return
     form = offer.form
-    limit, until = money_text(offer.credit_limit, language), form.expires_on.isoformat()
+    limit, until = money_text(offer.credit_limit, language), offer.expires_on.isoformat()
     rate = _rate_words(form.annual_rate, form.annual_rate_ceiling, language)
     yield in_(
         language,

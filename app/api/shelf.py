@@ -43,7 +43,7 @@ def _figures(offer: PreApprovedOffer | None) -> dict[str, Any]:
     return {
         "credit_limit": None if offer is None else offer.credit_limit.text(),
         "tenor_months": None if offer is None else offer.form.tenor_months,
-        "expires_on": None if offer is None else offer.form.expires_on.isoformat(),
+        "expires_on": None if offer is None else offer.expires_on.isoformat(),
         "annual_rate": None if offer is None else _rate(offer.form.annual_rate),
         "annual_rate_ceiling": None if offer is None else _rate(offer.form.annual_rate_ceiling),
         "all_in_annual_cost": None if offer is None else _rate(offer.form.all_in_annual_cost),

@@ -285,9 +285,10 @@ def _rate(rate: Decimal | None) -> str | None:
 
 
 def _offer(offer: PreApprovedOffer, offer_id: bytes, requested: Yuan) -> bytes:
-    form, limit, subsidy, cover = offer
+    form, expires_on, limit, subsidy, cover = offer
     return _offer_pattern(form) % (
         value_bytes(limit),
+        value_bytes(expires_on),
         value_bytes(subsidy.maximum_amount),
         rate_text(subsidy.net_annual_rate_at_best).encode(),
         b",".join([_programme_pattern(one, row) % value_bytes(most) for one, row, most in subsidy.programmes]),
@@ -310,7 +311,7 @@ def _offer_pattern(form: OfferForm) -> bytes:
             "credit_limit": _HOLE,
             "currency": "CNY",
             "tenor_months": form.tenor_months,
-            "expires_on": form.expires_on,
+            "expires_on": _HOLE,
             "annual_rate": _rate(form.annual_rate),
             "annual_rate_ceiling": _rate(form.annual_rate_ceiling),
             "all_in_annual_cost": _rate(form.all_in_annual_cost),

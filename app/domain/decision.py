@@ -153,12 +153,11 @@ class RiskCompensation(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OfferForm:
-    """What of an offer is the same for every company at the product's price on the day: made once, told apart by
+    """What of an offer is the same for every company at one of the product's prices: made once, told apart by
     identity.
     """
 
     tenor_months: int
-    expires_on: date
     annual_rate: Decimal | None
     annual_rate_ceiling: Decimal | None
     all_in_annual_cost: Decimal | None
@@ -170,11 +169,10 @@ class OfferForm:
 
 
 class PreApprovedOffer(NamedTuple):
-    """预授信: its form, and the amounts that are the company's; `expires_on` is inclusive, to the end of that day in
-    Shanghai.
-    """
+    """预授信: its form and what is the company's own; `expires_on` is inclusive, to that day's end in Shanghai."""
 
     form: OfferForm
+    expires_on: date
     credit_limit: Yuan
     interest_subsidy: InterestSubsidy
     risk_compensation: RiskCompensation

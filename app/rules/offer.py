@@ -38,24 +38,21 @@ def offered(
     fits: Fits | None = None,
 ) -> Offered:
     """This function will make the offer: security, subsidy, cover as far as it `fits`, expiry and conditions."""
-    form, asked_for, expiry = _form(terms, on, tenor_months, priced)
+    valid = terms.offer_valid_days
+    expires_on = on + timedelta(days=valid.value)
     covered, cover_lines, reasons = cover(terms.risk_compensation, limit, fits)
     subsidy = subsidise(terms, paying, Loan(limit, priced.highest, on, tenor_months))
-    return Offered(PreApprovedOffer(form, limit, subsidy, covered), (asked_for, *cover_lines, expiry), reasons)
+    expiry = (line_form(valid.path, ("valid_days",), valid.reference), expires_on, (valid.value,))
+    offer = PreApprovedOffer(_form(terms, tenor_months, priced), expires_on, limit, subsidy, covered)
+    return Offered(offer, (security(terms).lines, *cover_lines, expiry), reasons)
 
 
 @lru_cache(maxsize=4_096)
-def _form(
-    terms: ProductTerms, on: date, tenor_months: int, priced: Price
-) -> tuple[OfferForm, SharedLines, SharedLines]:
-    """The form, and the lines of the trace on security and expiry."""
+def _form(terms: ProductTerms, tenor_months: int, priced: Price) -> OfferForm:
     asked_for = security(terms)
-    valid, fee = terms.offer_valid_days, asked_for.guarantee_fee_rate
-    expires_on = on + timedelta(days=valid.value)
-    expiry = (line_form(valid.path, ("valid_days",), valid.reference), expires_on, (valid.value,))
-    form = OfferForm(
+    fee = asked_for.guarantee_fee_rate
+    return OfferForm(
         tenor_months=tenor_months,
-        expires_on=expires_on,
         annual_rate=priced.annual_rate,
         annual_rate_ceiling=priced.ceiling,
         all_in_annual_cost=priced.highest if fee is None else priced.highest + fee,
@@ -65,4 +62,3 @@ def _form(
         guarantee_fee_rate=fee,
         conditions=terms.conditions,
     )
-    return form, asked_for.lines, SharedLines((expiry,))

@@ -46,9 +46,9 @@ class Price:
 def price(terms: ProductTerms, facts: Facts, lines: list[Line], reasons: list[Reason]) -> Price | None:
     """This function will price the loan; None with a reason that refers where a table had no answer."""
     pricing = terms.pricing
-    quoted, unconfirmed = _quoted(terms, facts.on)
-    lines.append(quoted)
-    reasons += unconfirmed
+    lines.append(_quoted(terms))
+    if _unconfirmed(terms, facts.on):
+        reasons.append(reason(ReasonCode.LPR_UNCONFIRMED, Severity.INFO, clause="pricing.lpr"))
     same = _same_for_all(terms)
     if same is not None:
         lines.append(same.shared)
@@ -105,22 +105,23 @@ def _rate_parameter(pricing: PricingTerms) -> Parameter | None:
 
 
 @lru_cache(maxsize=4_096)
-def _quoted(terms: ProductTerms, on: date) -> tuple[SharedLines, tuple[Reason, ...]]:
-    """What the rate starts from: the LPR quote, with a remark where nobody has confirmed it lately, or the usual
-    rate.
-    """
+def _quoted(terms: ProductTerms) -> SharedLines:
+    """What the rate starts from: the LPR quote, or the usual rate."""
     pricing, lines = terms.pricing, []
-    reasons: tuple[Reason, ...] = ()
     if pricing.lpr_term is not None:
         lpr = terms.lpr[pricing.lpr_term]
         form = line_form("pricing.lpr", ("term", "published_on"), lpr.reference)
         lines.append((form, lpr.rate, (lpr.term, lpr.published_on)))
-        if on > lpr.confirmed_through + LPR_CONFIRMED_WITHIN:
-            reasons = (reason(ReasonCode.LPR_UNCONFIRMED, Severity.INFO, clause="pricing.lpr"),)
     if pricing.conventional_rate is not None:
         usual = pricing.conventional_rate
         lines.append((line_form(usual.path, (), usual.reference), usual.value, ()))
-    return SharedLines(tuple(lines)), reasons
+    return SharedLines(tuple(lines))
+
+
+def _unconfirmed(terms: ProductTerms, on: date) -> bool:
+    """Whether nobody has confirmed the LPR quote lately."""
+    term = terms.pricing.lpr_term
+    return term is not None and on > terms.lpr[term].confirmed_through + LPR_CONFIRMED_WITHIN
 
 
 @lru_cache(maxsize=4_096)

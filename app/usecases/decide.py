@@ -311,7 +311,7 @@ class _Work:
             uscc=application.company.uscc,
             group_id=application.company.group_id,
             credit_limit=offer.credit_limit,
-            counts_until=offer.form.expires_on,
+            counts_until=offer.expires_on,
         )
         self._promised.add(submission.lender, commitment)
         self._offers.append(OfferRow(identity.decision_id, submission.lender, commitment))

@@ -101,7 +101,7 @@ def pool_changes(
     promised = decision.offer.risk_compensation
     shares = _by_bearer(promised.shares)
     line = CoveredLine(offer_id, promised.pool, holder.lender, holder.uscc, shares.get(POOL, _NONE))
-    cover, entries = promise(line, promised.covered_amount, held_until=decision.offer.form.expires_on, on=holder.on)
+    cover, entries = promise(line, promised.covered_amount, held_until=decision.offer.expires_on, on=holder.on)
     yield PoolChange(promised.pool, decision_id, entries, HeldCover(cover, decision_id, shares))
 
 

@@ -96,7 +96,7 @@ class TestEveryDecision:
         assert 0 <= offer.interest_subsidy.net_annual_rate_at_best <= rate
         assert sum(share.share for share in offer.risk_compensation.shares) == Decimal(1)
         assert offer.risk_compensation.covered_amount <= offer.credit_limit
-        assert offer.form.expires_on > ON
+        assert offer.expires_on > ON
 
 
 class TestABetterScore:
@@ -194,6 +194,6 @@ class TestAnOffer:
 
         assert offer.credit_limit.text() == "10000000.00"
         assert offer.form.annual_rate == Decimal("0.0345")
-        assert offer.form.expires_on.isoformat() == "2027-02-18"
+        assert offer.expires_on.isoformat() == "2027-02-18"
         assert offer.interest_subsidy.maximum_amount.text() == "174895.83"
         assert offer.interest_subsidy.net_annual_rate_at_best == Decimal("0.01725")
