@@ -28,6 +28,7 @@ _LONGEST_QUEUE = 1024
 # decision does.
 _LONGEST_WAIT_S, _LONGEST_WAIT_COMMITS = 0.015, 3
 _LEAST_ROOM, _MANY = 64, 16
+_MOST_READINGS = 8
 _FIRST_GUESS_COMMIT_S, _FIRST_GUESS_EACH_S = 0.002, 0.00015
 
 
@@ -198,18 +199,17 @@ class Desk(Generic[_Answer]):
     async def _transact_whole(
         self, submissions: Sequence[Submission | Act], seal: Callable[[BatchState], Sealed]
     ) -> None:
-        """Asked anew for as long as what was read tells of more that must be."""
+        """Asked anew where what was read tells of more that must be; a batch that wants ever more goes one by one."""
         wanted, more = self._wanted(submissions), ()
-        while True:
+        for _ in range(_MOST_READINGS):
             try:
-                await self._book.transact(wanted, seal)
+                return await self._book.transact(wanted, seal)
             except MoreWanted as missing:
                 if set(missing.lookups) <= set(more):
                     raise
                 more = tuple(dict.fromkeys((*more, *missing.lookups)))
                 wanted = with_rows(self._wanted(submissions), more)
-            else:
-                return
+        raise RuntimeError("a batch wanted more each time that it was read")
 
     def _learn(self, size: int, seconds: float) -> None:
         self._usual_batch_s += (seconds - self._usual_batch_s) / 8

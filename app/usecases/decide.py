@@ -300,6 +300,7 @@ class _Work:
             holder = Asker(lender, application.company.uscc, self.on)
             for change in pool_changes(decision, identity.decision_id, identity.offer_id, holder, freed):
                 self.pools.book(change, self.now)
+            self.pools.is_new(identity.offer_id)
         return Answer(body)
 
     def _promise(self, submission: Submission, decision: Decision, identity: Identity) -> None:

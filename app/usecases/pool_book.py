@@ -137,6 +137,10 @@ class PoolsInBatch:
         """This function will tell whether the batch holds the pool."""
         return pool in self._held
 
+    def is_new(self, offer_id: str) -> None:
+        """This function will hear of an offer that the batch makes: nothing that is stored covers it."""
+        self._asked.add(cover_lookup(offer_id))
+
     def has_read(self, lookup: Lookup) -> bool:
         """This function will tell whether the batch asked for this."""
         return lookup in self._asked

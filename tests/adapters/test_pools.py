@@ -1,5 +1,6 @@
 """Pools on the road of decisions: room, capital, claims and recoveries, held to the same on every database."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -125,6 +126,13 @@ class TestAnOfferThatReserves:
 
     async def test_finds_no_room_in_a_pool_that_nobody_has_paid_into(self, bank: Bank):
         assert cover_of(await bank.decide(asked(1)))["status"] == "NONE"
+
+    async def test_is_superseded_in_its_own_batch_though_no_pool_covers_it(self, bank: Bank):
+        twice = [bank.decide(asked(1, key=f"k{n}", request__amount=f"{n}000000.00")) for n in (3, 4)]
+
+        first, second = await asyncio.wait_for(asyncio.gather(*twice), 20)
+
+        assert second["supersedes"] == first["decision_id"]
 
     async def test_gives_its_place_back_when_it_is_superseded_without_a_reservation(self, bank: Bank):
         await bank.contribute(5_000_000)
