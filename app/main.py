@@ -67,6 +67,8 @@ from app.usecases.readiness import Cause, KeyInUse
 from app.usecases.receipt import Receipts
 from app.usecases.room import Room
 from app.usecases.start_check import prove_consistent
+from app.usecases.subsidies import settled_in_all
+from app.usecases.subsidy_budgets import note_used_up
 from app.usecases.webhook_endpoints import WebhookEndpoints
 
 if TYPE_CHECKING:
@@ -106,7 +108,8 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             runner.start()
             app.state.services = Services(
                 desk=desk, decisions=database.decisions, campaigns=database.campaigns,
-                acts=database.acts, pools=database.pools, offers=database.offers, search=database.search,
+                acts=database.acts, pools=database.pools, budgets=database.budgets, offers=database.offers,
+                search=database.search,
                 exports=ExportFiles(settings.data_dir), groups=database.groups,
                 reviews=database.reviews, statistics=database.statistics, previews=database.previews,
                 score_snapshots=database.score_snapshots, sheets=SheetFiles(settings.data_dir),
@@ -128,7 +131,7 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             keeping.start()
             dispatcher = open_dispatcher(settings, database, signer, metrics, clock or utc_now)
             try:
-                async with Sweeper(lambda: note_ended(database.offers, desk.submit, app.state.services.today())):
+                async with Sweeper(partial(_sweep, database, desk, catalogue, clock or utc_now)):
                     yield
             finally:
                 app.state.stopping = True
@@ -142,6 +145,16 @@ def create_app(settings: Settings, *, clock: Clock | None = None) -> FastAPI:
             await database.close()
 
     return new_application(lifespan)
+
+
+async def _sweep(database: Database, desk: Desk[Answer | Obstacle], catalogue: ActiveCatalogue, clock: Clock) -> int:
+    """Notes what time has ended, and which budgets their settlements have filled."""
+    now = clock()
+    on, lenders = day_in_shanghai(now), tuple(catalogue.catalog.lenders)
+    settled = partial(settled_in_all, database.acts, database.offers, lenders, now)
+    states = await database.budgets.states()
+    ended = await note_ended(database.offers, desk.submit, on)
+    return ended + await note_used_up(catalogue.catalog.programmes(on=on), settled, states, desk.submit, on)
 
 
 def load_catalogue(settings: Settings) -> ActiveCatalogue:
@@ -236,7 +249,7 @@ async def room_of_pool(database: Database, catalogue: ActiveCatalogue, pool: str
     if terms is None:
         return None
     book = in_book(pool, *await database.pools.book(pool, (lender,)))
-    return Yuan.parse(pool_document(terms, book, (), on)["room"])
+    return Yuan.parse(pool_document(terms, book, (), on, whole=False)["room"])
 
 
 def open_desk(book: Book, room: Room, metrics: Metrics) -> Desk[Answer | Obstacle]:

@@ -30,6 +30,7 @@ from app.usecases.pools import Pools
 from app.usecases.ports import Book, DecisionLog, PreviewLog
 from app.usecases.preview import Preview, preview
 from app.usecases.room import Room
+from app.usecases.subsidy_budgets import SubsidyBudgets
 
 DAYS = 480
 """How far a history goes back: as long as every product of the built-in catalogue has had its terms."""
@@ -130,7 +131,7 @@ async def make_history(
 
 async def make_previews(
     plan: Plan, count: int, catalogue: ActiveCatalogue, decisions: DecisionLog, previews: PreviewLog, pools: Pools,
-    new_id: Callable[[], str],
+    budgets: SubsidyBudgets, new_id: Callable[[], str],
 ) -> None:  # fmt: skip
     """This function will let so many companies be previewed again and again, their revenue raised until the answer
     pleases: what the report of repeated previews is for.
@@ -149,8 +150,9 @@ async def make_previews(
                 at=when, on=when.astimezone(SHANGHAI).date(),
             )  # fmt: skip
             await preview(
-                asked, catalogue=catalogue, decisions=decisions, previews=previews, pools=pools, new_id=new_id
-            )
+                asked, catalogue=catalogue, decisions=decisions, previews=previews, pools=pools, budgets=budgets,
+                new_id=new_id,
+            )  # fmt: skip
 
 
 def _outcome(answer: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The sweeper: what time has ended is noted in the log, some time after.
+"""The sweeper: what time has ended, and which budgets are filled, is noted in the log, some time after.
 
 Neighbours may rely on this: nothing waits for it. An offer past its day counts for nothing and cannot be drawn, whether
 or not anybody noted that; of several replicas that sweep at once each offer is noted once.
@@ -40,7 +40,7 @@ class Sweeper:
             try:
                 noted = await self._sweep()
                 if noted:
-                    _log.info("noted %d offers that time has ended", noted)
+                    _log.info("noted %d things that time or settlements have ended", noted)
             except Exception as error:  # noqa: BLE001 - whatever it is, the next turn tries again
-                _log.warning("offers that time has ended were not noted: %s", type(error).__name__)
+                _log.warning("what time or settlements have ended was not noted: %s", type(error).__name__)
             await asyncio.sleep(EVERY_S)

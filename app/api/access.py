@@ -72,6 +72,9 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "get_campaign_outreach": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST}),
     # People bring scores in, and see which rows were not taken.
     "import_score_sheet": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST}),
+    "list_subsidy_programmes": _EVERYONE,
+    "record_subsidy_budget": frozenset({Role.OPERATOR}),
+    "claim_subsidy": frozenset({Role.LOAN_SYSTEM, Role.LOAN_OFFICER}),
     "list_settlements": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
     "replay_decision": frozenset({Role.LOAN_OFFICER, Role.RISK_ANALYST, Role.AUDITOR}),
     "list_repeated_previews": frozenset({Role.RISK_ANALYST, Role.AUDITOR}),
@@ -126,6 +129,13 @@ class Caller:
         whole, are this caller's.
         """
         return not self.lenders or sees(self.lenders, lender, branch)
+
+    @property
+    def sees_whole_pools(self) -> bool:
+        """Whether the sums of a shared pool are this caller's to see: from them and his own part a lender would know
+        what the others hold.
+        """
+        return not self.lenders
 
     def sees_some_of(self, lender: str) -> bool:
         """This function will tell whether the lender, or a branch of it, is this caller's."""

@@ -50,6 +50,7 @@ from app.usecases.score_sheets import Sheets
 from app.usecases.score_snapshots import ScoreSnapshots
 from app.usecases.search import DecisionSearch
 from app.usecases.statistics import DecisionStatistics
+from app.usecases.subsidy_budgets import SubsidyBudgets
 from app.usecases.webhook_endpoints import WebhookEndpoints
 
 LONGEST_TARGET_BYTES: Final = 4_096
@@ -107,6 +108,7 @@ class Services:
     decisions: DecisionLog
     acts: Acts
     pools: Pools
+    budgets: SubsidyBudgets
     groups: Groups
     offers: Offers
     search: DecisionSearch

@@ -110,6 +110,7 @@ async def preview_decision(call: ThisCall, application: PreviewRequest) -> Respo
         decisions=services.decisions,
         previews=services.previews,
         pools=services.pools,
+        budgets=services.budgets,
         new_id=services.new_id,
     )
     rows = None if application.product else shelf_document(shelf_rows(found, services.catalogue.catalog, on))

@@ -19,7 +19,7 @@ from app.api.answers import Answered, BothLanguages, Date, Id, Moment, Money, Na
 from app.api.calls import Call, LeanRoute, ThisCall
 from app.api.cursor import read_cursor, write_cursor
 from app.api.decisions import JSON, IdempotencyKey
-from app.api.fields import Code, Cursor, DecisionId, GatePath, ShortText, Text
+from app.api.fields import Code, Cursor, DecisionId, GatePath, PositiveAmount, ShortText, Text
 from app.api.offer_schemas import Classification, PastDueShown, StatusName
 from app.api.problems import Problem
 from app.api.schemas import Sent
@@ -54,6 +54,9 @@ class SettlementSent(Sent):
 
     outcome: Literal["APPROVED", "REJECTED"] = Field(description="批准或否决。Approved or rejected.")
     authority: ShortText = Field(description="审批人的权限，例如“分行行长”。By which authority.")
+    up_to: PositiveAmount | None = Field(
+        None, description="权限所及的额度；缺省为申请金额。What the authority covers; absent: the amount asked for."
+    )
     comment: Text | None = Field(None, description="意见。A comment.")
 
 
@@ -106,6 +109,7 @@ class ExceptionAnswer(Answered):
     settled_by: Name | None
     settled_at: Moment | None
     authority: Name | None
+    up_to: Money | None = Field(description="权限所及的额度。The limit that the authority covers.")
     comment: Words200 | None
     new_decision: NewDecision | None
     performance: Performance | None
@@ -145,6 +149,7 @@ class ExceptionSettled(Answered):
     requested_by: Name
     settled_by: Name
     authority: Name
+    up_to: Money | None
     new_decision: NewDecision | None
     audit_record: PlaceInLog
 
@@ -212,9 +217,10 @@ async def settle_exception(
 ) -> Response:
     """审批破格 Approve or reject an exception, as another person
 
-    批准即按今日条款与占用重新决策：新决策载明原决策、条件、证据、权限与两人。自批一律拒绝，以工号区分。
+    批准即按今日条款与占用重新决策：新决策载明原决策、条件、证据、权限及其额度与两人；额度超出权限则拒绝。自批一律拒绝，以工号区分。
     Approval makes a new decision under today's terms and standing, which names the original, the gate, the evidence,
-    the authority and both people. Nobody approves his own request; people are told apart by subject, not by key.
+    the authority with the amount that it covers, and both people; what would offer more is refused. Nobody approves
+    his own request; people are told apart by subject, not by key.
     """
     request, decision = await _exception(call, exception_id)
 

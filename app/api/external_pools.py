@@ -7,24 +7,24 @@ and a foreign offer is answered as one that does not exist.
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api.access import Caller
-from app.api.acts import record_act
+from app.api.acts import by_caller, record_act
 from app.api.calls import LeanRoute, ThisCall
 from app.api.decisions import IdempotencyKey
 from app.api.pool_schemas import ConfirmationRequest, ManagerStatementRequest, PoolActAnswer
-from app.api.pools import Name, Zone, own_lenders, pool_act, terms_of
+from app.api.pools import Name, Zone, own_lenders, terms_of
 from app.api.problems import Problem
-from app.audit.operator_record import OPERATOR
 from app.domain.money import Yuan
 from app.ledger.pool import Totals
 from app.usecases.acts import Act
 from app.usecases.external_pools import CoverConfirmed, ManagerStatement
 from app.usecases.line_cover import pool_named_by
-from app.usecases.offers import pre_approval_of
+from app.usecases.offers import StoredOffer, pre_approval_of
 
 router = APIRouter(route_class=LeanRoute, tags=["pools"])
 
@@ -39,14 +39,9 @@ async def record_manager_statement(
     On the operator's log; the newest day counts, so that an older one recorded late changes nothing.
     """
     pool = terms_of(call, zone, name, call.services.today()).id
-    sums = (sent.paid_in, sent.reserved, sent.committed, sent.compensated, sent.recovered)
-    stated = Totals(*map(Yuan.parse, sums))
 
     def make(caller: Caller, document: bytes, key: str) -> Act:
-        return ManagerStatement(
-            as_of=date.fromisoformat(sent.as_of), stated=stated, reference=sent.reference,
-            **pool_act(pool, OPERATOR, caller, document, key),
-        )  # fmt: skip
+        return stated(sent, pool, document=document, idempotency_key=key, **by_caller(caller))
 
     return await record_act(call, make)
 
@@ -63,15 +58,30 @@ async def confirm_pool_cover(
     """
     pool = terms_of(call, zone, name, call.services.today()).id
     found = await call.services.offers.find(sent.offer_id, own_lenders(call))
+
+    def make(caller: Caller, document: bytes, key: str) -> Act:
+        return confirmed(sent, pool, found, document=document, idempotency_key=key, **by_caller(caller))
+
+    return await record_act(call, make)
+
+
+def stated(sent: ManagerStatementRequest, pool: str, **act: Any) -> ManagerStatement:
+    """This function will return the act of what was stated; `act` is who records it, under which key."""
+    sums = (sent.paid_in, sent.reserved, sent.committed, sent.compensated, sent.recovered)
+    return ManagerStatement(
+        subject=pool, as_of=date.fromisoformat(sent.as_of), stated=Totals(*map(Yuan.parse, sums)),
+        reference=sent.reference, **act,
+    )  # fmt: skip
+
+
+def confirmed(sent: ConfirmationRequest, pool: str, found: StoredOffer | None, **act: Any) -> CoverConfirmed:
+    """This function will return the act of what was confirmed. Raises Problem (404) where the offer is not the pool's,
+    or none of the caller's.
+    """
     named = None if found is None else pool_named_by(found.decision)
     if named is None or named.pool != pool:
         raise Problem("not-found")
-    fields = {
-        "offer": pre_approval_of(found.decision), "named": named, "covered": Yuan.parse(sent.covered_amount),
-        "confirmed_on": date.fromisoformat(sent.confirmed_on),
-    }  # fmt: skip
-
-    def make(caller: Caller, document: bytes, key: str) -> Act:
-        return CoverConfirmed(**fields, **pool_act(pool, found.lender, caller, document, key))
-
-    return await record_act(call, make)
+    return CoverConfirmed(
+        lender=found.lender, subject=pool, offer=pre_approval_of(found.decision), named=named,
+        covered=Yuan.parse(sent.covered_amount), confirmed_on=date.fromisoformat(sent.confirmed_on), **act,
+    )  # fmt: skip

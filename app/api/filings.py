@@ -6,8 +6,9 @@ that does not exist.
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from app.api.access import Caller
 from app.api.acts import by_caller, record_act
 from app.api.calls import LeanRoute, ThisCall
+from app.api.cursor import read_cursor, write_cursor
 from app.api.decisions import IdempotencyKey
 from app.api.pool_schemas import FilingPage, FilingRequest, FilingsQuery, PoolActAnswer
 from app.api.pools import Name, Zone, json_answer, own_lenders, seen_in_pool, terms_of
@@ -39,8 +41,17 @@ async def list_pool_filings(
     acts = await services.acts.about(covered_offers(await services.pools.covers(terms.id, own)), own)
     filed = await services.acts.about([one.event_id for one in drawdowns_of(acts)], own)
     found = filings_document(terms.filing, acts, filed, services.catalogue.working_days, on)
-    shown = [one for one in found if query.state in (None, one["state"])]
-    return json_answer({"on": on.isoformat(), "items": shown, "next_cursor": None})
+    key, asked = services.cursor_key, {"list": "filings", "pool": terms.id, "state": query.state}
+    after = None if query.cursor is None else read_cursor(key, query.cursor, own, asked)
+    rest = [one for one in found if query.state in (None, one["state"]) and (after is None or _place(one) > after)]
+    shown, following = rest[: query.limit], None
+    if len(rest) > query.limit:
+        following = write_cursor(key, _place(shown[-1]), own, asked)
+    return json_answer({"on": on.isoformat(), "items": shown, "next_cursor": following})
+
+
+def _place(filing: Mapping[str, Any]) -> tuple[datetime, str]:
+    return datetime.combine(date.fromisoformat(filing["drawn_on"]), time(), UTC), filing["event_id"]
 
 
 @router.post("/v1/pools/{zone}/{name}/filings", status_code=201, response_model=PoolActAnswer)

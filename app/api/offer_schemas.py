@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from app.api.answers import Answered, Count, Date, Id, Moment, Money, Name, PlaceInLog, Rate
+from app.api.answers import Answered, Count, Date, Id, Moment, Money, Name, PlaceInLog, Rate, Words200
 from app.api.fields import Amount, Day, DecisionId, PositiveAmount, RateText, ShortText, Text
 from app.api.problems import Problem, error
 from app.api.schemas import Sent
@@ -167,11 +167,26 @@ class EventShown(Answered):
     document: dict[str, Any] = Field(description="报送原文。As it was posted.")
 
 
+class SubsidyClaimShown(Answered):
+    """企业申领贴息。A claim on a subsidy."""
+
+    record_id: Id
+    recorded_at: Moment
+    submitted_by: Name
+    evidence: Words200
+    programme: Name
+    paid_until: Date
+    claimed_on: Date
+    interest: Money
+    interest_forfeited: Money
+
+
 class OfferAnswer(OfferStanding):
     """授信及其全部事件。The offer, and its events in the order of the log."""
 
     on: Date
     events: list[EventShown]
+    subsidy_claims: list[SubsidyClaimShown]
 
 
 class LineCover(Answered):

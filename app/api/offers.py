@@ -6,7 +6,7 @@ exist; an event is answered only once it is durable.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path
@@ -19,8 +19,18 @@ from app.api.decisions import JSON, IdempotencyKey
 from app.api.fields import DecisionId
 from app.api.offer_schemas import OfferAnswer, OfferEventAnswer, OfferEventRequest, fits
 from app.api.problems import Problem
+from app.ledger.offer import PreApproval
 from app.usecases.line_cover import pool_named_by
-from app.usecases.offers import OfferEvent, StoredOffer, events_document, life_of, offer_document, pre_approval_of
+from app.usecases.offers import (
+    OfferEvent,
+    StoredOffer,
+    events_document,
+    life_of,
+    offer_document,
+    pre_approval_of,
+    where_it_stands,
+)
+from app.usecases.subsidy_claims import claims_document
 
 router = APIRouter(route_class=LeanRoute, tags=["offers"])
 
@@ -35,7 +45,8 @@ async def get_offer(call: ThisCall, offer_id: Annotated[DecisionId, Path()]) -> 
     found, services = await _offer(call, offer_id), call.services
     acts = await services.acts.about([offer_id], (found.lender,))
     life, on = life_of(pre_approval_of(found.decision), acts, found.superseded_by), services.today()
-    document = {**offer_document(life, on), "on": on.isoformat(), "events": events_document(acts, life)}
+    told = {"events": events_document(acts, life), "subsidy_claims": claims_document(acts)}
+    document = {**offer_document(life, on), "on": on.isoformat(), **told}
     return Response(orjson.dumps(document), headers={"ETag": f'"{len(life.events)}"'}, media_type=JSON)
 
 
@@ -53,9 +64,12 @@ async def record_offer_event(
     Approval, drawdown, repayment, reversal and the rest. Events may come late and out of order: every figure is worked
     out anew by value date. What does not fit is a problem that says where the offer stands and what is possible.
     """
-    fits(event, call.document)
     found, expected = await _offer(call, offer_id), expected_version(call)
     offer, pool = pre_approval_of(found.decision), pool_named_by(found.decision)
+    try:
+        fits(event, call.document)
+    except Problem as problem:
+        raise problem.with_members(await _stands(call, offer, found)) from None
 
     def make(caller: Caller, document: bytes, key: str) -> OfferEvent:
         return OfferEvent(
@@ -78,6 +92,12 @@ async def get_record_receipt(call: ThisCall, record_id: Annotated[DecisionId, Pa
     if found is None:
         raise Problem("not-found")
     return PlainTextResponse(await services.receipts.receipt_at(found.lender, found.index))
+
+
+async def _stands(call: Call, offer: PreApproval, found: StoredOffer) -> dict[str, Any]:
+    """Where the offer is, and what is possible from there."""
+    acts = await call.services.acts.about([offer.offer_id], (found.lender,))
+    return where_it_stands(life_of(offer, acts, found.superseded_by), call.services.today())
 
 
 async def _offer(call: Call, offer_id: str) -> StoredOffer:

@@ -40,6 +40,7 @@ from app.api.pool_examples import OPEN_CLAIM_ID, POOL_ACTS
 from app.api.sheet_examples import SHEETS, sheet_content
 from app.api.shelf import shelf_document
 from app.api.sign_in import ACTOR_HEADER, ACTOR_PATTERN
+from app.api.subsidy_examples import SUBSIDY_ACTS
 from app.api.webhook_examples import ENDPOINT_ID, EVENT_ID, UNUSED_ENDPOINT_ID, WEBHOOK_ACTS
 from app.audit.application import application_from_document
 from app.audit.canonical import vouched_bytes
@@ -186,7 +187,7 @@ _REQUESTS: Final = {
     "decide": decision_examples, "preview": preview_examples, "review_decision": review_examples,
     "record_offer_event": offer_event_examples, "request_exception": exception_examples,
     "settle_exception": settlement_examples,
-    "register_group": group_examples, **POOL_ACTS, **CAMPAIGN_ACTS, **WEBHOOK_ACTS,
+    "register_group": group_examples, **POOL_ACTS, **CAMPAIGN_ACTS, **WEBHOOK_ACTS, **SUBSIDY_ACTS,
 }  # fmt: skip
 # operation -> name of the example in its drop-down -> name in components.examples
 _ANSWERED_BY: Final[Mapping[str, Mapping[str, str]]] = {
@@ -255,6 +256,7 @@ _EXAMPLES_OF: Final[Mapping[str, Mapping[str, Any]]] = {
     "review_decision": {"decision_id": REFERRED_DECISION_ID},
     "request_exception": {"decision_id": REFERRED_DECISION_ID},
     "delete_webhook": {"endpoint_id": UNUSED_ENDPOINT_ID},
+    "record_subsidy_budget": {"zone": "suzhou-snd", "name": "startup-interest-subsidy"},
 }
 
 

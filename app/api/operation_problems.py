@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from app.api.pool_examples import POOL_ACTS
 from app.api.problems import KINDS, MEDIA_TYPE, Problem, error
+from app.api.subsidy_examples import SUBSIDY_ACTS
 
 _KEYED: Final = (
     "actor-not-valid", "unauthenticated", "forbidden", "too-many-requests", "store-unavailable", "tokens-unavailable",
@@ -63,7 +64,11 @@ PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     **dict.fromkeys(("get_group", "get_pool"), ("not-found", "invalid-request", *_KEYED)),
     "list_pool_entries": ("not-found", "cursor-not-valid", "invalid-request", *_KEYED),
     "list_pool_claims": ("not-found", "invalid-request", *_KEYED),
-    "list_pool_filings": ("not-found", "invalid-request", *_KEYED),
+    "list_pool_filings": ("not-found", "cursor-not-valid", "invalid-request", *_KEYED),
+    **dict.fromkeys(SUBSIDY_ACTS, (
+        "idempotency-key-missing", "idempotency-key-malformed", *_BODY, "idempotency-key-reused", "not-found",
+        "subsidy-refused", "record-too-large", "commit-unknown", "desk-full", "catalogue-not-active", *_KEYED,
+    )),
     "get_pool_statement": ("not-found", "invalid-request", *_KEYED),
     **dict.fromkeys((*POOL_ACTS, "register_group"), (
         "idempotency-key-missing", "idempotency-key-malformed", *_BODY, "idempotency-key-reused", "not-found",
@@ -89,7 +94,7 @@ PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
         "sheet-too-large", "unsupported-sheet-type", "request-timeout", "unknown-code", "not-found", "invalid-request",
         "sheet-refused", "sheets-busy", *_KEYED,
     ),
-    "list_settlements": ("invalid-request", *_KEYED),
+    **dict.fromkeys(("list_settlements", "list_subsidy_programmes"), ("invalid-request", *_KEYED)),
     "get_checkpoint": ("not-found", "invalid-request", *_KEYED),
     "get_consistency": ("not-found", "invalid-request", *_KEYED),
     "get_operator_checkpoint": ("not-found", "invalid-request", *_KEYED),

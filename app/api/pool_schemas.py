@@ -102,7 +102,17 @@ class FilingRequest(Sent):
 FilingStateName = Literal["DUE", "LATE", "FILED", "FILED_LATE"]
 
 
-class FilingsQuery(Sent):
+class _PoolPage(Sent):
+    # A query's values are all text.
+    model_config = Sent.model_config | {"strict": False}
+
+    limit: Annotated[int, Field(ge=1, le=200, json_schema_extra={"format": "int32"})] = Field(
+        50, description="每页条数，1 至 200。Rows a page, 1 to 200."
+    )
+    cursor: Cursor | None = Field(None, description="上一页的 next_cursor。next_cursor of the page before.")
+
+
+class FilingsQuery(_PoolPage):
     """Which filings to show."""
 
     state: FilingStateName | None = Field(None, description="状态，如 LATE。The state, such as LATE.")
@@ -113,16 +123,6 @@ class StatementRequest(Sent):
 
     period: Period = Field(description="季度。The quarter.")
     lender: Code = Field(description="机构。The lender whose part it is.")
-
-
-class _PoolPage(Sent):
-    # A query's values are all text.
-    model_config = Sent.model_config | {"strict": False}
-
-    limit: Annotated[int, Field(ge=1, le=200, json_schema_extra={"format": "int32"})] = Field(
-        50, description="每页条数，1 至 200。Rows a page, 1 to 200."
-    )
-    cursor: Cursor | None = Field(None, description="上一页的 next_cursor。next_cursor of the page before.")
 
 
 class EntriesQuery(_PoolPage):
@@ -150,7 +150,7 @@ class RatioPart(Answered):
     """比率的一项。One part of a ratio."""
 
     name: Name
-    amount: Money
+    amount: Money | None
 
 
 class LinesShown(Answered):
@@ -180,16 +180,16 @@ class StatedShown(Answered):
     record_id: Name
     as_of: Date
     reference: Name
-    paid_in: Money
-    reserved: Money
-    committed: Money
-    compensated: Money
-    recovered: Money
+    paid_in: Money | None
+    reserved: Money | None
+    committed: Money | None
+    compensated: Money | None
+    recovered: Money | None
     room: Money
 
 
 class PoolAnswer(Answered):
-    """资金池：余量对所有共享机构可见；占用只见本机构的。Room for all who share it; holdings are the caller's own."""
+    """资金池：余量对共享机构可见；占用只见本机构的。Room for all who share it; holdings are the caller's own."""
 
     id: Name
     name: BothLanguages
@@ -200,10 +200,10 @@ class PoolAnswer(Answered):
     per_company_cap: Money | None
     committed_capital: Money
     phases: Annotated[list[PhaseShown], Field(max_length=100)]
-    balance: Money
-    paid_in: Money
-    compensated: Money
-    recovered: Money
+    balance: Money | None = Field(description="合计仅向可见全部机构者显示。Sums are for whoever sees every lender.")
+    paid_in: Money | None
+    compensated: Money | None
+    recovered: Money | None
     room: Money = Field(description="余量。What may still be promised now.")
     lines: LinesShown | None
     on: Date

@@ -1,11 +1,13 @@
 """Risk-compensation pools over HTTP: room, entries, statements, and what people record of them.
 
 Neighbours may rely on this: whoever shares a pool sees its room; holdings, entries, claims and statements are the
-caller's own lenders' alone, and what is another's is answered as what does not exist.
+caller's own lenders' alone, and what is another's is answered as what does not exist. A pool's own sums, and its
+capital's entries, are shown to whoever sees every lender.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Annotated, Any, Final
@@ -16,7 +18,7 @@ from starlette.responses import Response
 
 from app.api.access import Caller
 from app.api.acts import by_caller, record_act
-from app.api.calls import Call, LeanRoute, ThisCall
+from app.api.calls import Call, LeanRoute, Services, ThisCall
 from app.api.cursor import read_cursor, write_cursor
 from app.api.decisions import JSON, IdempotencyKey
 from app.api.fields import Code, DecisionId
@@ -66,8 +68,9 @@ _NO_INSTANT: Final = datetime(1970, 1, 1, tzinfo=UTC)
 async def list_pools(call: ThisCall) -> Response:
     """全部资金池与余量 Every pool and the room that is left
 
-    余量对所有共享机构可见；占用只列出调用者自己机构的部分。
-    Room is seen by all who share a pool; holdings are the caller's own lenders'.
+    余量对所有共享机构可见；占用只列出调用者自己机构的部分；资金池合计仅向可见全部机构者显示。
+    Room is seen by all who share a pool; holdings are the caller's own lenders'. The pool's own sums are null unless
+    the caller sees every lender.
     """
     on = call.services.today()
     shown = [await _shown(call, terms, on) for terms in call.services.catalogue.catalog.pools(on=on)]
@@ -91,9 +94,9 @@ async def list_pool_entries(
 ) -> Response:
     """分录，由旧到新 Entries, oldest first
 
-    分录只增不改；全部分录之和即余额。只列资金池自身与调用者机构的分录；各机构分别编号，故看不出他人的笔数。
-    Entries are only added; their sum is the balance. Those of the pool itself and of the caller's own lenders, each
-    numbered by itself, so that nobody can tell how many others have made.
+    分录只增不改；全部分录之和即余额。只列调用者机构的分录，各机构分别编号，故看不出他人的笔数；可见全部机构者另见资金池自身的分录。
+    Entries are only added; their sum is the balance. Those of the caller's own lenders, each numbered by itself, so
+    that nobody can tell how many others have made; those of the pool's own capital for whoever sees every lender.
     """
     pool, own = terms_of(call, zone, name, call.services.today()).id, own_lenders(call)
     key, asked = call.services.cursor_key, {"pool": pool}
@@ -101,7 +104,8 @@ async def list_pool_entries(
     if query.cursor is not None:
         holder, _, number = read_cursor(key, query.cursor, own, asked)[1].rpartition(":")
         after = holder or None, int(number)
-    found = await call.services.pools.entries(pool, own, after=after, limit=query.limit + 1)
+    capital = call.caller.sees_whole_pools
+    found = await call.services.pools.entries(pool, own, after=after, limit=query.limit + 1, capital=capital)
     shown = found[: query.limit]
     following = None
     if len(found) > query.limit:
@@ -274,12 +278,20 @@ def own_lenders(call: Call) -> tuple[str, ...]:
 
 
 async def _shown(call: Call, terms: PoolTerms, on: date) -> dict[str, Any]:
-    own, holders = await call.services.pools.book(terms.id, own_lenders(call))
-    shown = pool_document(terms, in_book(terms.id, own, holders), [row["holder"] for row in holders], on)
+    return await shown_pool(call.services, terms, own_lenders(call), on, whole=call.caller.sees_whole_pools)
+
+
+async def shown_pool(
+    services: Services, terms: PoolTerms, lenders: Sequence[str], on: date, *, whole: bool
+) -> dict[str, Any]:
+    """This function will show a pool with what these lenders hold of it and, `whole`, its own sums."""
+    own, holders = await services.pools.book(terms.id, lenders)
+    held = [row["holder"] for row in holders]
+    shown = pool_document(terms, in_book(terms.id, own, holders), held, on, whole=whole)
     if terms.book is PoolBook.OWN:
         return shown | {"manager_statement": None}
-    stated = stated_document(terms, statement_on(await call.services.pools.statements(terms.id), on))
-    return with_stated(shown, stated)
+    stated = stated_document(terms, statement_on(await services.pools.statements(terms.id), on))
+    return with_stated(shown, stated, whole=whole)
 
 
 async def seen_in_pool(asked: Any, pool: str) -> Row:

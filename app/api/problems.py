@@ -115,6 +115,10 @@ _TABLE: Final = (
          "未记录任何内容。reason 为原因代码，fits 为可行的金额、日期或所缺材料。更正后可用同一 Idempotency-Key 重发。",
          "Nothing was recorded. `reason` is a code, `fits` the amount or day that would fit, or what is missing. "
          "Mend and resend it; the same Idempotency-Key may be used again."),
+    Kind("subsidy-refused", 409, "与贴息项目或已登记的内容不符", "It does not fit the programme, or its records",
+         "未记录任何内容。reason 为原因代码，fits 为可行的内容。更正后可用同一 Idempotency-Key 重发。",
+         "Nothing was recorded. `reason` is a code, `fits` what would fit. Mend and resend it; the same "
+         "Idempotency-Key may be used again."),
     Kind("not-replayable", 409, "该决策无法重算", "The decision cannot be replayed",
          "其记录、条款或规则版本在此无法读取，记录可能被改动过。请运维人员执行 `jifendai verify database`，"
          "并升级到最新版本。",
@@ -264,6 +268,11 @@ class Problem(Exception):
         self.errors = errors
         self.members = members or {}
         self.headers = {"Retry-After": RETRY_AFTER_S[slug], **(headers or {})} if slug in RETRY_AFTER_S else headers
+
+    def with_members(self, members: Mapping[str, Any]) -> Problem:
+        """This function will return the same problem with more members."""
+        told = {**self.members, **members}
+        return Problem(self.kind.slug, detail=self.detail, errors=self.errors, headers=self.headers, members=told)
 
     def body(self) -> dict[str, Any]:
         """This function will return the problem's members."""
@@ -416,7 +425,9 @@ OBSTACLES: Final[Mapping[str, str]] = {
     "OfferOfAnotherBranch": "application-of-another-branch",
     "EventRefused": "event-refused",
     "ExceptionRefused": "exception-refused",
+    "BeyondTheWaiver": "exception-refused",
     "PoolRefused": "pool-refused",
+    "SubsidyRefused": "subsidy-refused",
     "OfferChanged": "offer-changed",
     "EndpointChanged": "webhook-changed",
     "UrlTaken": "webhook-url-taken",

@@ -239,4 +239,4 @@ def _standing(found: _Record | _Rest, waived: tuple[Waived, ...] = ()) -> Standi
 
 _RECORD = msgspec.json.Decoder(_Record, dec_hook=amount_from)
 _REST = msgspec.json.Decoder(_Rest, dec_hook=amount_from)
-_DECIDED = msgspec.json.Decoder(_Decided)
+_DECIDED = msgspec.json.Decoder(_Decided, dec_hook=amount_from)

@@ -147,7 +147,13 @@ _DECISION = (
 
 def _exceptions(waived: tuple[Waived, ...]) -> bytes:
     # Absent where nothing was waived, so that records without it keep their bytes.
-    return b',"exceptions":' + vouched_bytes([asdict(one) for one in waived]) if waived else b""
+    return b',"exceptions":' + vouched_bytes([_waived(one) for one in waived]) if waived else b""
+
+
+def _waived(one: Waived) -> dict[str, str]:
+    # A waiver of before it carried an amount keeps its bytes.
+    said = {name: value for name, value in asdict(one).items() if value is not None}
+    return said if one.up_to is None else {**said, "up_to": one.up_to.text()}
 
 
 def record_bytes(decision: bytes, application: bytes, sources: Sources) -> bytes:

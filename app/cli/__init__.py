@@ -104,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     _epoch_commands(commands)
     _retention_commands(commands)
     _webhook_commands(commands)
+    _pool_commands(commands)
     return parser
 
 
@@ -275,6 +276,20 @@ def _score_commands(commands: Any) -> None:
     sheet.add_argument("--reference", metavar="TEXT", help="where the sheet is from 来源，如文号")
     sheet.add_argument("--yes", action="store_true", help="take the good rows; a trial run without it 正式导入")
     sheet.add_argument("--mend", type=Path, metavar="FILE", help="where the bad rows go, XLSX 有误的行另存到")
+
+
+def _pool_commands(commands: Any) -> None:
+    pools = _group(commands, "pools", "风险补偿资金池", "risk-compensation pools")
+    shown = _command(pools, "show", _in("pools", "show"), "显示资金池余量与占用", "show room, sums and holdings")
+    shown.add_argument("pool", nargs="?", metavar="ZONE/POOL", help="all of them if absent 缺省为全部")
+    for name, zh, en in (
+        ("statement", "登记外部资金池管理人报表", "record what the manager of an external pool states"),
+        ("confirm", "登记管理人对补偿额的确认", "record the manager's confirmation of cover for a line"),
+    ):
+        record = _command(pools, name, _in("pools", name), zh, en)
+        record.add_argument("pool", metavar="ZONE/POOL", help="such as 例如 zhongkai/illustration")
+        record.add_argument("file", metavar="FILE", help="the body as the API takes it, or - 与接口相同的 JSON 文件")
+        record.add_argument("--key", type=_idempotency_key, help="the same gets the same answer 幂等键")
 
 
 def _campaign_commands(commands: Any) -> None:

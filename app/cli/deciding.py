@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import date
 from decimal import Decimal
 from hashlib import sha256
@@ -50,8 +51,8 @@ def decide(options: argparse.Namespace) -> None:
         raise Refused(
             FAULTY, "--on goes with --preview: a decision's day is the service's own. --on 只能与 --preview 同用"
         )
-    body = sys.stdin.buffer.read() if options.application == "-" else _read(Path(options.application))
-    show(asyncio.run(_deciding(options, body)).decode())
+    body, work = given(options.application), _previewed if options.preview else _decided
+    show_answer(lambda services: work(services, options, body))
 
 
 def example(options: argparse.Namespace) -> None:
@@ -62,7 +63,19 @@ def example(options: argparse.Namespace) -> None:
     write(json.dumps(found[options.name], ensure_ascii=False, indent=2) + "\n", options.output)
 
 
-async def _deciding(options: argparse.Namespace, body: bytes) -> bytes:
+def given(name: str) -> bytes:
+    """This function will read what a command is given: a file, or standard input for "-". Raises Refused."""
+    return sys.stdin.buffer.read() if name == "-" else _read(Path(name))
+
+
+def show_answer(work: Callable[[Services], Awaitable[Any]]) -> None:
+    """This function will have the services of this installation do the work, without a server, and show what they
+    answer. Raises Refused, with the problem's own words.
+    """
+    show(asyncio.run(_answered(work)).decode())
+
+
+async def _answered(work: Callable[[Services], Awaitable[Any]]) -> bytes:
     settings = its_settings()
     settings.check()
     make_data_dir(settings)
@@ -76,7 +89,7 @@ async def _deciding(options: argparse.Namespace, body: bytes) -> bytes:
         if faults := await services.ready():
             raise Refused(NOT_READY, *(fault.words for fault in faults))
         try:
-            found = await (_previewed if options.preview else _decided)(services, options, body)
+            found = await work(services)
         except Exception as reason:
             problem = reason if isinstance(reason, Problem) else obstacle_problem(reason)
             if problem is None:
@@ -125,6 +138,7 @@ async def _previewed(services: Services, options: argparse.Namespace, body: byte
         decisions=services.decisions,
         previews=services.previews,
         pools=services.pools,
+        budgets=services.budgets,
         new_id=services.new_id,
     )
     rows = None if document["product"] else shelf_document(shelf_rows(found, services.catalogue.catalog, on))

@@ -89,7 +89,7 @@ async def _make_history(
             plan, clock, database.book, room, told, Follower(database.blocks).catch_up
         )
         companies = min(2_000, 3 + decisions // 500)
-        readers = (database.decisions, database.previews, database.pools)
+        readers = (database.decisions, database.previews, database.pools, database.budgets)
         await make_previews(plan, companies, room.catalogue, *readers, new_uuid7)
     async with _opened(settings, None) as database:
         await demo_keys(database.keys, settings.demo_keys_file, partial(new_key, now=utc_now()), records)

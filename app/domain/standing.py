@@ -43,7 +43,8 @@ class Commitment:
 @dataclass(frozen=True, slots=True)
 class Waived:
     """破格: a gate that one person asked to let go and another let go, for one decision on one application; `original`
-    is the decision on which it had failed. People are named by subject (工号).
+    is the decision on which it had failed. People are named by subject (工号). `up_to` is the credit limit that the
+    approver's authority covers; None in records of before it was asked for.
     """
 
     gate: str
@@ -53,6 +54,7 @@ class Waived:
     authority: str
     requested_by: str
     approved_by: str
+    up_to: Yuan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,14 @@ class Standing:
     def with_room(self, pool: PoolStanding) -> Standing:
         """This function will add what room there is in the pool from which the decision reserves."""
         return Standing(self.commitments, pool, self.used_up, self.waived)
+
+    def waiver_covers(self, credit_limit: Yuan) -> bool:
+        """This function will tell whether whoever let gates go has the authority for so much."""
+        return all(waived.up_to is None or credit_limit <= waived.up_to for waived in self.waived)
+
+    def with_used_up(self, programmes: frozenset[str]) -> Standing:
+        """This function will add which subsidies' budgets are used up."""
+        return Standing(self.commitments, self.pool, programmes, self.waived)
 
     def find(self, offer_id: str) -> Commitment | None:
         """This function will return the commitment of that id, or None."""

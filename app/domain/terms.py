@@ -325,6 +325,7 @@ class SubsidyProgramme:
     one_loan_only: bool = False
     payers: Parameter | None = None
     budget: Parameter | None = None
+    claim_within_days: Parameter | None = None
     gate_columns: GateColumns = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

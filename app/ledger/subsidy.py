@@ -7,6 +7,8 @@ Neighbours may rely on these invariants:
   forfeited days pay nothing.
 - Payments are taken in the order in which they were reported; each cap (loan, company and year, company, budget) is
   filled in that order and never exceeded. Programmes stack in the line's order, and together never exceed the interest.
+- Where the company claims a programme (BY_COMPANY) a payment counts once a claim reaches it, in the order of the
+  claims, and for nothing where that was later than the programme lets it wait.
 - Each sum is rounded half up to the fen on its running total, so that quarters add up to the whole. A quarter's list is
   what was known at its end less what was known at its beginning: what is taken back later lowers a later list.
 """
@@ -16,7 +18,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -47,6 +49,7 @@ class Programme:
     forfeit: Forfeit = Forfeit.NONE
     payers: tuple[tuple[str, Decimal], ...] = ()
     budget: Yuan | None = None
+    claim_within_days: int | None = None
 
 
 def factor(base: SubsidyBase, share: Decimal, annual_rate: Decimal, lpr: Decimal | None = None) -> Fraction:
@@ -69,6 +72,16 @@ class InterestPaid:
 
 
 @dataclass(frozen=True, slots=True)
+class Claimed:
+    """A company's claim on a programme: it reaches what was reported paid before it, on a day until `paid_until`."""
+
+    programme: str
+    paid_until: date
+    claimed_on: date
+    reported: Any
+
+
+@dataclass(frozen=True, slots=True)
 class SubsidisedLine:
     """A line with all that its subsidies hang on; `past_due` ranges are from inclusive until exclusive, `stack` in the
     product's order.
@@ -81,6 +94,7 @@ class SubsidisedLine:
     paid: tuple[InterestPaid, ...]
     stack: tuple[Programme, ...]
     past_due: tuple[tuple[date, date], ...] = ()
+    claims: tuple[Claimed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +109,42 @@ Key = tuple[str, str]
 """(line, programme)."""
 
 
-def owed(lines: Iterable[SubsidisedLine]) -> dict[Key, Owed]:
-    """This function will return what each programme owes on each line, by everything that these lines report."""
+def owed(lines: Iterable[SubsidisedLine], on: date | None = None) -> dict[Key, Owed]:
+    """This function will return what each programme owes on each line, by everything that these lines report; `on` is
+    the day by which what was not claimed is told to be forfeited.
+    """
     books = [_Book(line) for line in lines]
     caps = _Caps()
-    reported = [(paid.reported, book.line.id, paid, book) for book in books for paid in book.line.paid]
+    told_of = ((book, one) for book in books for one in (*book.line.paid, *book.line.claims))
+    reported = [(one.reported, book.line.id, one, book) for book, one in told_of]
+    first = _first_loans(books)
+    # Shared caps are filled in the order of the reports: one that comes late takes nothing from what was settled.
+    for _, _, told, book in sorted(reported, key=lambda row: row[:2]):
+        own = [p for p in book.stack if not p.one_loan_only or first[p.id, book.line.company][1] == book.line.id]
+        if isinstance(told, Claimed):
+            for programme in own:
+                if programme.id == told.programme:
+                    book.claim(programme, told, caps)
+        else:
+            book.pay(told, own, caps)
+    for book in books:
+        book.note_unclaimed(on)
+    return {(book.line.id, id_): Owed(amount, tuple(book.bounds[id_])) for book in books for id_, amount in book.owed()}
+
+
+Stretch = tuple[Fraction, Fraction]
+"""From where until where of the accrued interest a payment reaches."""
+
+
+def _first_loans(books: Iterable[_Book]) -> dict[tuple[str, str], tuple[date, str]]:
+    """By programme and company: the day and the id of the company's first loan."""
     first: dict[tuple[str, str], tuple[date, str]] = {}
     for book in books:
         for programme in book.stack:
             key = (programme.id, book.line.company)
             begun = (book.line.accrual.begins_on or date.max, book.line.id)
             first[key] = min(first.get(key, begun), begun)
-    # Shared caps are filled in the order of the reports: one that comes late takes nothing from what was settled.
-    for _, _, paid, book in sorted(reported, key=lambda row: row[:2]):
-        book.report(paid)
-        for programme in book.stack:
-            if programme.one_loan_only and first[programme.id, book.line.company][1] != book.line.id:
-                continue
-            book.owe(programme, paid, caps)
-    return {(book.line.id, id_): Owed(amount, tuple(book.bounds[id_])) for book in books for id_, amount in book.owed()}
+    return first
 
 
 class _Caps:
@@ -149,12 +180,21 @@ class _Book:
     exact: dict[str, Fraction] = field(default_factory=lambda: defaultdict(Fraction))
     given: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     bounds: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
-    stretch: tuple[Fraction, Fraction] = (Fraction(0), Fraction(0))
+    unclaimed: dict[str, list[tuple[InterestPaid, Stretch]]] = field(default_factory=lambda: defaultdict(list))
 
     def __post_init__(self) -> None:
         self.stack = _without_excluded(self.line.stack)
 
-    def report(self, paid: InterestPaid) -> None:
+    def pay(self, paid: InterestPaid, programmes: Iterable[Programme], caps: _Caps) -> None:
+        """This function will take one payment, and what it makes these programmes owe or wait to be claimed."""
+        stretch = self.report(paid)
+        for programme in programmes:
+            if programme.claim is ClaimKind.BY_COMPANY:
+                self.unclaimed[programme.id].append((paid, stretch))
+            else:
+                self.owe(programme, paid, stretch, caps)
+
+    def report(self, paid: InterestPaid) -> Stretch:
         """This function will take one payment, in whatever order they are reported: which stretch of the accrued
         interest is paid with it that was not before.
         """
@@ -163,13 +203,32 @@ class _Book:
         for payment in sorted(self.payments, key=lambda p: p.paid_on):
             in_all += int(payment.amount)
             reached = max(reached, min(Fraction(in_all), self.line.accrual.until(payment.paid_on)))
-        self.stretch = (self.covered, max(self.covered, reached))
-        self.covered = self.stretch[1]
+        before, self.covered = self.covered, max(self.covered, reached)
+        return before, self.covered
 
-    def owe(self, programme: Programme, paid: InterestPaid, caps: _Caps) -> None:
+    def claim(self, programme: Programme, claimed: Claimed, caps: _Caps) -> None:
+        """This function will add what a claim makes a programme owe: on all that it reaches, and not too late."""
+        waiting = self.unclaimed.pop(programme.id, [])
+        for paid, stretch in waiting:
+            if paid.paid_on > claimed.paid_until:
+                self.unclaimed[programme.id].append((paid, stretch))
+            elif _is_forfeited(programme, paid, claimed.claimed_on):
+                self.bounds[programme.id]["FORFEITED"] = None
+            else:
+                self.owe(programme, paid, stretch, caps)
+
+    def note_unclaimed(self, on: date | None) -> None:
+        """This function will name what nobody has claimed, and what nobody can claim any more."""
+        known = {programme.id: programme for programme in self.stack}
+        for id_, waiting in self.unclaimed.items():
+            for paid, _ in waiting:
+                gone = on is not None and _is_forfeited(known[id_], paid, on)
+                self.bounds[id_]["FORFEITED" if gone else "NOT_CLAIMED"] = None
+
+    def owe(self, programme: Programme, paid: InterestPaid, stretch: Stretch, caps: _Caps) -> None:
         """This function will add what the payment makes a programme owe, within every bound."""
         by = max(payment.paid_on for payment in self.payments)
-        start, end = (self._subsidised(programme, amount, by) for amount in self.stretch)
+        start, end = (self._subsidised(programme, amount, by) for amount in stretch)
         exact = self.exact[programme.id] + (end - start) * programme.factor
         given = self.given[programme.id]
         due = (2 * exact.numerator + exact.denominator) // (2 * exact.denominator) - given
@@ -208,6 +267,11 @@ class _Book:
         return merged(days)
 
 
+def _is_forfeited(programme: Programme, paid: InterestPaid, claimed_on: date) -> bool:
+    within = programme.claim_within_days
+    return within is not None and claimed_on > paid.paid_on + timedelta(days=within)
+
+
 def _without_excluded(stack: tuple[Programme, ...]) -> tuple[Programme, ...]:
     """Of each exclusion group only the one that pays most stays, the earlier one where two pay alike."""
     best: dict[str, Programme] = {}
@@ -237,19 +301,21 @@ class SettlementLine:
     bounds: tuple[str, ...]
 
 
-def settlement(before: Iterable[SubsidisedLine], after: Iterable[SubsidisedLine]) -> tuple[SettlementLine, ...]:
+def settlement(
+    before: Iterable[SubsidisedLine], after: Iterable[SubsidisedLine], days: tuple[date, date] | None = None
+) -> tuple[SettlementLine, ...]:
     """This function will make a period's list from the lines as they were reported before it and at its end; rows of
-    which nothing changed are left out.
+    which nothing changed are left out. `days` are the last day before the period and its own last one.
     """
-    lines = tuple(after)
-    was, now = owed(earlier := tuple(before)), owed(lines)
+    lines, (then_on, now_on) = tuple(after), days or (None, None)
+    was, now = owed(earlier := tuple(before), then_on), owed(lines, now_on)
     interest = {line.id: sum(p.amount for p in line.paid) for line in earlier}
     rows: list[SettlementLine] = []
     for line in lines:
         paid = Yuan(sum(p.amount for p in line.paid) - interest.get(line.id, 0))
         for programme in _without_excluded(line.stack):
             found, then = now[line.id, programme.id], was.get((line.id, programme.id), Owed(_ZERO))
-            if found.amount == then.amount and not paid:
+            if found == then and not paid:
                 continue
             shares = _split(found.amount, programme.payers)
             earlier_shares = _split(then.amount, programme.payers)

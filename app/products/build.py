@@ -263,6 +263,7 @@ def _subsidy(document: Document) -> SubsidyProgramme:
         one_loan_only=document.get("one_loan_only", False),
         payers=_parameter(document.get("payers")),
         budget=_parameter(document.get("budget")),
+        claim_within_days=_parameter(document.get("claim_within_days")),
     )
 
 

@@ -14,8 +14,19 @@ from datetime import date
 from types import MappingProxyType
 
 from app.domain.company import ScoreState
+from app.domain.money import Yuan
 from app.domain.pool import PoolTerms
-from app.domain.terms import Branch, Lender, PoolBook, ProductKind, ProductStatus, ProductTerms, ReservedAt, Words
+from app.domain.terms import (
+    Branch,
+    ClaimKind,
+    Lender,
+    PoolBook,
+    ProductKind,
+    ProductStatus,
+    ProductTerms,
+    ReservedAt,
+    Words,
+)
 from app.domain.trace import Reference
 from app.domain.working_days import WorkingDays
 from app.products.build import terms_from_document
@@ -92,6 +103,18 @@ class Measure:
     status: ProductStatus | None
     note: Words | None
     known: tuple[KnownFact, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Programme:
+    """贴息项目 as its zone has it on a day; `budget` and `claim_within_days` None where the file states none."""
+
+    id: str
+    name: Words
+    status: ProductStatus | None
+    claim: ClaimKind
+    budget: Yuan | None
+    claim_within_days: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +274,10 @@ class Catalog:
             known=_known(section),
         )
 
+    def programmes(self, *, on: date) -> tuple[Programme, ...]:
+        """This function will return every zone's subsidy programmes as they stand on a day, by id."""
+        return tuple(_programme(name, found, on) for name, found in sorted(self.sources.subsidies.items()))
+
     def pools(self, *, on: date) -> tuple[PoolTerms, ...]:
         """This function will return every risk-compensation pool as it stands on a day, by id."""
         return tuple(pool_terms(pool_id, self.sources.pools[pool_id], on) for pool_id in sorted(self.sources.pools))
@@ -371,6 +398,12 @@ def _measures(zone_id: str, measures: Mapping[str, Section], on: date) -> tuple[
         )
         for name, measure in measures.items()
     )
+
+
+def _programme(name: str, programme: Section, on: date) -> Programme:
+    entries = (programme[key].on(on) if key in programme else None for key in ("status", "budget", "claim_within_days"))
+    status, budget, within = (None if entry is None else entry.value for entry in entries)
+    return Programme(name, programme["name"], status, programme["claim"], budget, within)
 
 
 def _known(section: Section) -> tuple[KnownFact, ...]:

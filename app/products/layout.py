@@ -163,6 +163,7 @@ SUBSIDY = Record(
         "forfeited_when": Choice(Forfeit),
         "payers": Parameter("payers"),
         "budget": Parameter("CNY"),
+        "claim_within_days": Parameter("days"),
         "note": WORDS,
         "known": KNOWN,
     },

@@ -255,7 +255,7 @@ def _settled_by(programme: Section, path: str, on: date) -> Document:
     """What a programme's settlement goes by; what a programme does not say is left out."""
     said: Document = {
         key: parameter(programme.get(key), f"{path}.{key}", on)
-        for key in ("cap_per_company", "cap_per_company_year", "payers", "budget")
+        for key in ("cap_per_company", "cap_per_company_year", "payers", "budget", "claim_within_days")
     }
     said |= {"forfeited_when": plain(programme.get("forfeited_when")), "one_loan_only": programme.get("one_loan_only")}
     return {key: value for key, value in said.items() if value is not None}

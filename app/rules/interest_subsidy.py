@@ -65,10 +65,11 @@ def paying_programmes(
                 lines.append((line_form(programme.share.path, names, programme.share.reference), share, found))
                 lines += _limits(programme)
                 if programme.id in used_up:
-                    budget = programme.budget
-                    lines.append((line_form(budget.path, (), budget.reference), budget.value, ()))
-                    gone = ReasonCode.SUBSIDY_BUDGET_USED
-                    reasons.append(reason(gone, Severity.INFO, clause=programme.budget.path))
+                    # An authority may call a budget used up whose amount nobody has published.
+                    path, budget = f"{programme.path}.budget", programme.budget
+                    form = line_form(path) if budget is None else line_form(path, (), budget.reference)
+                    lines.append((form, None if budget is None else budget.value, ()))
+                    reasons.append(reason(ReasonCode.SUBSIDY_BUDGET_USED, Severity.INFO, clause=path))
                 elif share is not None:
                     paying.append((i, row))
         elif programme.status is ProductStatus.LISTED:

@@ -33,7 +33,9 @@ from app.usecases.act_rows import ActRow, KeyedAnswer, Lookup, Member, OfferStan
 from app.usecases.acts import Act, ActsInBatch, Result, wanted_of
 from app.usecases.catalogue import ResolvedTerms, check_codes
 from app.usecases.days import check_days, day_in_shanghai
+from app.usecases.decision_row import decision_row
 from app.usecases.obstacles import (
+    BeyondTheWaiver,
     CatalogueNotActive,
     KeyReusedWithOtherBody,
     KeysChanged,
@@ -61,6 +63,7 @@ from app.usecases.ports import (
 )
 from app.usecases.promised import Promised
 from app.usecases.room import Room
+from app.usecases.subsidy_budgets import BudgetsInBatch
 
 _NO_POOLS: Mapping[str, str] = {}
 
@@ -163,7 +166,8 @@ class _Work:
         self.on = day_in_shanghai(self.now)
         self._answered = dict(state.answered)
         self._previous = dict(state.previous)
-        self._promised = Promised(state.commitments, state.members)
+        self._promised = Promised(state.commitments, state.members, state.left)
+        self._budgets = BudgetsInBatch(state.used_up)
         self._joined: list[Member] = []
         self._regrouped: set[Member] = set()
         self._tails = {lender: _Tail(head) for lender, head in state.heads.items()}
@@ -211,9 +215,12 @@ class _Work:
         if promises and cover is not None and cover.reserves_at_offer:
             asker = Asker(lender, application.company.uscc, self.on, (*superseded, *replaced))
             standing = standing.with_room(room_for(cover, asker, self.pools, self.room.catalogue))
+        standing = self._budgets.counted(standing, resolved.terms)
         if waived:
             standing = replace(standing, waived=waived)
         decision = decide(application, resolved.terms, standing, self.on)
+        if waived and decision.offer is not None and not standing.waiver_covers(decision.offer.credit_limit):
+            raise BeyondTheWaiver(decision.offer.credit_limit)
         ended = superseded if decision.offer is None else [*superseded, *replaced]
         freed = covers_of(ended, self.pools, self.room.catalogue)
         return self._record(submission, resolved, standing, decision, ended, freed)
@@ -280,11 +287,11 @@ class _Work:
         body = answer_in(record, *within, place)
         tail.hashes.append(leaf)
         self._entries.append(LogEntry(lender, index, leaf, record))
-        self._decisions.append(_row(submission, resolved, decision, identity, index, within, place))
+        self._decisions.append(decision_row(submission, resolved, decision, identity, index, within, place))
         self._terms[resolved.digest] = resolved.document
         self._answered[lender, submission.idempotency_key] = KeyedAnswer(submission.fingerprint, body)
         member = (lender, application.company.uscc, application.company.group_id)
-        if member[2] is not None and not self._promised.knows(member):
+        if self._promised.joins(member):
             if member in self._regrouped:
                 raise RuntimeError("one batch moves a company out of a group and in again")
             self._promised.join(member)
@@ -430,46 +437,6 @@ class _Work:
         ]
         if result.joined or result.left:
             self._regroup(result)
+        self._budgets.take(result.rows)
         acts.add(row, stored, KeyedAnswer(act.fingerprint, body), replace(result, rows=(*result.rows, *told)))
         return Answer(body)
-
-
-def _row(
-    submission: Submission,
-    resolved: ResolvedTerms,
-    decision: Decision,
-    identity: Identity,
-    index: int,
-    within: tuple[int, int],
-    place: bytes,
-) -> DecisionRow:
-    """The columns by which people search."""
-    application, branch = submission.application, resolved.terms.branch
-    score, offer = application.innovation_score, decision.offer
-    return DecisionRow(
-        decision_id=identity.decision_id,
-        lender=submission.lender,
-        index=index,
-        idempotency_key=submission.idempotency_key,
-        fingerprint=submission.fingerprint,
-        application_id=application.application_id,
-        revision=identity.revision,
-        supersedes=identity.supersedes,
-        product=application.product,
-        branch=None if branch is None else branch.id,
-        zone=application.company.zone,
-        uscc=application.company.uscc,
-        stage=None if score is None else score.stage,
-        score=None if score is None or score.value is None else str(score.value),
-        outcome=decision.outcome.value,
-        reasons=tuple(dict.fromkeys(r.code.name for r in decision.reasons)),
-        requested_amount=int(application.request.amount),
-        credit_limit=None if offer is None else int(offer.credit_limit),
-        decided_on=decision.decided_on,
-        recorded_at=identity.recorded_at,
-        submitted_by=submission.submitted_by,
-        terms_digest=resolved.digest,
-        answer_from=within[0],
-        answer_until=within[1],
-        place=place,
-    )

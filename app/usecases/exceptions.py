@@ -3,7 +3,8 @@
 Neighbours may rely on this: people are told apart by who they are (工号), never by key; nobody approves what he asked
 for himself; a gate is let go only where the product's own terms say that it may be, of a decision that is the newest on
 its application and was referred or declined. Request, approval and the new decision are records of the log; the new
-decision names the original, the gate, the evidence, the authority and both people.
+decision names the original, the gate, the evidence, the authority, the amount that it covers and both people; it is not
+made where it would offer more.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import orjson
 from app.audit.open_record import OpenRecord, open_record
 from app.domain.company import Application
 from app.domain.facts import Facts
+from app.domain.money import Yuan
 from app.domain.standing import Waived
 from app.domain.terms import Gate
 from app.products.build import terms_from_document
@@ -25,7 +27,7 @@ from app.products.catalog import UnknownProduct
 from app.rules.eligibility import may_be_waived
 from app.usecases.act_rows import StoredAct
 from app.usecases.acts import Act, Result, Work
-from app.usecases.obstacles import Obstacle
+from app.usecases.obstacles import BeyondTheWaiver, Obstacle
 from app.usecases.ports import StoredDecision, Submission
 
 REQUEST_FORMAT = "jifendai/exception/1"
@@ -51,16 +53,20 @@ class WhyNot(StrEnum):
     CONDITION_NOT_MET = "CONDITION_NOT_MET"
     SETTLED_BEFORE = "SETTLED_BEFORE"
     SAME_PERSON = "SAME_PERSON"
+    ABOVE_AUTHORITY = "ABOVE_AUTHORITY"
 
 
 class ExceptionRefused(Obstacle):
     """The exception cannot be asked for, or not approved so; nothing was recorded."""
 
-    def __init__(self, reason: WhyNot) -> None:
+    def __init__(self, reason: WhyNot, facts: str = "") -> None:
         super().__init__()
         zh, en = _WORDS[reason]
-        self.detail = (f"{zh}。未记录任何内容。", f"{en}. Nothing was recorded.")
-        self.members: Mapping[str, Any] = {"reason": reason.value}
+        self.detail = (
+            f"{zh}{f'（{facts}）' if facts else ''}。未记录任何内容。",
+            f"{en}{f' ({facts})' if facts else ''}. Nothing was recorded.",
+        )
+        self.members: Mapping[str, Any] = {"reason": reason.value, "needed": facts or None}
         self.reason = reason
 
 
@@ -90,6 +96,10 @@ _WORDS: Mapping[WhyNot, tuple[str, str]] = {
     WhyNot.SAME_PERSON: (
         "申请人不得批准自己的申请；须由另一人（以工号区分，不以密钥区分）批准",
         "Nobody settles his own request; another person does (told apart by subject, not by key)",
+    ),
+    WhyNot.ABOVE_AUTHORITY: (
+        "重新决策的额度高于审批人权限所及：由权限足够者批准，或以较小金额重新申请；所需权限",
+        "The new limit is above what the authority covers: let somebody approve who has it, or ask for less; needed is",
     ),
 }
 
@@ -158,11 +168,14 @@ class ExceptionApproval(Act):
             "requested_by": requested_by,
             "settled_by": self.person,
             "authority": said["authority"],
+            "up_to": None,
             "new_decision": None,
         }
         if said["outcome"] == ExceptionState.REJECTED:
             return Result(ExceptionState.REJECTED.value, shown)
         opened = open_record(self.decision.record)
+        # Whoever approves without an amount approves what was asked for, and no more.
+        shown["up_to"] = said.get("up_to") or opened.application.request.amount.text()
         _refuse_closed(work, opened, self.lender)
         self._refuse_unwaivable(work, opened, shown["gate"])
         waived = Waived(
@@ -173,8 +186,12 @@ class ExceptionApproval(Act):
             authority=said["authority"],
             requested_by=requested_by,
             approved_by=self.person,
+            up_to=Yuan.parse(shown["up_to"]),
         )
-        made = orjson.loads(work.decide_again(self._submission(opened), (*opened.standing.waived, waived)))
+        try:
+            made = orjson.loads(work.decide_again(self._submission(opened), (*opened.standing.waived, waived)))
+        except BeyondTheWaiver as beyond:
+            raise ExceptionRefused(WhyNot.ABOVE_AUTHORITY, beyond.credit_limit.text()) from None
         offer = made["offer"]
         shown["new_decision"] = {
             "decision_id": made["decision_id"],
@@ -229,6 +246,7 @@ def exception_document(request: StoredAct, settled: StoredAct | None) -> dict[st
         "settled_by": None if told is None else told["result"]["settled_by"],
         "settled_at": None if told is None else told["result"]["recorded_at"],
         "authority": None if told is None else told["document"]["authority"],
+        "up_to": None if told is None else told["result"].get("up_to"),
         "comment": None if told is None else told["document"].get("comment"),
         "new_decision": None if told is None else told["result"]["new_decision"],
     }

@@ -18,8 +18,8 @@ from app.domain.money import Yuan
 from app.domain.pool import PoolTerms, pool_money
 from app.domain.terms import PoolBook
 from app.ledger.claim import POOL
-from app.ledger.offer import PreApproval
-from app.ledger.pool import Cover, Totals, follow, reserve, room
+from app.ledger.offer import OfferLife, PreApproval
+from app.ledger.pool import Cover, Moved, Totals, follow, reserve, room
 from app.usecases.act_rows import ActsWanted, Lookup, Row, Written
 from app.usecases.acts import Result, Work
 from app.usecases.line_cover import NamedPool, line_figures
@@ -27,6 +27,8 @@ from app.usecases.offers import life_of
 from app.usecases.pool_acts import PoolAct, not_in_the_future
 from app.usecases.pool_book import TOTALS, HeldCover, PoolChange, company_lookup, cover_lookup, totals_of
 from app.usecases.pool_refusals import PoolRefusal, PoolRefused
+
+CONFIRMATION_FORMAT = "jifendai/pool-confirmation/1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,7 @@ class ManagerStatement(PoolAct):
 class CoverConfirmed(PoolAct):
     """确认备案额度: the manager has confirmed cover for one line that the bank has approved."""
 
-    format: ClassVar[str] = "jifendai/pool-confirmation/1"
+    format: ClassVar[str] = CONFIRMATION_FORMAT
     offer: PreApproval
     named: NamedPool
     covered: Yuan
@@ -89,17 +91,14 @@ class CoverConfirmed(PoolAct):
             raise PoolRefused(PoolRefusal.NO_COVER, "/offer_id")
         new = Cover(offer.offer_id, self.subject, self.lender, offer.uscc, share)
         self._check_bounds(work, terms, new)
-        held, reserved = reserve(new, self.covered, held_until=figures.available_until, on=work.on)
-        cover, moved = follow(held, line_figures(life), work.on)
-        change = PoolChange(
-            self.subject, record_id, (*reserved, *moved), HeldCover(cover, offer.decision_id, self.named.shares)
-        )
+        cover, entries = confirmed_cover(new, self.covered, life, work.on)
+        held = HeldCover(cover, offer.decision_id, self.named.shares)
         shown = {
             "pool": self.subject, "offer_id": offer.offer_id, "decision_id": offer.decision_id,
             "covered": self.covered.text(), "reserved": cover.reserved.text(), "committed": cover.committed.text(),
             "confirmed_on": self.confirmed_on.isoformat(),
         }  # fmt: skip
-        return Result("CONFIRMED", shown, pool_changes=(change,))
+        return Result("CONFIRMED", shown, pool_changes=(PoolChange(self.subject, record_id, entries, held),))
 
     def _check_bounds(self, work: Work, terms: PoolTerms, new: Cover) -> None:
         found = work.pools.standing(terms, new.uscc, self.lender, work.on)
@@ -107,6 +106,13 @@ class CoverConfirmed(PoolAct):
             raise PoolRefused(PoolRefusal.ABOVE_COMPANY_CAP, "/covered_amount", found.company_room.text())
         if found.lender_room is not None and pool_money(self.covered, new.share) > found.lender_room:
             raise PoolRefused(PoolRefusal.ABOVE_QUOTA, "/covered_amount", found.lender_room.text())
+
+
+def confirmed_cover(new: Cover, covered: Yuan, life: OfferLife, on: date) -> Moved:
+    """This function will promise what was confirmed, and bring it to where the line stands."""
+    held, reserved = reserve(new, covered, held_until=life.figures().available_until, on=on)
+    cover, moved = follow(held, line_figures(life), on)
+    return cover, (*reserved, *moved)
 
 
 def statement_on(rows: Sequence[Row], on: date) -> Row | None:
@@ -128,12 +134,14 @@ def stated_document(terms: PoolTerms, row: Row | None) -> dict[str, Any] | None:
     }
 
 
-def with_stated(shown: dict[str, Any], stated: dict[str, Any] | None) -> dict[str, Any]:
+def with_stated(shown: dict[str, Any], stated: dict[str, Any] | None, *, whole: bool) -> dict[str, Any]:
     """This function will show an external pool by what its manager stated last; without a statement nothing is known of
-    it, and it has no room.
+    it, and it has no room. Unless it is shown `whole` its room is all that is told of the statement's sums.
     """
-    nothing = Yuan(0).text()
-    told = stated or dict.fromkeys(("paid_in", "compensated", "recovered", "room"), nothing)
+    told = stated or dict.fromkeys((*TOTALS[:5], "room"), Yuan(0).text())
+    if not whole:
+        kept = None if stated is None else stated | dict.fromkeys(TOTALS[:5])
+        return {**shown, "room": told["room"], "manager_statement": kept}
     paid_in, compensated, recovered = (Yuan.parse(told[name]) for name in ("paid_in", "compensated", "recovered"))
     sums = {name: told[name] for name in ("paid_in", "compensated", "recovered", "room")}
     return {**shown, **sums, "balance": (paid_in - compensated + recovered).text(), "manager_statement": stated}

@@ -8,8 +8,9 @@ event is refused for want of room.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -63,6 +64,21 @@ def line_lookups(named: NamedPool | None, offer_id: str, uscc: str) -> tuple[Loo
 
 
 @dataclass(frozen=True, slots=True)
+class CoverSeen:
+    """What an event finds of its line's cover: the day, what the line holds, and what room there would be for it."""
+
+    on: date
+    held: HeldCover | None
+    standing: Callable[[Cover], PoolStanding]
+
+
+def seen_by(work: Work, named: NamedPool | None, offer_id: str) -> CoverSeen:
+    """This function will look at the pool as a batch has it."""
+    held = None if named is None else work.pools.cover(offer_id)
+    return CoverSeen(work.on, held, lambda cover: _standing(work, named, cover))
+
+
+@dataclass(frozen=True, slots=True)
 class CoverMoved:
     """What an event does to the pool, and what is told of it."""
 
@@ -71,13 +87,12 @@ class CoverMoved:
 
 
 def cover_after(
-    work: Work, named: NamedPool | None, life: OfferLife, kind: EventKind, lender: str, record_id: str
+    seen: CoverSeen, named: NamedPool | None, life: OfferLife, kind: EventKind, lender: str, record_id: str
 ) -> CoverMoved:
     """This function will bring the cover to where the line stands after an event."""
     if named is None:
         return CoverMoved()
-    offer = life.offer
-    held = work.pools.cover(offer.offer_id)
+    offer, held = life.offer, seen.held
     start = held or HeldCover(
         Cover(offer.offer_id, named.pool, lender, offer.uscc, named.shares.get(POOL, Decimal(0))),
         offer.decision_id, named.shares,
@@ -86,10 +101,10 @@ def cover_after(
     if named.external and held is None:
         cover, entries = start.cover, ()
     elif life.figures().approved_limit is None:
-        over = life.status(work.on) in _OVER
-        cover, entries = release(start.cover, work.on) if over and held is not None else (start.cover, ())
+        over = life.status(seen.on) in _OVER
+        cover, entries = release(start.cover, seen.on) if over and held is not None else (start.cover, ())
     else:
-        cover, entries, why = _of_line(work, named, start.cover, life, kind)
+        cover, entries, why = _of_line(seen, named, start.cover, life, kind)
     shown = {
         "pool": named.pool,
         "status": _status(named, cover),
@@ -118,18 +133,18 @@ def line_figures(life: OfferLife) -> LineFigures:
 
 
 def _of_line(
-    work: Work, named: NamedPool, cover: Cover, life: OfferLife, kind: EventKind
+    seen: CoverSeen, named: NamedPool, cover: Cover, life: OfferLife, kind: EventKind
 ) -> tuple[Cover, tuple[Entry, ...], ReasonCode | None]:
-    figures, on, line = life.figures(), work.on, line_figures(life)
+    figures, on, line = life.figures(), seen.on, line_figures(life)
     if named.external:
         return *follow(cover, line, on), None
     if named.reserve_at is ReservedAt.DRAWDOWN:
         if kind is EventKind.DRAWDOWN:
-            return draw(cover, line, _standing(work, named, cover), on)
+            return draw(cover, line, seen.standing(cover), on)
         return *follow(cover, LineFigures(line.outstanding, line.disbursed, Yuan(0), line.available_until), on), None
     if kind is not EventKind.CREDIT_APPROVED or named.reserve_at is not ReservedAt.CREDIT_APPROVAL:
         return *follow(cover, line, on), None
-    fits = fitting(_standing(work, named, cover), figures.approved_limit, cover.share)
+    fits = fitting(seen.standing(cover), figures.approved_limit, cover.share)
     if isinstance(fits, ReasonCode):
         return cover, (), fits
     return *reserve(cover, fits, held_until=figures.available_until, on=on), None

@@ -28,7 +28,9 @@ class StoredLine:
 
 @dataclass(frozen=True, slots=True)
 class StoredMember:
-    """One company's row of a group; `since`: a decision on it is there that the verification does not reach."""
+    """One company's row of a group; `since`: a decision on it, or a registration of the group, is there that the
+    verification does not reach.
+    """
 
     uscc: str
     group_id: str
@@ -45,13 +47,17 @@ class StandingTrail(Protocol):
         """
         ...
 
+    async def pool_acts(self, lender: str) -> Sequence[StoredAct]:
+        """This function will return the lender's acts on pools that tell of a line, in the order of the log."""
+        ...
+
     def stored_line(self, lender: str, commitment: Commitment) -> Mapping[str, Any]:
         """This function will return the columns that a credit line is stored as."""
         ...
 
     async def members(self, lender: str, until: int) -> Sequence[StoredMember]:
-        """This function will return every row of the lender's groups; `since` where a decision on the company stands at
-        or behind the index `until`.
+        """This function will return every row of the lender's groups; `since` where a decision on the company or a
+        registration of the group stands at or behind the index `until`.
         """
         ...
 

@@ -6,6 +6,8 @@ request (RFC 6901) where there is one. The API maps each to a problem in one tab
 
 from __future__ import annotations
 
+from app.domain.money import Yuan
+
 
 class Obstacle(Exception):
     """Something anticipated that stops one application from being decided; nothing was recorded."""
@@ -41,6 +43,14 @@ class OfferAlreadyApproved(Obstacle):
 
 class OfferOfAnotherBranch(Obstacle):
     """The application's open offer is another branch's of the same lender, for which the caller does not speak."""
+
+
+class BeyondTheWaiver(Obstacle):
+    """The decision would offer more than the authority covers that let a gate go; `credit_limit` is what it came to."""
+
+    def __init__(self, credit_limit: Yuan) -> None:
+        super().__init__()
+        self.credit_limit = credit_limit
 
 
 class RecordTooLarge(Obstacle):

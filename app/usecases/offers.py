@@ -20,7 +20,7 @@ from app.domain.money import Yuan, rate_text
 from app.ledger.offer import Checks, Event, EventKind, OfferLife, OfferStatus, PreApproval, Refusal, RefusalReason
 from app.usecases.act_rows import ActsWanted, StoredAct
 from app.usecases.acts import Act, Result, Work
-from app.usecases.line_cover import NamedPool, cover_after, line_lookups, pool_named_by
+from app.usecases.line_cover import CoverMoved, NamedPool, cover_after, line_lookups, pool_named_by, seen_by
 from app.usecases.obstacles import KeyReusedWithOtherBody, Obstacle
 from app.usecases.ports import StoredDecision
 
@@ -71,11 +71,14 @@ class EventRefused(Obstacle):
             f"{en}{f' ({at_most})' if at_most else ''}. The offer is {status}; possible now: {named or _NOTHING}.",
         )
         self.members: Mapping[str, Any] = {
-            "reason": refusal.reason.value,
-            "offer_status": status.value,
-            "possible_events": [kind.value for kind in possible],
-            "at_most": at_most or None,
-        }
+            "reason": refusal.reason.value, **where_it_stands(life, on), "at_most": at_most or None,
+        }  # fmt: skip
+
+
+def where_it_stands(life: OfferLife, on: date) -> dict[str, Any]:
+    """This function will say in what state an offer is, and what is possible from there."""
+    possible = [kind.value for kind in life.possible(on)]
+    return {"offer_status": life.status(on).value, "possible_events": possible}
 
 
 _WHY: Mapping[RefusalReason, tuple[str, str]] = {
@@ -131,7 +134,7 @@ class OfferEvent(Act):
         acts, on = work.history(self.lender, self.subject), work.on
         standing = work.offer(self.subject)
         life = life_of(self.offer, acts, None if standing is None else standing.superseded_by)
-        if self.expected is not None and self.expected != len(acts):
+        if self.expected is not None and self.expected != len(life.events):
             raise OfferChanged
         event = event_of(orjson.loads(self.document), record_id)
         if event.kind is EventKind.EXPIRED:
@@ -140,8 +143,9 @@ class OfferEvent(Act):
             later = life.after(event, on)
         except Refusal as refusal:
             raise EventRefused(refusal, life, on) from None
-        moved = cover_after(work, self.pool, later, event.kind, self.lender, record_id)
-        shown = {"event": event.kind.value, "offer": offer_document(later, on), "cover": moved.shown}
+        seen = seen_by(work, self.pool, self.subject)
+        moved = cover_after(seen, self.pool, later, event.kind, self.lender, record_id)
+        shown = event_shown(event, later, moved, on)
         return Result(
             later.status(on).value, shown, commitments=(later.counts(on),), pool_changes=moved.changes
         )
@@ -153,9 +157,9 @@ class OfferEvent(Act):
         if status not in (OfferStatus.EXPIRED, OfferStatus.LAPSED) or any(e.kind is event.kind for e in life.events):
             raise EventRefused(Refusal(RefusalReason.NOT_POSSIBLE_NOW), life, on)
         noted = OfferLife(life.offer, (*life.events, event), life.superseded_by)
-        moved = cover_after(work, self.pool, noted, event.kind, self.lender, record_id)
-        shown = {"event": event.kind.value, "offer": offer_document(noted, on), "cover": moved.shown}
-        return Result(status.value, shown, pool_changes=moved.changes)
+        seen = seen_by(work, self.pool, self.subject)
+        moved = cover_after(seen, self.pool, noted, event.kind, self.lender, record_id)
+        return Result(status.value, event_shown(event, noted, moved, on), pool_changes=moved.changes)
 
 
 async def note_ended(
@@ -249,6 +253,11 @@ _DAYS = ("available_until", "matures_on", "since")
 
 
 # ---- as it is answered -----------------------------------------------------------------------------------------------
+
+
+def event_shown(event: Event, life: OfferLife, moved: CoverMoved, on: date) -> dict[str, Any]:
+    """This function will show what an event came to: the offer after it, and its cover."""
+    return {"event": event.kind.value, "offer": offer_document(life, on), "cover": moved.shown}
 
 
 def offer_document(life: OfferLife, on: date) -> dict[str, Any]:

@@ -36,6 +36,8 @@ from app.usecases.pool_book import HeldCover, PoolChange, cover_lookup, pool_loo
 from app.usecases.pool_refusals import PoolRefusal, PoolRefused
 
 CLAIM_FORMAT = "jifendai/pool-claim/1"
+CLAIM_DECISION_FORMAT = "jifendai/pool-claim-decision/1"
+RECOVERY_FORMAT = "jifendai/pool-recovery/1"
 
 
 class ClaimState(StrEnum):
@@ -193,7 +195,7 @@ def _refused(against: Refused) -> PoolRefused:
 class ClaimDecision(PoolAct):
     """代偿审核: paid, by the shares that the decision recorded, or rejected; never by whoever made the claim."""
 
-    format: ClassVar[str] = "jifendai/pool-claim-decision/1"
+    format: ClassVar[str] = CLAIM_DECISION_FORMAT
     claim_id: str
     offer_id: str
     pays: bool
@@ -250,7 +252,7 @@ def _found(work: Work, claim_id: str, pool: str, lender: str) -> Row:
 class Recovery(PoolAct):
     """追偿: what came back after a compensation; after costs it is returned in the proportion of the loss borne."""
 
-    format: ClassVar[str] = "jifendai/pool-recovery/1"
+    format: ClassVar[str] = RECOVERY_FORMAT
     claim_id: str
     offer_id: str
     gross: Yuan

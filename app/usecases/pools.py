@@ -1,7 +1,8 @@
 """Pools as readers see them: room for everybody, and of what was promised each lender's own part alone.
 
-Neighbours may rely on this: nothing here names another lender, or its companies, offers and decisions; a statement that
-does not reconcile with the pool's book is not given. Time has ended what it ended, whoever noted it.
+Neighbours may rely on this: nothing here names another lender, or its companies, offers and decisions; a pool's own
+sums, from which two lenders could each work out the other's part, are left out unless they are asked for whole. A
+statement that does not reconcile with the pool's book is not given. Time has ended what it ended, whoever noted it.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ class Pools(Protocol):
         ...
 
     async def entries(
-        self, pool: str, holders: Sequence[str], *, after: tuple[str | None, int] | None, limit: int
+        self, pool: str, holders: Sequence[str], *, after: tuple[str | None, int] | None, limit: int, capital: bool
     ) -> Sequence[Row]:
-        """This function will return up to `limit` entries of the pool itself and of these holders, in order; behind
-        the one of that holder and own number, or from the first.
+        """This function will return up to `limit` entries of these holders, and of the pool's own `capital` as well, in
+        order; behind the one of that holder and own number, or from the first.
         """
         ...
 
@@ -75,8 +76,10 @@ def in_book(pool: str, own: Sequence[Row], holders: Sequence[Row]) -> PoolsInBat
     return PoolsInBatch({head: own, others: holders})
 
 
-def pool_document(terms: PoolTerms, book: PoolsInBatch, holders: Iterable[str], on: date) -> dict[str, Any]:
-    """This function will show a pool: what it has, what room is left, and what these lenders hold of it."""
+def pool_document(
+    terms: PoolTerms, book: PoolsInBatch, holders: Iterable[str], on: date, *, whole: bool
+) -> dict[str, Any]:
+    """This function will show a pool: what room is left, what these lenders hold of it and, `whole`, what it has."""
     totals, state = book.totals(terms.id), book.state(terms)
     found = book.standing(terms, "", "", on)
     return {
@@ -92,26 +95,26 @@ def pool_document(terms: PoolTerms, book: PoolsInBatch, holders: Iterable[str], 
             {"name": {"zh": p.name.zh, "en": p.name.en}, "committed_capital": p.committed_capital.text()}
             for p in terms.phases
         ],
-        "balance": totals.balance.text(),
-        "paid_in": totals.paid_in.text(),
-        "compensated": totals.compensated.text(),
-        "recovered": totals.recovered.text(),
+        "balance": totals.balance.text() if whole else None,
+        "paid_in": totals.paid_in.text() if whole else None,
+        "compensated": totals.compensated.text() if whole else None,
+        "recovered": totals.recovered.text() if whole else None,
         "room": found.room.text() if terms.status is PoolStatus.ACTIVE and state is not LineState.STOPPED else "0.00",
-        "lines": _lines(terms, totals, state),
+        "lines": _lines(terms, totals, state, whole),
         "on": on.isoformat(),
         "holdings": [_holding(terms, book, lender) for lender in sorted(holders)],
     }
 
 
-def _lines(terms: PoolTerms, totals: Totals, state: LineState) -> dict[str, Any] | None:
+def _lines(terms: PoolTerms, totals: Totals, state: LineState, whole: bool) -> dict[str, Any] | None:
     if terms.lines is None:
         return None
     above, below = ratio(terms.lines, terms, totals)
     warn, stop = terms.lines.warn, terms.lines.stop
     return {
         "state": state.value,
-        "numerator": {"name": terms.lines.numerator.value, "amount": above.text()},
-        "denominator": {"name": terms.lines.denominator.value, "amount": below.text()},
+        "numerator": {"name": terms.lines.numerator.value, "amount": above.text() if whole else None},
+        "denominator": {"name": terms.lines.denominator.value, "amount": below.text() if whole else None},
         "warn": None if warn is None else decimal_text(warn),
         "stop": None if stop is None else decimal_text(stop),
     }

@@ -84,7 +84,8 @@ class BatchState:
     active catalogue's digest, None before the first activation; `commitments` are (lender, commitment) not yet
     closed or superseded and possibly live; `members` are those of every group that a company was sent with, was ever
     seen with or is registered in, whose commitments are therefore there; `acts` what was read for acts, None where none
-    were asked for; `key_change` the newest change of the API keys, None where none are kept.
+    were asked for; `key_change` the newest change of the API keys, None where none are kept; `used_up` the subsidy
+    programmes whose budget is; `left` are members who were taken out of a group by its register.
     """
 
     now: datetime
@@ -96,6 +97,8 @@ class BatchState:
     members: Sequence[Member] = ()
     acts: ActsRead | None = None
     key_change: int | None = None
+    used_up: frozenset[str] = frozenset()
+    left: Sequence[Member] = ()
 
 
 @dataclass(frozen=True, slots=True)

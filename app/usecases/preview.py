@@ -28,6 +28,7 @@ from app.usecases.obstacles import NoSuchProduct
 from app.usecases.pool_book import PoolsInBatch, company_lookup, pool_lookups
 from app.usecases.pools import Pools
 from app.usecases.ports import DecisionLog, Identifiers, PreviewLog, PreviewRow
+from app.usecases.subsidy_budgets import SubsidyBudgets, counted, used_up_among
 
 _ORDER = {Outcome.PRE_APPROVED: 0, Outcome.REFERRED: 1, Outcome.DECLINED: 2}
 _MADE_BY_THE_LOG = ("decision_id", "revision", "supersedes", "recorded_at")
@@ -69,6 +70,7 @@ async def preview(
     decisions: DecisionLog,
     previews: PreviewLog,
     pools: Pools,
+    budgets: SubsidyBudgets,
     new_id: Identifiers,
 ) -> tuple[Previewed, ...]:
     """This function will return the decisions that would be made, best first, and keep who asked.
@@ -80,6 +82,7 @@ async def preview(
     check_days(asked.application, on)
     found: list[Previewed] = []
     standings: dict[str, tuple[Standing, tuple[str, ...]]] = {}
+    used_up = used_up_among(await budgets.states())
     for product in products_of(catalogue.catalog, asked.application, asked.lenders, on):
         application = replace(asked.application, product=product)
         try:
@@ -90,6 +93,7 @@ async def preview(
         if lender not in standings:
             standings[lender] = await _standing(decisions, lender, application, on)
         standing, ending = standings[lender]
+        standing = counted(standing, resolved.terms, used_up)
         cover = resolved.terms.risk_compensation
         if cover is not None and cover.reserves_at_offer:
             standing = standing.with_room(await _room(pools, catalogue, cover.pool, application, ending, on))

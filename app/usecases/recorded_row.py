@@ -1,6 +1,6 @@
 """The rows of a decision and of its offer, made again from the signed record alone.
 
-Neighbours may rely on this: `decide` makes the same rows from what it holds in its hands; whoever verifies holds what
+Neighbours may rely on this: decision_row.py makes the same rows from what was decided with; whoever verifies holds what
 is stored to these. A record of a release that did not yet hold its idempotency key says nothing of that column.
 """
 

@@ -82,7 +82,7 @@ def _compared(opened: OpenRecord, terms: bytes) -> tuple[Difference, ...]:
     again = decision_bytes(decision, opened.application, sources, opened.identity)
     if again == opened.decision:
         return ()
-    return tuple(_differences("", orjson.loads(opened.decision), orjson.loads(again)))
+    return tuple(differences_between("", orjson.loads(opened.decision), orjson.loads(again)))
 
 
 def _resolved(terms: bytes, named: str, edition: str) -> tuple[ProductTerms, Rules]:
@@ -113,7 +113,8 @@ def replay_stored(stored: StoredDecision) -> tuple[Difference, ...]:
         raise ValueError("the record or its terms cannot be read") from error
 
 
-def _differences(pointer: str, recorded: Any, recomputed: Any) -> list[Difference]:
+def differences_between(pointer: str, recorded: Any, recomputed: Any) -> list[Difference]:
+    """This function will name every place below `pointer` where two documents differ."""
     if isinstance(recorded, dict) and isinstance(recomputed, dict):
         keys = dict.fromkeys((*recorded, *recomputed))
         pairs = [(f"{pointer}/{key}", recorded.get(key), recomputed.get(key)) for key in keys]
@@ -121,4 +122,4 @@ def _differences(pointer: str, recorded: Any, recomputed: Any) -> list[Differenc
         pairs = [(f"{pointer}/{i}", a, b) for i, (a, b) in enumerate(zip(recorded, recomputed, strict=True))]
     else:
         return [] if recorded == recomputed else [Difference(pointer, recorded, recomputed)]
-    return [found for at, a, b in pairs for found in _differences(at, a, b)]
+    return [found for at, a, b in pairs for found in differences_between(at, a, b)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,13 +19,23 @@ from app.domain.money import Yuan
 from app.domain.terms import Parameter, ProductTerms, SubsidyProgramme
 from app.ledger.interest import Accrual, balances
 from app.ledger.offer import Event, EventKind
-from app.ledger.subsidy import InterestPaid, Programme, SettlementLine, SubsidisedLine, factor, settlement
+from app.ledger.subsidy import (
+    Claimed,
+    InterestPaid,
+    Programme,
+    SettlementLine,
+    SubsidisedLine,
+    factor,
+    owed,
+    settlement,
+)
 from app.products.build import terms_from_document
 from app.usecases.act_rows import StoredAct
 from app.usecases.acts import Acts
 from app.usecases.days import SHANGHAI
 from app.usecases.offers import EVENT_FORMAT, Offers, StoredOffer, event_of
 from app.usecases.pools import quarter
+from app.usecases.subsidy_claims import CLAIM_FORMAT
 
 _PAGE = 500
 
@@ -42,18 +52,28 @@ async def settlement_list(
     acts: Acts, offers: Offers, lenders: Sequence[str], period: str
 ) -> tuple[SettlementLine, ...]:
     """This function will make the list of a quarter such as 2026Q4 over all these lenders."""
-    since, until = (datetime.combine(day, time(), SHANGHAI) for day in quarter(period))
+    days = quarter(period)
+    since, until = (datetime.combine(day, time(), SHANGHAI) for day in days)
     told = [t for t in await _every_line(acts, offers, lenders, until) if t.stored.decision is not None]
     before = [line for t in told if (line := _line(t, since)) is not None]
     after = [line for t in told if (line := _line(t, until)) is not None]
-    return settlement(before, after)
+    return settlement(before, after, (days[0] - timedelta(days=1), days[1] - timedelta(days=1)))
+
+
+async def settled_in_all(acts: Acts, offers: Offers, lenders: Sequence[str], until: datetime) -> Mapping[str, Yuan]:
+    """This function will return, by programme, what all that was reported before an instant comes to."""
+    told = [t for t in await _every_line(acts, offers, lenders, until) if t.stored.decision is not None]
+    sums: dict[str, Yuan] = {}
+    for (_, programme), found in owed([line for t in told if (line := _line(t, until)) is not None]).items():
+        sums[programme] = sums.get(programme, Yuan(0)) + found.amount
+    return sums
 
 
 async def _every_line(acts: Acts, offers: Offers, lenders: Sequence[str], until: datetime) -> list[_Told]:
     by_offer: dict[str, list[StoredAct]] = {}
     position: tuple[datetime, str] | None = (until, "")
     while True:
-        page = await acts.search((EVENT_FORMAT,), lenders, limit=_PAGE, after=position)
+        page = await acts.search((EVENT_FORMAT, CLAIM_FORMAT), lenders, limit=_PAGE, after=position)
         for act in page:
             by_offer.setdefault(act.subject, []).append(act)
         if len(page) < _PAGE:
@@ -72,7 +92,7 @@ def _line(told: _Told, until: datetime) -> SubsidisedLine | None:
     events = [
         (event_of(orjson.loads(act.record)["document"], act.record_id), act)
         for act in told.acts
-        if act.recorded_at < until
+        if act.recorded_at < until and act.format == EVENT_FORMAT
     ]
     gone = {event.reverses for event, _ in events if event.reverses is not None}
     standing = [(event, act) for event, act in events if event.event_id not in gone]
@@ -97,7 +117,14 @@ def _line(told: _Told, until: datetime) -> SubsidisedLine | None:
         paid=tuple(paid),
         stack=tuple(_programmes(terms, offer["interest_subsidy"]["programmes"], rate)),
         past_due=_past_due([event for event, _ in standing]),
+        claims=tuple(_claim(act) for act in told.acts if act.recorded_at < until and act.format == CLAIM_FORMAT),
     )
+
+
+def _claim(act: StoredAct) -> Claimed:
+    said = orjson.loads(act.record)["document"]
+    until, on = (date.fromisoformat(said[name]) for name in ("paid_until", "claimed_on"))
+    return Claimed(said["programme"], until, on, (act.recorded_at, act.record_id))
 
 
 def _rate_of(offer: Mapping[str, Any]) -> Decimal | None:
@@ -154,6 +181,7 @@ def _programme(programme: SubsidyProgramme, share: Decimal, rate: Decimal, lpr: 
         forfeit=programme.forfeited_when,
         payers=() if payers is None else tuple(payers.items()),
         budget=_value(programme.budget),
+        claim_within_days=_value(programme.claim_within_days),
     )
 
 

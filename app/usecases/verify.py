@@ -21,6 +21,7 @@ from app.audit.merkle import HASH_BYTES, Frontier, leaf_hash
 from app.audit.operator_record import OPERATOR, read_operator_record
 from app.audit.sm3 import sm3_holds
 from app.usecases.finding import Finding, differences
+from app.usecases.groups import GroupRegistered
 from app.usecases.known_logs import KnownLogs
 from app.usecases.log_trail import LogExtent, LogTrail, StoredLeaf
 from app.usecases.ports import DecisionRow, OfferRow, SignedCheckpoint
@@ -160,7 +161,7 @@ class _Work:
     terms: Mapping[str, str]
     stored_row: Callable[[DecisionRow], Mapping[str, Any]]
     offers: OpenOffers = field(default_factory=OpenOffers)
-    members: Members = field(default_factory=set)
+    members: Members = field(default_factory=Members)
     size: int = 0
     pruned: int = 0
     stored: SignedCheckpoint | None = None
@@ -257,8 +258,11 @@ class _Work:
         """What people search by, are answered and were promised is what the record says."""
         row = leaf.row
         if FORMAT_OF_A_DECISION not in leaf.record:
-            for kind, found in act_findings(leaf, self._place(leaf)):
+            findings = list(act_findings(leaf, self._place(leaf)))
+            for kind, found in findings:
                 self.find(kind, found.en, found.zh)
+            if not findings and leaf.act["format"] == GroupRegistered.format:
+                self.members.registered(leaf.record)
             return
         try:
             due = recorded_rows(leaf.record, self._place(leaf), "" if row is None else str(row["idempotency_key"]))
@@ -267,7 +271,7 @@ class _Work:
             return
         self.offers.follow(due)
         if due.group_id is not None:
-            self.members.add((due.decision.uscc, due.group_id))
+            self.members.named((due.decision.uscc, due.group_id))
         if row is None:
             self.find(
                 "unlisted",

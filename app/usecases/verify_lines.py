@@ -1,32 +1,79 @@
 """核验授信与集团: what offers count as since their events, and who was seen in which group, held to the log.
 
 Neighbours may rely on this: a credit line's row is made again from the decision and the acts on its offer, in the order
-of the log, and a member's from the decisions that named the group. What a service writes meanwhile is no finding.
+of the log, and a member's from the decisions that named the group and its registrations. What a service writes
+meanwhile is no finding.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from app.ledger.offer import EventKind, OfferLife
+from app.usecases.act_rows import StoredAct
 from app.usecases.days import day_in_shanghai
 from app.usecases.finding import Finding, differences
 from app.usecases.log_trail import StandingTrail, StoredLine
 from app.usecases.offers import EVENT_FORMAT, life_of, pre_approval_of
+from app.usecases.replay_acts import complaints, of_offer, replay_acts
 
-Members = set[tuple[str, str]]
+Member = tuple[str, str]
 """Company and group."""
+
+
+@dataclass(slots=True)
+class Members:
+    """Who belongs to which group by the records read so far, and whom a registration has taken out."""
+
+    belong: set[Member] = field(default_factory=set)
+    left: set[Member] = field(default_factory=set)
+
+    def named(self, member: Member) -> None:
+        """This function will take a decision whose application named the group: who was taken out stays out."""
+        if member not in self.left:
+            self.belong.add(member)
+
+    def registered(self, record: bytes) -> None:
+        """This function will take the record of a registration."""
+        result = orjson.loads(record)["result"]
+        for uscc in result["joined"]:
+            self.belong.add((uscc, result["group_id"]))
+            self.left.discard((uscc, result["group_id"]))
+        for uscc in result["left"]:
+            self.belong.discard((uscc, result["group_id"]))
+            self.left.add((uscc, result["group_id"]))
 
 
 async def hold_lines(trail: StandingTrail, lender: str) -> AsyncIterator[Finding]:
     """This function will hold every credit line of the lender to the acts on its offer."""
-    after = ""
+    after, pools = "", of_offer(await trail.pool_acts(lender))
     while page := await trail.lines(lender, after):
         for line in page:
-            for found in _of_line(trail, line):
+            for found in (*_of_line(trail, line), *_worked_out_again(line, pools.get(line.offer_id, ()))):
                 yield found
         after = page[-1].offer_id
+
+
+def _worked_out_again(line: StoredLine, pool_acts: Sequence[StoredAct]) -> Sequence[Finding]:
+    if line.decision is None:
+        return ()
+    try:
+        found = [(act, bad) for act, bad in replay_acts(line.decision, (*line.acts, *pool_acts)) if bad]
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        # What cannot be read is named where its record is held.
+        return ()
+    return tuple(
+        Finding(
+            f"act {act.record_id} on credit line {line.offer_id} does not follow from the records before it: "
+            f"{complaints(bad)}",
+            f"授信 {line.offer_id} 的事项 {act.record_id} 与此前记录推出的不符：{complaints(bad)}",
+        )
+        for act, bad in found
+    )
 
 
 def _of_line(trail: StandingTrail, line: StoredLine) -> Sequence[Finding]:
@@ -82,16 +129,17 @@ async def hold_members(
     where not `all_there`, a member may have been named by a record that was pruned.
     """
     stored = {(member.uscc, member.group_id): member for member in await trail.members(lender, until)}
-    for uscc, group in sorted(named):
+    for uscc, group in sorted(named.belong):
         member = stored.get((uscc, group))
-        if member is None or not member.is_member:
+        if member is None or not (member.is_member or member.since):
             what = ("is not listed", "未列入") if member is None else ("is listed as having left", "被列为已退出")
             yield Finding(
                 f"company {uscc} was recorded in group {group} and {what[0]}: its row was removed or changed",
                 f"企业 {uscc} 在记录中属于集团 {group}，而{what[1]}：该行被删除或改动过",
             )
     for (uscc, group), member in stored.items():
-        if all_there and not member.since and (uscc, group) not in named:
+        known = named.belong if member.is_member else named.belong | named.left
+        if all_there and not member.since and (uscc, group) not in known:
             yield Finding(
                 f"company {uscc} is listed in group {group}, where no record names it: it was inserted",
                 f"企业 {uscc} 列于集团 {group}，而没有任何记录如此记载：系插入",

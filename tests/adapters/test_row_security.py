@@ -171,8 +171,8 @@ class TestASharedPool:
 
     async def test_numbers_each_lender_s_entries_by_themselves(self, shared_pool: str):
         database = open_database(shared_pool)
-        boc = await database.pools.entries("zhongkai/illustration", ["boc"], after=None, limit=100)
-        rest = await database.pools.entries("zhongkai/illustration", ["boc"], after=("boc", 0), limit=100)
+        boc = await database.pools.entries("zhongkai/illustration", ["boc"], after=None, limit=100, capital=True)
+        rest = await database.pools.entries("zhongkai/illustration", ["boc"], after=("boc", 0), limit=100, capital=True)
         await database.close()
 
         assert [row["own_number"] for row in boc if row["holder"] is None] == [0]

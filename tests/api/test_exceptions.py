@@ -63,7 +63,7 @@ class TestCaseG8:
         assert named == {
             "exception_id": asked["exception_id"], "original": REFERRED_DECISION_ID, "gate": ASKED["gate"],
             "evidence": ASKED["evidence"], "authority": SETTLED["authority"], "requested_by": "demo-loan-officer",
-            "approved_by": "demo-second-officer",
+            "approved_by": "demo-second-officer", "up_to": "6000000.00",
         }  # fmt: skip
         assert "GATE_WAIVED" in [reason["code"] for reason in decision["reasons"]]
         for exception in ("any", ASKED["gate"]):
@@ -101,6 +101,30 @@ class TestCaseG8:
             f"/v1/decisions/{made['decision_id']}/replay", headers=service.bearer(OFFICER)
         )
         assert answer.json()["result"] == "IDENTICAL"
+
+
+class TestTheAuthority:
+    @pytest.mark.parametrize(("up_to", "status"), [("5999999.99", 409), ("6000000.00", 201)])
+    async def test_covers_so_much_and_no_fen_more(self, service: Service, up_to: str, status: int):
+        exception_id = (await ask(service)).json()["exception_id"]
+
+        answer = await settle(service, exception_id, up_to=up_to)
+
+        assert answer.status_code == status, answer.text
+        shown = (await service.get(f"/v1/exceptions/{exception_id}")).json()
+        if status == 409:
+            assert (answer.json()["reason"], answer.json()["needed"]) == ("ABOVE_AUTHORITY", "6000000.00")
+            assert (shown["state"], shown["up_to"]) == ("REQUESTED", None)
+        else:
+            assert (shown["state"], shown["up_to"]) == ("APPROVED", up_to)
+
+    async def test_that_sufficed_not_leaves_it_to_somebody_who_has_more(self, service: Service):
+        exception_id = (await ask(service)).json()["exception_id"]
+        await settle(service, exception_id, up_to="1.00")
+
+        again = await settle(service, exception_id, up_to="7000000.00")
+
+        assert again.json()["up_to"] == "7000000.00", again.text
 
 
 class TestAnException:

@@ -44,6 +44,20 @@ class TestARegisteredGroup:
         assert (gone["state"], gone["left"]) == ("DISSOLVED", [second])
         assert (back["joined"], (await service.get(GROUP)).json()["members"]) == ([first], [first])
 
+    async def test_is_not_joined_again_by_an_application_of_whoever_was_taken_out(self, service: Service):
+        first, second = codes()
+        await register(service, [first, second], "two")
+        await register(service, [second], "one-left")
+        named = application(7, first) | {"company": {**application(7, first)["company"], "group_id": "G-7"}}
+        decided = (await service.decide(named, "out")).json()
+        members = (await service.get(GROUP)).json()["members"]
+        after = (await service.decide(application(8, second), "other")).json()
+
+        assert (decided["outcome"], members) == ("PRE_APPROVED", [second])
+        # What he was offered counts against nobody else's cap; what the group holds counts against his own.
+        lines = [line for line in after["trace"] if line["facts"].keys() == {"cap", "used"}]
+        assert {line["facts"]["used"] for line in lines} == {"0.00"}, lines
+
     async def test_of_another_lender_is_answered_as_none(self, service: Service):
         for group in ("/v1/groups/nobody/G-7",):
             assert (await register(service, [], "foreign", group=group)).status_code == 404

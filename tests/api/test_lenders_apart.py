@@ -22,7 +22,7 @@ from app.domain.access import lenders_within
 from app.usecases.offers import StoredOffer
 from tests.api.apart import as_branch, findings, worlds
 
-SHORT, FULL = 320, 5_000
+SHORT, FULL = 400, 5_000
 
 
 class TestAnotherLendersAffairs:

@@ -13,6 +13,7 @@ from app.adapters.database import open_database
 from app.adapters.database.store import EVERY_LENDER
 from app.adapters.database.tables import ACT, CREDIT_LINE, GROUP_MEMBER
 from tests.api.test_decisions import application
+from tests.api.test_groups import codes, register
 from tests.applications import changed
 from tests.cli.conftest import Jifendai, Outcome
 from tests.cli.tampering import copied, restored
@@ -24,7 +25,9 @@ Tampering = Callable[[Connection], object]
 
 @dataclass
 class Installation:
-    """A demonstration with credit lines, and one company more in a group."""
+    """A demonstration with credit lines, one company more in a group, and a group of which one was registered out and
+    has asked since in its name.
+    """
 
     url: str
     verify: Callable[[], Outcome]
@@ -50,6 +53,11 @@ def installation(
         async with running(demo_settings(folder / "service", database_url)) as service:
             answer = await service.decide(changed(application(), company__group_id="GROUP-7"), "in-a-group")
             assert answer.status_code == 201, answer.text
+            for number, members in enumerate(([STAYED, LEFT], [STAYED])):
+                answer = await register(service, members, f"register-{number}", group="/v1/groups/icbc/GROUP-8")
+                assert answer.status_code == 201, answer.text
+            out = changed(application(), company__group_id="GROUP-8", company__uscc=LEFT, application_id="OUT")
+            assert (await service.decide(out, "registered-out")).status_code == 201
 
     asyncio.run(history())
     monkeypatch.setenv("JIFENDAI_DEMO", "1")
@@ -63,6 +71,7 @@ def another_line(connection: Connection) -> None:
     connection.execute(insert(CREDIT_LINE), row | {"offer_id": "invented"})
 
 
+STAYED, LEFT = codes()
 EARLIER = date(2020, 1, 1)
 STRANGER = {"uscc": "91999999MAD0000990", "lender": "icbc", "group_id": "GROUP-7", "is_member": True}
 
@@ -77,6 +86,10 @@ CHANGES: tuple[tuple[Tampering, str], ...] = (
     (lambda c: c.execute(delete(GROUP_MEMBER)), "was recorded in group GROUP-7 and is not listed"),
     (lambda c: c.execute(update(GROUP_MEMBER).values(is_member=False)), "is listed as having left"),
     (lambda c: c.execute(insert(GROUP_MEMBER), STRANGER), "is listed in group GROUP-7, where no record"),
+    (
+        lambda c: c.execute(update(GROUP_MEMBER).where(GROUP_MEMBER.c.uscc == LEFT).values(is_member=True)),
+        f"company {LEFT} is listed in group GROUP-8, where no record",
+    ),
     (lambda c: c.execute(update(ACT).values(idempotency_key=ACT.c.record_id)), "its idempotency_key says"),
 )
 

@@ -223,6 +223,11 @@ TestPoolMachine = PoolMachine.TestCase
 TestPoolMachine.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
 
 
+@pytest.mark.soak
+class TestPoolMachineInFull(PoolMachine.TestCase):
+    settings = settings(max_examples=20_000, stateful_step_count=60, deadline=None)
+
+
 def room_without_what_is_committed(terms, totals, lapsed, /, **more):
     return standing(terms, totals._replace(committed=Yuan(0)), lapsed, **more)
 

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from app.domain.money import Yuan
 from app.domain.terms import ClaimKind, SubsidyBase
 from app.ledger.interest import Accrual, balances
-from app.ledger.subsidy import Forfeit, InterestPaid, Programme, SubsidisedLine, factor, owed, settlement
+from app.ledger.subsidy import Claimed, Forfeit, InterestPaid, Programme, SubsidisedLine, factor, owed, settlement
 
 DRAWN = date(2026, 1, 20)
 RATE = Decimal("0.0360")
-HALF = Programme("half", Fraction(1, 2), ClaimKind.BY_COMPANY)
+HALF = Programme("half", Fraction(1, 2), ClaimKind.AUTOMATIC)
 
 
 def line(*payments: tuple[date, int], stack=(HALF,), id_="line", company="c", **more) -> SubsidisedLine:
@@ -205,3 +205,63 @@ class TestASettlementList:
 
         assert sum(row.amount for row in rows) == amount(at[-1])
         assert all(sum(row.payers.values()) == row.amount for row in rows)
+
+
+CLAIMED_HALF = replace(HALF, claim=ClaimKind.BY_COMPANY, claim_within_days=30)
+
+
+def claim(until: date, on: date, *, after: date | None = None) -> Claimed:
+    """A claim on what was reported before `after`, or before the day of the claim."""
+    return Claimed("half", until, on, (after or on, "~", 0))
+
+
+def claimed(*claims: Claimed, stack=(CLAIMED_HALF,)) -> SubsidisedLine:
+    """3,000 yuan paid on day 30 and 1,000 on day 40, with what was claimed of them."""
+    return line((day(30), 3_000), (day(40), 1_000), stack=stack, claims=claims)
+
+
+class TestASubsidyThatTheCompanyClaims:
+    def test_is_nothing_until_it_is_claimed(self):
+        found = owed([claimed()], day(50))["line", "half"]
+
+        assert (found.amount, found.bounds) == (0, ("NOT_CLAIMED",))
+
+    def test_counts_what_the_claim_reaches_and_no_more(self):
+        found = owed([claimed(claim(day(30), day(45)))], day(45))["line", "half"]
+
+        assert (found.amount, found.bounds) == (Yuan.whole(1_500), ("NOT_CLAIMED",))
+
+    def test_does_not_reach_what_is_reported_after_it(self):
+        early = claim(day(50), day(45), after=day(35))
+
+        assert amount(claimed(early)) == Yuan.whole(1_500)
+        assert amount(claimed(early, claim(day(50), day(50)))) == Yuan.whole(2_000)
+
+    @pytest.mark.parametrize(("on", "due", "bounds"), [(60, 1_500, ()), (61, 0, ("FORFEITED",))])
+    def test_is_forfeited_by_a_claim_after_the_last_day(self, on: int, due: int, bounds: tuple[str, ...]):
+        found = owed([line((day(30), 3_000), stack=(CLAIMED_HALF,), claims=(claim(day(30), day(on)),))])["line", "half"]
+
+        assert (found.amount, found.bounds) == (Yuan.whole(due), bounds)
+
+    def test_is_said_to_be_forfeited_once_nobody_can_claim_it_any_more(self):
+        assert owed([claimed()], day(71))["line", "half"].bounds == ("FORFEITED",)
+
+    def test_never_makes_programmes_exceed_the_interest_when_it_is_claimed_late(self):
+        rest = Programme("rest", Fraction(3, 4), ClaimKind.AUTOMATIC)
+
+        found = owed([claimed(claim(day(40), day(41)), stack=(CLAIMED_HALF, rest))])
+
+        assert found["line", "rest"].amount == Yuan.whole(3_000)
+        assert found["line", "half"].amount == Yuan.whole(1_000)
+        assert "INTEREST" in found["line", "half"].bounds
+
+    def test_stands_in_the_list_of_the_quarter_in_which_it_was_claimed(self):
+        before, after = claimed(), claimed(claim(day(40), day(45)))
+
+        (row,) = settlement([before], [after])
+        assert (row.amount, row.in_all, row.interest_paid) == (Yuan.whole(2_000), Yuan.whole(2_000), 0)
+
+    def test_has_a_row_when_it_is_forfeited_though_nothing_was_paid(self):
+        (row,) = settlement([claimed()], [claimed()], (day(50), day(80)))
+
+        assert (row.amount, row.bounds) == (0, ("FORFEITED",))

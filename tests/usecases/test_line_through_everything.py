@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 from functools import partial
@@ -27,11 +27,12 @@ from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import SHANGHAI
 from app.usecases.decide import seal, wanted
 from app.usecases.line_cover import pool_named_by
-from app.usecases.offers import OfferEvent, pre_approval_of
+from app.usecases.offers import EVENT_FORMAT, OfferEvent, life_of, pre_approval_of
 from app.usecases.pool_acts import Claim, ClaimDecision, Contribution, Recovery
 from app.usecases.pools import pool_statement, quarter
+from app.usecases.replay_acts import replay_acts
 from app.usecases.room import Room
-from app.usecases.subsidies import settlement_list
+from app.usecases.subsidies import settled_in_all, settlement_list
 from tests.adapters.conftest import SetClock
 from tests.adapters.pool_harness import LENDERS, POOL, SLUG, asked
 from tests.policy_cases import product_files
@@ -39,6 +40,14 @@ from tests.records import ACTIVATED
 from tests.usecases.test_decide import OneKey
 
 START = date(2026, 1, 5)
+LAPSES, LIMIT = START + timedelta(days=330), 500_000_000
+FORGED = {
+    (b'"disbursed":"3000000.01"', b'"disbursed":"3000000.02"'): "/result/offer/disbursed",
+    (b'"committed":"1000000.01"', b'"committed":"1000000.00"'): "/result/cover/committed",
+    (b'{"amount":"1250000.00","bearer":"POOL"}', b'{"amount":"1250000.01","bearer":"POOL"}'): "/result/borne/0/amount",
+    (b'{"amount":"250000.00","bearer":"POOL"}', b'{"amount":"249999.99","bearer":"POOL"}'): "/result/returned/0/amount",
+}
+"""What a record may be made to say, and where that shows."""
 LENDER, PRODUCT = "undisclosed", f"undisclosed/{SLUG}"
 RATE = Fraction(36, 1000)
 
@@ -79,10 +88,24 @@ class Told:
     paid: list[tuple[date, date, int, str]] = field(default_factory=list)
     taken_back: dict[str, date] = field(default_factory=dict)
     past_due: list[tuple[date, date, date]] = field(default_factory=list)
+    found: dict[tuple[int, ...], int] = field(default_factory=dict)
 
     def in_force(self, rows, on: date):
         gone = {event_id for event_id, day in self.taken_back.items() if day <= on}
         return [row for row in rows if row[0] <= on and row[3] not in gone]
+
+    def disbursed(self, known: date) -> int:
+        return sum(row[2] for row in self.in_force(self.moves, known) if row[2] > 0)
+
+    def interest(self, known: date) -> int:
+        return sum(row[2] for row in self.in_force(self.paid, known))
+
+    def due(self, known: date) -> int:
+        """The subsidy, worked out anew whenever something more was told."""
+        told = (len(self.moves), len(self.paid), len(self.taken_back), len(self.past_due))
+        if told not in self.found:
+            self.found[told] = self.subsidy(known)
+        return self.found[told]
 
     def outstanding(self, on: date, *, known: date) -> int:
         return sum(row[2] for row in self.in_force(self.moves, known) if row[1] <= on)
@@ -139,6 +162,9 @@ class Line:
         stored = await self.database.decisions.find(decided["decision_id"], (LENDER,))
         self.offer, self.pool = pre_approval_of(stored), pool_named_by(stored)
 
+    async def acts_on_it(self):
+        return await self.database.acts.about([self.offer.offer_id], (LENDER,))
+
     async def tell(self, **event: str) -> dict:
         said = {"core_reference": "C", **event}
         return await self.act(OfferEvent, LENDER, self.offer.offer_id, said, offer=self.offer, pool=self.pool)
@@ -171,6 +197,12 @@ async def line() -> AsyncIterator[Line]:
 CLEAR = dict.fromkeys(("score_vetoed", "judgment_defaulter", "abnormal_operation", "serious_illegal"), False)
 
 
+def lapsed(row: dict, today: date) -> int:
+    """What of a pool's reservations time has ended, whether or not an entry says so."""
+    parts = (part.partition(":") for part in row["reserved_by_day"].split())
+    return sum(int(fen) for day, _, fen in parts if date.fromisoformat(day) < today)
+
+
 class TestALineThroughEverything:
     async def test_reconciles_day_by_day_to_the_fen(self, line: Line):
         await line.begin()
@@ -190,18 +222,20 @@ class TestALineThroughEverything:
                             START + timedelta(days=185),
                             ("loan-contract", "demand-letter"),
                         )
-                        claim = await line.act(Claim, LENDER, POOL, {}, offer_id=line.offer.offer_id, loss=loss)
+                        said = {"principal": loss.principal.text(), "interest": "0.00"}
+                        claim = await line.act(Claim, LENDER, POOL, said, offer_id=line.offer.offer_id, loss=loss)
                     case ("pay",):
                         answer = await line.act(
-                            ClaimDecision, LENDER, POOL, {}, by="2", claim_id=claim["claim_id"],
+                            ClaimDecision, LENDER, POOL, {"outcome": "PAID"}, by="2", claim_id=claim["claim_id"],
                             offer_id=line.offer.offer_id, pays=True,
                         )  # fmt: skip
                         borne = {part["bearer"]: Yuan.parse(part["amount"]) for part in answer["borne"]}
                         assert borne["POOL"] == borne["BANK"] == 250_000_000 // 2
                         paid_out = int(borne["POOL"])
                     case ("recover", gross, costs):
+                        said = {"claim_id": claim["claim_id"], "gross": f"{gross}.00", "costs": f"{costs}.00"}
                         answer = await line.act(
-                            Recovery, LENDER, POOL, {}, claim_id=claim["claim_id"], offer_id=line.offer.offer_id,
+                            Recovery, LENDER, POOL, said, claim_id=claim["claim_id"], offer_id=line.offer.offer_id,
                             gross=Yuan.whole(gross), costs=Yuan.whole(costs), value_on=today,
                         )  # fmt: skip
                         recovered += (gross - costs) * 100 // 2
@@ -214,6 +248,21 @@ class TestALineThroughEverything:
                         _note(told, name, event, ids, today)
             await self._holds(line, told, today, paid_out, recovered)
         await self._adds_up(line, told, today)
+        await self._comes_out_again(line)
+
+    async def _comes_out_again(self, line: Line) -> None:
+        """Every act is worked out again from the records before it; one that says otherwise is named."""
+        stored = await line.database.decisions.find(line.offer.decision_id, (LENDER,))
+        acts = (*await line.acts_on_it(), *await line.database.acts.about([POOL], (LENDER,)))
+        again = list(replay_acts(stored, acts))
+        assert {act.format for act, _ in again} == {
+            EVENT_FORMAT, "jifendai/pool-claim/1", "jifendai/pool-claim-decision/1", "jifendai/pool-recovery/1",
+        }  # fmt: skip
+        assert [differences for _, differences in again] == [()] * len(acts)
+        for changed, pointer in FORGED.items():
+            told = [replace(act, record=act.record.replace(*changed)) for act in acts]
+            found = {one.pointer for _, differences in replay_acts(stored, told) for one in differences}
+            assert pointer in found, (changed, found)
 
     async def _holds(self, line: Line, told: Told, today: date, paid_out: int, recovered: int) -> None:
         own, entries = await line.database.pools.every_entry(POOL)
@@ -221,6 +270,17 @@ class TestALineThroughEverything:
         outstanding = told.outstanding(today, known=today)
         assert row["compensated"] == paid_out
         assert row["recovered"] == recovered
+        figures = life_of(line.offer, await line.acts_on_it(), None).figures()
+        assert figures.outstanding == outstanding
+        assert figures.disbursed == told.disbursed(today)
+        assert figures.interest_paid == told.interest(today)
+        until = datetime.combine(today + timedelta(days=1), time(), SHANGHAI)
+        settled = await settled_in_all(line.database.acts, line.database.offers, LENDERS, until)
+        assert sum(settled.values()) == told.due(today)
+        # What may still be drawn is half reserved, from the offer on until the line's last day or the pool's payment.
+        left = 0 if paid_out or today > LAPSES else LIMIT - told.disbursed(today)
+        reserved = -(-(outstanding + left) // 2) - -(-outstanding // 2)
+        assert row["reserved"] - lapsed(row, today) == (0 if paid_out else reserved)
         # Half of what is outstanding, rounded up, until the pool has paid; then nothing.
         assert row["committed"] == (0 if paid_out else -(-outstanding // 2))
         for name in ("reserved", "committed", "compensated", "recovered", "paid_in"):

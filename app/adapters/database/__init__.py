@@ -34,6 +34,7 @@ from app.adapters.database.score_snapshots import ScoreSnapshots
 from app.adapters.database.search_blocks import SearchBlocks
 from app.adapters.database.sqlite import SqliteBook
 from app.adapters.database.store import NO_LENDER, Store
+from app.adapters.database.subsidy_budgets import SubsidyBudgets
 from app.adapters.database.webhook_queue import WebhookQueue
 from app.adapters.database.webhooks import Webhooks
 from app.usecases.ports import StoreUnavailable
@@ -56,6 +57,7 @@ class Database:
         self.acts = Acts(store)
         self.offers = Offers(store)
         self.pools = Pools(store)
+        self.budgets = SubsidyBudgets(store)
         self.groups = Groups(store)
         self.search = DecisionSearch(store)
         self.reviews = ReviewQueue(store)

@@ -118,7 +118,7 @@ class DecisionLog:
         """This function will return the open commitments that last to `since` or beyond, or are outstanding."""
 
         def found(connection: Connection) -> Sequence[Commitment]:
-            members = {member for _, member, _ in members_of(connection, [(lender, uscc, group_id)])}
+            members = {member for _, member, _ in members_of(connection, [(lender, uscc, group_id)])[0]}
             query = OPEN_COMMITMENTS.where(OFFER.c.uscc.in_({uscc, *members})).order_by(OFFER.c.offer_id)
             rows = connection.execute(query, {"lender": lender, "since": since.isoformat()})
             return tuple(to_commitment(*row) for row in rows)

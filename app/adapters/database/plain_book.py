@@ -45,6 +45,7 @@ from app.adapters.database.tables import (
     LOG_HEAD,
     OFFER,
     RECORDED,
+    SUBSIDY_BUDGET,
     TERMS,
 )
 from app.domain.standing import Commitment
@@ -103,7 +104,7 @@ def lock_and_read(connection: Connection, wanted: Wanted, clock: Callable[[], da
     heads = locked_heads(connection, wanted.lenders)
     # A clock that was set back never takes the log's time back with it.
     now = max([clock(), *(head.recorded_at for head in heads.values() if head.recorded_at is not None)])
-    members = members_of(connection, wanted.companies)
+    members, left = members_of(connection, wanted.companies)
     return BatchState(
         now=now,
         edition=_edition(connection),
@@ -114,15 +115,18 @@ def lock_and_read(connection: Connection, wanted: Wanted, clock: Callable[[], da
         members=members,
         acts=None if wanted.acts is None else _acts(connection, wanted.acts),
         key_change=connection.execute(_KEY_CHANGE).scalar_one(),
+        used_up=used_up_in(connection),
+        left=left,
     )
 
 
 def read_only(connection: Connection, wanted: Wanted, clock: Callable[[], datetime]) -> BatchState:
     """This function will return the state for whoever decides and writes nothing: no lock, no keys."""
     heads = {lender: LogHead(lender, 0, b"", None) for lender in wanted.lenders}
-    now, members = clock(), members_of(connection, wanted.companies)
+    now, (members, left) = clock(), members_of(connection, wanted.companies)
     commitments = _commitments(connection, wanted, members, now)
-    return BatchState(now, _edition(connection), heads, {}, {}, commitments, members)
+    used_up = used_up_in(connection)
+    return BatchState(now, _edition(connection), heads, {}, {}, commitments, members, used_up=used_up, left=left)
 
 
 def _acts(connection: Connection, wanted: ActsWanted) -> ActsRead:
@@ -193,6 +197,7 @@ _LOCK_HEADS = (
 )
 _EDITION = select(CATALOGUE_ACTIVATION.c.digest).order_by(CATALOGUE_ACTIVATION.c.number.desc()).limit(1)
 _KEY_CHANGE = select(func.coalesce(func.max(KEY_CHANGE.c.number), 0))
+_USED_UP = select(SUBSIDY_BUDGET.c.programme).where(SUBSIDY_BUDGET.c.used_up)
 _ANSWERED = (
     select(DECISION.c.idempotency_key, DECISION.c.fingerprint, *ANSWER)
     .join_from(DECISION, LOG_ENTRY, RECORDED)
@@ -215,10 +220,8 @@ _OPEN_OF = {
     for column in (OFFER.c.uscc, OFFER.c.application_id)
 }
 _GROUPS_OF, _MEMBERS_OF = (
-    select(GROUP_MEMBER.c.lender, GROUP_MEMBER.c.uscc, GROUP_MEMBER.c.group_id).where(
-        GROUP_MEMBER.c.lender == bindparam("lender"),
-        column.in_(bindparam("values", expanding=True)),
-        GROUP_MEMBER.c.is_member,
+    select(GROUP_MEMBER.c.lender, GROUP_MEMBER.c.uscc, GROUP_MEMBER.c.group_id, GROUP_MEMBER.c.is_member).where(
+        GROUP_MEMBER.c.lender == bindparam("lender"), column.in_(bindparam("values", expanding=True))
     )
     for column in (GROUP_MEMBER.c.uscc, GROUP_MEMBER.c.group_id)
 )
@@ -248,6 +251,11 @@ def _edition(connection: Connection) -> str | None:
     return connection.execute(_EDITION).scalar()
 
 
+def used_up_in(connection: Connection) -> frozenset[str]:
+    """This function will return the subsidy programmes whose budget is used up."""
+    return frozenset(connection.execute(_USED_UP).scalars())
+
+
 def _answered(connection: Connection, keys: tuple[tuple[str, str], ...]) -> dict[tuple[str, str], KeyedAnswer]:
     return {
         (lender, row.idempotency_key): KeyedAnswer(row.fingerprint, answer_in(*row[2:]))
@@ -264,18 +272,23 @@ def _previous(connection: Connection, applications: tuple[tuple[str, str], ...])
     }
 
 
-def members_of(connection: Connection, companies: Iterable[tuple[str, str, str | None]]) -> tuple[Member, ...]:
-    """This function will return the members of every group that the companies are sent with or belong to."""
+def members_of(
+    connection: Connection, companies: Iterable[tuple[str, str, str | None]]
+) -> tuple[tuple[Member, ...], tuple[Member, ...]]:
+    """This function will return the members of every group that the companies are sent with or belong to, and those who
+    were taken out of it.
+    """
     asked = tuple(companies)
     groups = {(lender, group) for lender, _, group in asked if group is not None}
     for lender, values in _by_lender((lender, uscc) for lender, uscc, _ in asked):
         found = connection.execute(_GROUPS_OF, {"lender": lender, "values": values})
-        groups |= {(lender, group) for _, _, group in found}
-    return tuple(
-        (of, uscc, group)
+        groups |= {(lender, group) for _, _, group, is_member in found if is_member}
+    rows = [
+        (of, uscc, group, is_member)
         for lender, values in _by_lender(groups)
-        for of, uscc, group in connection.execute(_MEMBERS_OF, {"lender": lender, "values": values})
-    )
+        for of, uscc, group, is_member in connection.execute(_MEMBERS_OF, {"lender": lender, "values": values})
+    ]
+    return tuple(row[:3] for row in rows if row[3]), tuple(row[:3] for row in rows if not row[3])
 
 
 def _commitments(

@@ -31,10 +31,11 @@ class Pools:
         return await self._both(own, its.order_by(POOL_HOLDER.c.holder), holders)
 
     async def entries(
-        self, pool: str, holders: Sequence[str], *, after: tuple[str | None, int] | None, limit: int
+        self, pool: str, holders: Sequence[str], *, after: tuple[str | None, int] | None, limit: int, capital: bool
     ) -> Sequence[Row]:
-        """This function will return entries of the pool itself and of these holders, in order."""
-        seen = or_(POOL_ENTRY.c.holder.is_(None), POOL_ENTRY.c.holder.in_(holders))
+        """This function will return entries of these holders, and of the pool's own capital as well, in order."""
+        seen = POOL_ENTRY.c.holder.in_(holders)
+        seen = or_(POOL_ENTRY.c.holder.is_(None), seen) if capital else seen
         query = select(POOL_ENTRY).where(POOL_ENTRY.c.pool_id == pool, seen)
         if after is not None:
             last = POOL_ENTRY.alias("last")

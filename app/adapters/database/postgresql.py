@@ -276,6 +276,8 @@ def _to_state(rows: Sequence[asyncpg.Record], simulated: datetime | None) -> Bat
     previous: dict[tuple[str, str], Previous] = {}
     commitments: dict[str, tuple[str, Commitment]] = {}
     members: list[Member] = []
+    left: list[Member] = []
+    used_up: frozenset[str] = frozenset()
     for kind, a, b, c, d, e, f, g, n, m, x, y in rows:
         if kind == "offer":
             commitments[b] = (
@@ -290,16 +292,19 @@ def _to_state(rows: Sequence[asyncpg.Record], simulated: datetime | None) -> Bat
         elif kind == "previous":
             previous[a, b] = Previous(c, n)
         elif kind == "member":
-            members.append((a, b, c))
+            (members if n else left).append((a, b, c))
         elif kind == "head":
             heads[a] = LogHead(a, n, x, None if m is None else to_instant(m))
         elif kind == "now":
             now, edition, key_change = to_instant(n), a, m
+            used_up = frozenset(c.split()) if c else used_up
     if simulated is not None:
         now = simulated
     # A clock that was set back never takes the log's time back with it.
     now = max([now, *(head.recorded_at for head in heads.values() if head.recorded_at is not None)])
     open_ones = tuple(commitments.values())
-    return BatchState(now, edition, heads, answered, previous, open_ones, members, key_change=key_change)
+    return BatchState(
+        now, edition, heads, answered, previous, open_ones, members, key_change=key_change, used_up=used_up, left=left
+    )
 
 

@@ -134,15 +134,15 @@ WITH asked_group AS (
     WHERE uscc = given.uscc AND lender || '' = given.lender AND is_member OFFSET 0
   ) m
 ), member AS (
-  SELECT m.lender, m.uscc, m.group_id FROM asked_group
+  SELECT m.lender, m.uscc, m.group_id, m.is_member FROM asked_group
   CROSS JOIN LATERAL (
-    SELECT lender, uscc, group_id FROM group_member
-    WHERE group_id = asked_group.group_id AND lender || '' = asked_group.lender AND is_member OFFSET 0
+    SELECT lender, uscc, group_id, is_member FROM group_member
+    WHERE group_id = asked_group.group_id AND lender || '' = asked_group.lender OFFSET 0
   ) m
 )
 SELECT 'now' AS kind, (SELECT digest FROM catalogue_activation ORDER BY number DESC LIMIT 1) AS a, {allow} AS b,
-       NULL AS c, NULL AS d, NULL AS e, NULL AS f, NULL AS g,
-       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS n,
+       (SELECT string_agg(programme, ' ') FROM subsidy_budget WHERE used_up) AS c,
+       NULL AS d, NULL AS e, NULL AS f, NULL AS g, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS n,
        coalesce((SELECT number FROM key_change ORDER BY number DESC LIMIT 1), 0) AS m,
        NULL::bytea AS x, NULL::bytea AS y
 UNION ALL
@@ -166,8 +166,8 @@ CROSS JOIN LATERAL (
 ) d
 UNION ALL {_open_offers(_given(of_one, 6, 7), "uscc")}
 UNION ALL
-SELECT 'member', lender, uscc, group_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM member
-UNION ALL {_open_offers("(SELECT DISTINCT lender, uscc FROM member)", "uscc")}
+SELECT 'member', lender, uscc, group_id, NULL, NULL, NULL, NULL, is_member::int, NULL, NULL, NULL FROM member
+UNION ALL {_open_offers("(SELECT DISTINCT lender, uscc FROM member WHERE is_member)", "uscc")}
 UNION ALL {_open_offers(_given(of_one, 4, 5), "application_id")}
 """
 

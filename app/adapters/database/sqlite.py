@@ -171,8 +171,12 @@ class Checkpoints:
 
 # ---- the state ------------------------------------------------------------------------------------------------------
 
-_EDITION = "SELECT digest FROM catalogue_activation ORDER BY number DESC LIMIT 1"
-_KEY_CHANGE = "SELECT coalesce(max(number), 0) FROM key_change"
+# What every batch asks for, in one statement: the edition, the keys' change, the programmes whose budget is used up.
+_NOW = (
+    "SELECT (SELECT digest FROM catalogue_activation ORDER BY number DESC LIMIT 1), "
+    "(SELECT coalesce(max(number), 0) FROM key_change), "
+    "(SELECT group_concat(programme, ' ') FROM subsidy_budget WHERE used_up)"
+)
 _HEAD = "SELECT lender, size, frontier, recorded_at FROM log_head WHERE lender = ?"
 # The values come as one JSON array, so that a statement's text, and with it its plan, is the same for any batch.
 _AMONG = "IN (SELECT value FROM json_each(?))"
@@ -199,18 +203,18 @@ _OPEN_OF = {
     for column in ("uscc", "application_id")
 }
 _GROUPS_OF = f"SELECT group_id FROM group_member WHERE lender = ? AND uscc {_AMONG} AND is_member"
-_MEMBERS_OF = f"SELECT lender, uscc, group_id FROM group_member WHERE lender = ? AND group_id {_AMONG} AND is_member"
+_MEMBERS_OF = f"SELECT lender, uscc, group_id, is_member FROM group_member WHERE lender = ? AND group_id {_AMONG}"
 
 
 def _read(driver: sqlite3.Connection, wanted: Wanted, clock: Callable[[], datetime]) -> BatchState:
     heads = {lender: _head(driver, lender) for lender in wanted.lenders}
     # A clock that was set back never takes the log's time back with it.
     now = max([clock(), *(head.recorded_at for head in heads.values() if head.recorded_at is not None)])
-    edition = driver.execute(_EDITION).fetchone()
-    members = _members(driver, wanted)
+    edition, key_change, used_up = driver.execute(_NOW).fetchone()
+    members, left = _members(driver, wanted)
     return BatchState(
         now=now,
-        edition=edition and edition[0],
+        edition=edition,
         heads=heads,
         answered={
             (lender, key): KeyedAnswer(fingerprint, answer_in(*answer))
@@ -225,7 +229,9 @@ def _read(driver: sqlite3.Connection, wanted: Wanted, clock: Callable[[], dateti
         commitments=_commitments(driver, wanted, members, now),
         members=members,
         acts=None if wanted.acts is None else _acts(driver, wanted.acts),
-        key_change=driver.execute(_KEY_CHANGE).fetchone()[0],
+        key_change=key_change,
+        used_up=frozenset((used_up or "").split()),
+        left=left,
     )
 
 
@@ -243,13 +249,13 @@ def _head(driver: sqlite3.Connection, lender: str) -> LogHead:
     return LogHead(lender, size, frontier, None if recorded_at is None else to_instant(recorded_at))
 
 
-def _members(driver: sqlite3.Connection, wanted: Wanted) -> tuple[Member, ...]:
+def _members(driver: sqlite3.Connection, wanted: Wanted) -> tuple[tuple[Member, ...], tuple[Member, ...]]:
+    """Who belongs to the groups that the companies are sent with or belong to, and who was taken out of them."""
     groups = {(lender, group) for lender, _, group in wanted.companies if group is not None}
     for lender, values in _by_lender((lender, uscc) for lender, uscc, _ in wanted.companies):
         groups |= {(lender, group) for (group,) in driver.execute(_GROUPS_OF, (lender, values))}
-    return tuple(
-        member for lender, values in _by_lender(groups) for member in driver.execute(_MEMBERS_OF, (lender, values))
-    )
+    found = [row for lender, values in _by_lender(groups) for row in driver.execute(_MEMBERS_OF, (lender, values))]
+    return tuple(row[:3] for row in found if row[3]), tuple(row[:3] for row in found if not row[3])
 
 
 def _commitments(

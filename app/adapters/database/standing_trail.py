@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Integer, exists, select, type_coerce, union
+from sqlalchemy import Connection, Integer, exists, or_, select, type_coerce, union
 
 from app.adapters.database.act_statements import to_act
 from app.adapters.database.acts import STORED as STORED_ACT
@@ -18,8 +18,11 @@ from app.adapters.database.decision_log import STORED, to_stored
 from app.adapters.database.store import Store
 from app.adapters.database.tables import ACT, CREDIT_LINE, DECISION, GROUP_MEMBER, OFFER
 from app.domain.standing import Commitment
+from app.usecases.act_rows import StoredAct
+from app.usecases.groups import GroupRegistered
 from app.usecases.log_trail import StoredLine, StoredMember
 from app.usecases.offers import EVENT_FORMAT
+from app.usecases.replay_acts import POOL_FORMATS
 
 _PAGE = 200
 
@@ -45,6 +48,13 @@ class StandingTrail:
 
         return await self._store.read_snapshot(found, lenders=(lender,))
 
+    async def pool_acts(self, lender: str) -> Sequence[StoredAct]:
+        """This function will return the lender's acts on pools that tell of a line, in the order of the log."""
+        query = STORED_ACT.where(ACT.c.lender == lender, ACT.c.format.in_(POOL_FORMATS)).order_by(ACT.c.index)
+        return await self._store.read(
+            lambda connection: [to_act(row) for row in connection.execute(query)], lenders=(lender,)
+        )
+
     def stored_line(self, lender: str, commitment: Commitment) -> Mapping[str, Any]:
         """This function will return the columns that a credit line is stored as."""
         return {
@@ -55,9 +65,15 @@ class StandingTrail:
 
     async def members(self, lender: str, until: int) -> Sequence[StoredMember]:
         """This function will return every row of the lender's groups."""
-        later = exists().where(
-            DECISION.c.uscc == GROUP_MEMBER.c.uscc, DECISION.c.lender == GROUP_MEMBER.c.lender,
-            DECISION.c.index >= until,
+        later = or_(
+            exists().where(
+                DECISION.c.uscc == GROUP_MEMBER.c.uscc, DECISION.c.lender == GROUP_MEMBER.c.lender,
+                DECISION.c.index >= until,
+            ),
+            exists().where(
+                ACT.c.subject == GROUP_MEMBER.c.group_id, ACT.c.lender == GROUP_MEMBER.c.lender,
+                ACT.c.format == GroupRegistered.format, ACT.c.index >= until,
+            ),
         )  # fmt: skip
         query = select(GROUP_MEMBER.c.uscc, GROUP_MEMBER.c.group_id, GROUP_MEMBER.c.is_member, later).where(
             GROUP_MEMBER.c.lender == lender

@@ -393,6 +393,14 @@ POOL_CLAIM = Table(
     Index(None, "offer_id"),
 )
 
+# Whether a subsidy programme's budget is used up, by the newest act on the operator's log that says so (`record_id`). A
+# budget is the installation's matter and names nobody.
+SUBSIDY_BUDGET = Table(
+    "subsidy_budget", METADATA, Column("programme", _NAME, nullable=False),
+    Column("used_up", Boolean(create_constraint=False), nullable=False), Column("since", Day, nullable=False),
+    Column("record_id", _ID, nullable=False), PrimaryKeyConstraint("programme"),
+)  # fmt: skip
+
 # What retention has removed: whoever asks for it is told so, and its leaf hash stays in the log.
 PRUNED_RECORD = Table(
     "pruned_record",

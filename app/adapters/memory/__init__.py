@@ -17,6 +17,7 @@ from app.adapters.memory.pools import MemoryPools
 from app.adapters.memory.reviews import MemoryReviewQueue
 from app.adapters.memory.score_snapshots import MemoryScoreSnapshots
 from app.adapters.memory.search import MemoryDecisionSearch, MemoryDecisionStatistics
+from app.adapters.memory.subsidy_budgets import MemorySubsidyBudgets
 from app.audit.operator_record import OPERATOR
 from app.domain.access import sees
 from app.domain.standing import Commitment
@@ -78,6 +79,7 @@ class _Tables:
     rows: dict[str, list[dict[str, Value]]] = field(default_factory=dict)
     lines: dict[str, Commitment] = field(default_factory=dict)
     members: set[Member] = field(default_factory=set)
+    left: set[Member] = field(default_factory=set)
 
     def stored_acts(self) -> list[StoredAct]:
         return [self._stored(row) for row in sorted(self.acts.values(), key=lambda row: (row.lender, row.index))]
@@ -142,6 +144,7 @@ class MemoryDatabase:
         self.acts = MemoryActs(tables)
         self.offers = MemoryOffers(self.decisions, tables)
         self.pools = MemoryPools(tables.rows)
+        self.budgets = MemorySubsidyBudgets(tables.rows)
         self.search = MemoryDecisionSearch(tables.every_decision, tables.answer)
         self.reviews = MemoryReviewQueue(tables.every_decision, tables.stored_acts)
         self.statistics = MemoryDecisionStatistics(tables.every_decision)
@@ -214,6 +217,8 @@ class MemoryBook:
             members=members,
             acts=None if wanted.acts is None else self._read_acts(wanted.acts),
             key_change=t.key_change,
+            used_up=frozenset(row["programme"] for row in t.rows.get("subsidy_budget", ()) if row["used_up"]),
+            left=tuple(t.left),
         )
 
     def _read_acts(self, wanted: ActsWanted) -> ActsRead:
@@ -254,6 +259,7 @@ class MemoryBook:
         t.offers.update({offer.commitment.offer_id: offer for offer in sealed.offers})
         t.superseded.update(sealed.superseded)
         t.members.update(sealed.members)
+        t.left.difference_update(sealed.members)
         for digest, canonical in sealed.terms:
             t.terms.setdefault(digest, canonical)
         t.checkpoints.extend(sealed.checkpoints)
@@ -273,7 +279,9 @@ class MemoryBook:
                 known.append(dict(row.values))
                 continue
             if row.table == "group_member":
-                t.members.discard((row.key["lender"], row.key["uscc"], row.key["group_id"]))
+                member = (row.key["lender"], row.key["uscc"], row.key["group_id"])
+                t.members.discard(member)
+                t.left.add(member)
             for found in known:
                 if all(found[name] == value for name, value in row.key.items()):
                     found.update(row.values)

@@ -21,10 +21,11 @@ class MemoryPools:
         return self._of("pool", pool), sorted(its, key=lambda row: str(row["holder"]))
 
     async def entries(
-        self, pool: str, holders: Sequence[str], *, after: tuple[str | None, int] | None, limit: int
+        self, pool: str, holders: Sequence[str], *, after: tuple[str | None, int] | None, limit: int, capital: bool
     ) -> Sequence[Row]:
-        """This function will return entries of the pool itself and of these holders, in order."""
-        seen = self._of("pool_entry", pool, lambda row: row["holder"] in (None, *holders))
+        """This function will return entries of these holders, and of the pool's own capital as well, in order."""
+        shown = (None, *holders) if capital else tuple(holders)
+        seen = self._of("pool_entry", pool, lambda row: row["holder"] in shown)
         places = [(row["holder"], row["own_number"]) for row in seen]
         start = 0 if after is None else places.index(after) + 1
         return seen[start : start + limit]
