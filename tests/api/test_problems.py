@@ -9,7 +9,7 @@ import pytest
 from app.adapters.desk import DeskFull
 from app.api import problems
 from app.api.problems import KINDS, OBSTACLES, RETRY_AFTER_S, Problem, documentation
-from app.usecases import campaigns, exceptions, obstacles, offers, pool_refusals, ports, webhooks
+from app.usecases import campaigns, exceptions, obstacles, offers, pool_refusals, ports, subsidy_refusals, webhooks
 from tests.service import Service
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ class TestTheTable:
     def test_has_a_row_for_every_obstacle_of_the_use_cases(self):
         known = {
             name
-            for module in (campaigns, exceptions, obstacles, offers, pool_refusals, ports, webhooks)
+            for module in (campaigns, exceptions, obstacles, offers, pool_refusals, ports, subsidy_refusals, webhooks)
             for name, found in inspect.getmembers(module, inspect.isclass)
             if issubclass(found, Exception) and found.__module__ == module.__name__ and name != "Obstacle"
         }

@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from app.adapters.clock import utc_now
 from app.adapters.memory.acts import MemoryActs, MemoryOffers
 from app.adapters.memory.pools import MemoryPools
+from app.adapters.memory.previews import MemoryPreviewLog
 from app.adapters.memory.reviews import MemoryReviewQueue
 from app.adapters.memory.score_snapshots import MemoryScoreSnapshots
 from app.adapters.memory.search import MemoryDecisionSearch, MemoryDecisionStatistics
@@ -53,7 +54,6 @@ from app.usecases.ports import (
     Wanted,
     answer_in,
 )
-from app.usecases.repeated_previews import RepeatedPreview, RepeatedPreviews
 from app.usecases.tokens import DecideTokens, RevokedToken, TokenChange
 
 Clock = Callable[[], datetime]
@@ -148,7 +148,7 @@ class MemoryDatabase:
         self.search = MemoryDecisionSearch(tables.every_decision, tables.answer)
         self.reviews = MemoryReviewQueue(tables.every_decision, tables.stored_acts)
         self.statistics = MemoryDecisionStatistics(tables.every_decision)
-        self.previews = MemoryPreviewLog(tables)
+        self.previews = MemoryPreviewLog(tables.previews)
         self.score_snapshots = MemoryScoreSnapshots()
         self.catalogue = MemoryCatalogueBook(tables, clock)
         self.keys = MemoryKeyRing(tables, clock)
@@ -368,64 +368,6 @@ def _matches(row: DecisionRow, asked: DecisionFilter) -> bool:
         and (asked.decided_from is None or row.decided_on >= asked.decided_from)
         and (asked.decided_until is None or row.decided_on < asked.decided_until)
     )
-
-
-class MemoryPreviewLog:
-    """Previews in memory."""
-
-    def __init__(self, tables: _Tables) -> None:
-        self._tables = tables
-
-    async def keep(self, rows: Sequence[PreviewRow]) -> None:
-        """This function will keep the rows."""
-        self._tables.previews.extend(rows)
-
-    async def search(
-        self,
-        lenders: Sequence[str],
-        *,
-        uscc: str | None,
-        previewed_by: str | None,
-        limit: int,
-        after: tuple[datetime, str] | None = None,
-    ) -> Sequence[PreviewRow]:
-        """This function will return the newest rows first."""
-        rows = [
-            row
-            for row in self._tables.previews
-            if sees(lenders, row.lender, row.branch)
-            and uscc in (None, row.uscc)
-            and previewed_by in (None, row.previewed_by)
-        ]
-        rows = [row for row in rows if after is None or (row.previewed_at, row.preview_id) < after]
-        return tuple(sorted(rows, key=lambda row: (row.previewed_at, row.preview_id), reverse=True)[:limit])
-
-    async def repeated(self, asked: RepeatedPreviews, limit: int) -> Sequence[RepeatedPreview]:
-        """This function will return companies that were previewed again and again, the newest first."""
-        groups: dict[tuple[str, str], list[PreviewRow]] = {}
-        for row in sorted(self._tables.previews, key=lambda row: (row.previewed_at, row.preview_id)):
-            if (
-                sees(asked.scope, row.lender, row.branch)
-                and asked.since <= row.previewed_at < asked.until
-                and asked.uscc in (None, row.uscc)
-            ):
-                groups.setdefault((row.uscc, row.product), []).append(row)
-        found = [
-            RepeatedPreview(len(rows), variants, rows[-1].previewed_at, tuple(rows[:20]))
-            for rows in groups.values()
-            if (variants := len({row.fingerprint for row in rows})) >= asked.least
-        ]
-
-        def key(one: RepeatedPreview) -> tuple[timedelta, str, str]:
-            first = one.attempts[0]
-            return asked.until - one.newest, first.uscc, first.product
-
-        found = [
-            one
-            for one in found
-            if asked.after is None or key(one) > (asked.until - asked.after[0], *asked.after[1:])
-        ]
-        return tuple(sorted(found, key=key)[:limit])
 
 
 class MemoryOperatorLog:
