@@ -216,6 +216,29 @@ class TestAnEvent:
         assert answer.status_code == 422
         assert pointer in [place["pointer"] for place in answer.json()["errors"]]
 
+    async def test_of_every_kind_that_is_refused_is_told_where_the_offer_stands(self, service: Service):
+        """On a line that was withdrawn nothing fits; what lacks a member is told where it stands as well."""
+        offer_id = await offered(service)
+        await tell(service, offer_id, told("WITHDRAWN", reason="R"), "withdrawn")
+        whole = {
+            "CREDIT_APPROVED": approved("1.00"), "DRAWDOWN": drawn("1.00"),
+            "REPAYMENT": told("REPAYMENT", principal="1.00", interest="0.00"),
+            "REVERSAL": told("REVERSAL", reverses=OFFER_ID, reason="R"),
+            "PAST_DUE": told("PAST_DUE", principal="1.00", since=str(TODAY)),
+            "CLASSIFIED": told("CLASSIFIED", classification="LOSS"), "FROZEN": told("FROZEN", reason="R"),
+            "UNFROZEN": told("UNFROZEN", reason="R"), "WITHDRAWN": told("WITHDRAWN", reason="R"),
+            "CLOSED": told("CLOSED"),
+        }  # fmt: skip
+
+        for kind, event in whole.items():
+            answers = {409: await tell(service, offer_id, event, kind)}
+            if kind != "CLOSED":
+                answers[422] = await tell(service, offer_id, told(kind), f"bare {kind}".replace(" ", "-"))
+            for status, answer in answers.items():
+                assert answer.status_code == status, (kind, answer.text)
+                said = answer.json()
+                assert (said["offer_status"], said["possible_events"]) == ("WITHDRAWN", []), kind
+
     @pytest.mark.parametrize("caller", ["risk_analyst", "auditor", "operator"])
     async def test_is_not_told_by(self, service: Service, caller: str):
         assert (await tell(service, OFFER_ID, told("CLOSED"), "k", caller=caller)).status_code == 403
