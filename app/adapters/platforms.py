@@ -147,12 +147,13 @@ class Platforms:
         running = [task for zone in self._zones.values() for task in zone.running.values()]
         await asyncio.gather(*running, return_exceptions=True)
 
-    def told(self, platform: ScorePlatform, uscc: str, lookup: ScoreLookup) -> None:
+    def told(self, zone: str, uscc: str, lookup: ScoreLookup) -> None:
         """This function will note what came of a lookup."""
-        self._observer.score_looked_up(platform.zone, lookup.answer.value, lookup.why or "")
-        event = {"zone": platform.zone, "company": uscc, "answer": lookup.answer.value, "why": lookup.why,
+        self._observer.score_looked_up(zone, lookup.answer.value, lookup.why or "")
+        event = {"zone": zone, "company": uscc, "answer": lookup.answer.value, "why": lookup.why,
                  "snapshot": lookup.snapshot_id}  # fmt: skip
-        level = logging.INFO if lookup.answer is LookupAnswer.OBTAINED else logging.WARNING
+        expected = lookup.answer in (LookupAnswer.OBTAINED, LookupAnswer.KEPT)
+        level = logging.INFO if expected else logging.WARNING
         _log.log(level, "score lookup", extra={"event": event})
 
     async def _asked(self, zone: _Zone, uscc: str) -> Answered:
@@ -188,15 +189,16 @@ class Platforms:
                 with attempt:
                     attempts[0] = attempt.num
                     answered = await self._once(zone, uscc, deadline)
-        except _AskAgain as failed:
-            zone.breaker.failed()
-            raise PlatformUnavailable(failed.why) from None
-        except PlatformUnavailable:
-            zone.breaker.failed()
-            raise
         except AnswerRefused:
             # It answers, whatever it says.
             zone.breaker.succeeded()
+            raise
+        except _AskAgain as failed:
+            zone.breaker.failed()
+            raise PlatformUnavailable(failed.why) from None
+        except BaseException:
+            # Whatever it was: who was let through to try says so, or nobody would ever try again.
+            zone.breaker.failed()
             raise
         zone.breaker.succeeded()
         return answered
