@@ -222,6 +222,11 @@ def _platform_commands(commands: Any) -> None:
         "name every fault of a folder's files with file, line, what and how to mend it",
     )  # fmt: skip
     check.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="JIFENDAI_PLATFORMS_DIR if absent 文件夹")
+    schema = _command(
+        platforms, "schema", _in("platforms", "schema"), "输出平台文件的 JSON Schema，供编辑器补全与检查",
+        "write the JSON Schema by which editors complete and check a platform's file",
+    )  # fmt: skip
+    schema.add_argument("--output", type=Path, metavar="FILE", help="into this file 输出到文件")
     ask = _command(
         platforms, "ask", _in("platforms", "ask"), "查询一家企业，显示映射后的积分或拒绝原因",
         "ask about one company and show the score that the mapping makes of the answer, or why there is none",

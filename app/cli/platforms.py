@@ -17,13 +17,14 @@ from app.adapters.platform_files import PlatformsRefused, read_platforms, with_c
 from app.adapters.platform_simulator import FREE, Fault, PlatformSimulator
 from app.adapters.platforms import Platforms
 from app.audit.application import score_document
-from app.cli.installation import DONE, FAULTY, Refused, say, show
+from app.cli.installation import DONE, FAULTY, Refused, say, show, write
 from app.domain.platform import AnswerRefused, PlatformUnavailable
 from app.domain.uscc import normalised_uscc
 from app.products.catalog import Catalog
 from app.products.faults import CatalogueError
 from app.products.parse import parse_catalogue
 from app.products.platform_answers import check_against, read_answer
+from app.products.schema import platform_schema, schema_text
 from app.settings import Settings
 from app.usecases.days import day_in_shanghai
 
@@ -46,6 +47,11 @@ def check(options: argparse.Namespace) -> int:
     zones = ", ".join(found) or "no zone 无"
     say(f"No faults in the files of {len(found)} platforms. {len(found)} 个平台文件无错误: {zones}")
     return DONE
+
+
+def schema(options: argparse.Namespace) -> None:
+    """This function will write the JSON Schema of a platform's file, by which editors complete and check it."""
+    write(schema_text(platform_schema()), options.output)
 
 
 def ask(options: argparse.Namespace) -> int:

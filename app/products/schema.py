@@ -1,4 +1,4 @@
-"""JSON Schema of the catalogue's files, for editors.
+"""JSON Schema of the catalogue's files, and of platforms', for editors.
 
 Neighbours may rely on this: the schemas are made from the forms by which the reader reads, so that what an editor
 completes is what the reader takes. They say less than the reader: what names mean, dates ascending and shares summing
@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from app.products.forms import Record, Schema
 from app.products.layout import CODES, HOLIDAYS, LENDER, LPR, PRODUCT, ZONE
+from app.products.platforms import PLATFORM
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -51,6 +52,11 @@ def holidays_schema() -> Schema:
     return _schema(HOLIDAYS, "Holidays 节假日", "holidays.yaml")
 
 
+def platform_schema() -> Schema:
+    """This function will return the schema of <zone>.yaml in a folder of platforms."""
+    return _schema(PLATFORM, "Score platform 积分平台", "<zone>.yaml", "in a folder of score platforms 积分平台文件夹")
+
+
 SCHEMAS: dict[str, Callable[[], Schema]] = {
     "product": product_schema,
     "lender": lender_schema,
@@ -61,8 +67,8 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
 }
 
 
-def _schema(form: Record, title: str, file: str) -> Schema:
+def _schema(form: Record, title: str, file: str, of: str = "of a Jifendai catalogue 积分贷产品目录") -> Schema:
     definitions: Schema = {}
     body = form.schema(definitions)
-    head = {"$schema": DIALECT, "title": title, "description": f"{file} of a Jifendai catalogue 积分贷产品目录"}
+    head = {"$schema": DIALECT, "title": title, "description": f"{file} {of}"}
     return {**head, **body, "$defs": dict(sorted(definitions.items()))}

@@ -1,16 +1,20 @@
 """The schema for editors takes what the reader takes, and knows the shapes that the reader refuses."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
 
+from app.adapters.platform_files import SIMULATED
 from app.products.faults import Faults
 from app.products.layout import LENDER_FILE, SINGLE_FILES, ZONE_FILE
 from app.products.reader import Mapping, Node, Scalar, Sequence, read_yaml
-from app.products.schema import SCHEMAS, product_schema, schema_text
+from app.products.schema import SCHEMAS, platform_schema, product_schema, schema_text
 from tests.products.catalogues import HERE, MALFORMED, SHIPPED, SOUND, files_below
+from tests.products.test_platforms import MAPPED as MAPPED_PLATFORM
+from tests.products.test_platforms import SOUND as SOUND_PLATFORM
 
 DOCUMENTED = HERE.parent.parent / "docs" / "product.schema.json"
 VALIDATORS = {name: jsonschema_rs.validator_for(schema()) for name, schema in SCHEMAS.items()}
@@ -79,4 +83,39 @@ class TestASchema:
     def test_of_products_is_the_one_that_the_docs_keep(self):
         assert DOCUMENTED.read_text("utf-8") == schema_text(product_schema()), (
             "docs/product.schema.json is old: `jifendai products schema product --output docs/product.schema.json`"
+        )
+
+
+class TestTheSchemaOfPlatforms:
+    VALIDATOR = jsonschema_rs.validator_for(platform_schema())
+
+    @pytest.mark.parametrize("path", sorted(SIMULATED.glob("*.yaml")), ids=lambda path: path.name)
+    def test_takes_every_file_of_the_demonstration(self, path: Path):
+        self.VALIDATOR.validate(as_editors_see(read_yaml(path.name, path.read_bytes(), Faults())))
+
+    @pytest.mark.parametrize("text", [SOUND_PLATFORM, MAPPED_PLATFORM])
+    def test_takes_what_the_reader_takes(self, text: str):
+        self.VALIDATOR.validate(as_editors_see(read_yaml("fuxin.yaml", text.encode(), Faults())))
+
+    @pytest.mark.parametrize(
+        ("sound", "faulty"),
+        [
+            ("scheme: fuxin\n", ""), ("kind: KEY", "kind: PASSWORD"), ("kind: KEY", "secret: abc, kind: KEY"),
+            ('"150"', "150"), (', largest_change: "40"', ""), ("{at: /code}", "{at: code}"),
+            ("constant: SCORED", "constant: MAYBE"), ("form: CHINESE", "form: ROMAN"),
+            ("answer:", "code: run\nanswer:"),
+            ("  as_of: {at: /day, form: CHINESE}\n", ""), ("answer:", "deadline_ms: 60000\nanswer:"),
+        ],
+    )  # fmt: skip
+    def test_refuses_the_shapes_that_the_reader_refuses(self, sound: str, faulty: str):
+        text = MAPPED_PLATFORM.replace(sound, faulty)
+        assert text != MAPPED_PLATFORM
+
+        assert not self.VALIDATOR.is_valid(as_editors_see(read_yaml("fuxin.yaml", text.encode(), Faults())))
+
+    def test_is_the_one_that_the_docs_keep(self):
+        documented = DOCUMENTED.with_name("platform.schema.json")
+
+        assert documented.read_text("utf-8") == schema_text(platform_schema()), (
+            "docs/platform.schema.json is old: `jifendai platforms schema --output docs/platform.schema.json`"
         )
