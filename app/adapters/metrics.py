@@ -50,6 +50,9 @@ class Metrics:
         self._webhook_s = Histogram("webhook_seconds", "Time that an endpoint took", buckets=_SECONDS, **named)
         self._webhooks_owed = Gauge("webhooks_owed", "Webhooks that wait, and dead letters", ("state",), **named)
         self._webhook_wait = Gauge("webhook_oldest_seconds", "For how long the oldest webhook has waited", **named)
+        self._webhooks_behind = Gauge(
+            "webhook_places_behind", "Places of lenders' logs that enabled endpoints have not been owed yet", **named
+        )
         self._counters: dict[tuple[Counter, str, str], Counter] = {}
         self._timers: dict[str, Histogram] = {}
 
@@ -93,8 +96,9 @@ class Metrics:
         self._webhooks.labels(outcome).inc()
         self._webhook_s.observe(seconds)
 
-    def webhooks_owed(self, pending: int, dead: int, oldest_s: int) -> None:
+    def webhooks_owed(self, pending: int, dead: int, oldest_s: int, behind: int) -> None:
         """This function will note what is owed to endpoints."""
+        self._webhooks_behind.set(behind)
         self._webhooks_owed.labels("PENDING").set(pending)
         self._webhooks_owed.labels("DEAD").set(dead)
         self._webhook_wait.set(oldest_s)

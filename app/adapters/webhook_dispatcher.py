@@ -18,10 +18,10 @@ from typing import Any, Final, Protocol
 
 from app.adapters.webhook_secrets import SecretBox, SecretUnreadable, signed_headers
 from app.adapters.webhook_sender import ANSWERS_WITHIN_S, Sent
-from app.usecases.webhooks import DRAWS, Attempt, Delivery, DeliveryState, Endpoint, Outcome, settled
+from app.usecases.webhooks import DRAWS, Attempt, Backlog, Delivery, DeliveryState, Endpoint, Outcome, settled
 
 _log = logging.getLogger("jifendai.webhooks")
-_LOOKS_EVERY_S, _TRIES_AGAIN_AFTER_S, _PRUNES_EVERY_S = 1.0, 5.0, 3_600.0
+_LOOKS_EVERY_S, _TRIES_AGAIN_AFTER_S, _PRUNES_EVERY_S, _NOTES_EVERY_S = 1.0, 5.0, 3_600.0, 15.0
 LEASE: Final = timedelta(seconds=60)
 _BEGINS_UNTIL_S: Final = 60.0 - 2 * ANSWERS_WITHIN_S
 _AT_ONCE, _ENDPOINTS_AT_ONCE = 16, 8
@@ -45,7 +45,7 @@ class Queue(Protocol):
     disable: Callable[..., Awaitable[None]]
     reseal: Callable[..., Awaitable[None]]
     every_endpoint: Callable[..., Awaitable[Sequence[Endpoint]]]
-    backlog: Callable[..., Awaitable[tuple[int, int, int]]]
+    backlog: Callable[..., Awaitable[Backlog]]
     prune: Callable[..., Awaitable[int]]
 
 
@@ -56,7 +56,7 @@ class Observer(Protocol):
         """This function will count an attempt."""
         ...
 
-    def webhooks_owed(self, pending: int, dead: int, oldest_s: int) -> None:
+    def webhooks_owed(self, pending: int, dead: int, oldest_s: int, behind: int) -> None:
         """This function will note what is owed now."""
         ...
 
@@ -138,17 +138,16 @@ class Dispatcher:
     async def _attempt(self, endpoint: Endpoint, delivery: Delivery, secrets: tuple[str, ...] | None) -> Attempt:
         at = self._now()
         if secrets is None:
-            sent: Sent = (Outcome.SECRET_UNREADABLE, None, 0)
+            sent = Sent(Outcome.SECRET_UNREADABLE)
         else:
             overlaps = endpoint.secret_overlaps_until is not None and at < endpoint.secret_overlaps_until
             used = secrets if overlaps else secrets[:1]
             sent = await self._send(
                 endpoint.url, signed_headers(used, delivery.event_id, at, delivery.body), delivery.body
             )
-        outcome, status, took_ms = sent
         if self._observer is not None:
-            self._observer.webhook_tried(outcome.value, took_ms / 1000)
-        return Attempt(delivery.attempts + 1, at, outcome, status, took_ms)
+            self._observer.webhook_tried(sent.outcome.value, sent.took_ms / 1000)
+        return Attempt(delivery.attempts + 1, at, *sent)
 
     async def _settle(self, endpoint: Endpoint, due: Sequence[Delivery], results: Sequence[Attempt]) -> bool:
         kept = []
@@ -217,7 +216,7 @@ class Dispatcher:
         return True
 
     async def _deliver(self) -> None:
-        pruned = 0.0
+        pruned = noted = 0.0
         resealed = False
         while not self._stopping.is_set():
             try:
@@ -225,8 +224,10 @@ class Dispatcher:
                     await self.reseal()
                     resealed = True
                 tried = await self.turn()
-                if monotonic() - pruned > _PRUNES_EVERY_S or tried:
+                # Also where nothing was tried: what waits grows older, and what rests is owed more.
+                if monotonic() - noted > _NOTES_EVERY_S or tried:
                     await self._note()
+                    noted = monotonic()
                 if monotonic() - pruned > _PRUNES_EVERY_S:
                     await self._queue.prune()
                     pruned = monotonic()

@@ -104,8 +104,10 @@ PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "list_products": ("invalid-request", *_KEYED),
     "get_product": ("not-found", "invalid-request", *_KEYED),
     "list_reasons": ("invalid-request", *_KEYED),
-    "create_webhook": (*_BODY, "unknown-code", "webhook-url-taken", "webhook-url-refused", *_KEYED),
-    "list_webhooks": ("invalid-request", *_KEYED),
+    "create_webhook": (
+        *_BODY, "unknown-code", "webhook-url-taken", "too-many-webhooks", "webhook-url-refused", *_KEYED,
+    ),
+    "list_webhooks": ("cursor-not-valid", "invalid-request", *_KEYED),
     "get_webhook": ("not-found", "invalid-request", *_KEYED),
     "update_webhook": (
         "if-match-malformed", *_BODY, "not-found", "webhook-url-taken", "webhook-changed", "webhook-url-refused",

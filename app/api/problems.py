@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from app.api.fields import PATTERN_WORDS
+from app.usecases.webhooks import MOST_ENDPOINTS
 
 MEDIA_TYPE: Final = "application/problem+json"
 MOST_ERRORS: Final = 20
@@ -105,6 +106,9 @@ _TABLE: Final = (
     Kind("webhook-url-taken", 409, "该机构已有此接收地址", "The lender has an endpoint at this address",
          "请更改已有的端点（GET /v1/webhooks），或使用另一地址。",
          "Change the endpoint that is there (GET /v1/webhooks), or use another address."),
+    Kind("too-many-webhooks", 409, "接收端点已达上限", "The lender has as many endpoints as it may",
+         f"每家机构至多 {MOST_ENDPOINTS} 个。请更改或删除已有的端点（GET /v1/webhooks）。",
+         f"At most {MOST_ENDPOINTS} for each lender. Change or delete one that is there (GET /v1/webhooks)."),
     Kind("webhook-changed", 412, "接收端点已被更改", "The endpoint has changed meanwhile",
          "If-Match 所示版本已不是最新。请重新读取后再更改。",
          "The version that If-Match names is not the newest. Read the endpoint again, then change it."),
@@ -431,6 +435,7 @@ OBSTACLES: Final[Mapping[str, str]] = {
     "OfferChanged": "offer-changed",
     "EndpointChanged": "webhook-changed",
     "UrlTaken": "webhook-url-taken",
+    "TooManyEndpoints": "too-many-webhooks",
     "UrlRefused": "webhook-url-refused",
     "CatalogueNotActive": "catalogue-not-active",
     "ExportsBusy": "exports-busy",

@@ -68,8 +68,14 @@ class DeliveriesQuery(Sent):
 
 
 class WebhooksQuery(Sent):
-    """Whose endpoints to show."""
+    """Whose endpoints to show, and which page of them."""
 
+    model_config = Sent.model_config | {"strict": False}
+
+    limit: Annotated[int, Field(ge=1, le=200, json_schema_extra={"format": "int32"})] = Field(
+        50, description="每页条数，1 至 200。Rows a page, 1 to 200."
+    )
+    cursor: Cursor | None = Field(None, description="上一页的 next_cursor。next_cursor of the page before.")
     lender: Code | None = Field(None, description="机构代码。Lender.")
 
 
@@ -108,9 +114,10 @@ class WebhookMade(WebhookShown):
 
 
 class WebhooksAnswer(Answered):
-    """接收端点。The endpoints."""
+    """接收端点，由旧到新。The endpoints, the oldest first."""
 
-    items: Annotated[list[WebhookShown], Field(max_length=10_000)]
+    items: Annotated[list[WebhookShown], Field(max_length=200)]
+    next_cursor: NextCursor
 
 
 class WebhookTested(Answered):

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from app.api.acts import IfMatch, expected_version
 from app.api.calls import Call, LeanRoute, ThisCall
-from app.api.cursor import open_cursor, seal_cursor
+from app.api.cursor import open_cursor, read_cursor, seal_cursor, write_cursor
 from app.api.decisions import JSON
 from app.api.fields import DecisionId, WebhookId
 from app.api.problems import Problem
@@ -64,13 +64,18 @@ async def create_webhook(call: ThisCall, webhook: WebhookSent) -> Response:
 
 @router.get("/v1/webhooks", response_model=WebhooksAnswer)
 async def list_webhooks(call: ThisCall, query: Annotated[WebhooksQuery, Query()]) -> Response:
-    """接收端点 Every endpoint, the oldest first"""
-    scope = _scope(call)
+    """接收端点 Endpoints, the oldest first"""
+    scope, key, filters = _scope(call), call.services.cursor_key, {"of": "webhooks", "lender": query.lender}
     asked = scope if query.lender is None else within(scope, query.lender)
     kept = call.services.webhooks.kept
-    owed = await kept.owed(asked)
-    items = [_shown(one, owed.get(one.endpoint_id, {})) for one in await kept.listed(asked)]
-    return Response(orjson.dumps({"items": items}), media_type=JSON)
+    after = None if query.cursor is None else read_cursor(key, query.cursor, scope, filters)
+    found = await kept.listed(asked, limit=query.limit + 1, after=after)
+    shown, following = found[: query.limit], None
+    if len(found) > query.limit:
+        following = write_cursor(key, (shown[-1].created_at, shown[-1].endpoint_id), scope, filters)
+    owed = await kept.owed(tuple({one.lender for one in shown}))
+    items = [_shown(one, owed.get(one.endpoint_id, {})) for one in shown]
+    return Response(orjson.dumps({"items": items, "next_cursor": following}), media_type=JSON)
 
 
 @router.get("/v1/webhooks/{endpoint_id}", response_model=WebhookShown)

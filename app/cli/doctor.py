@@ -142,7 +142,7 @@ async def _of_the_webhooks(settings: Settings, database: Database) -> Finding:
         named = ", ".join(unreadable[:5])
         zh = f"接收端点的密钥无法解读：{named}。请执行 jifendai webhooks rotate。"
         return warning("webhooks", zh, f"Secrets cannot be read: {named}. `jifendai webhooks rotate` them.")
-    pending, dead, oldest_s = await database.webhook_queue.backlog()
+    pending, dead, oldest_s, _ = await database.webhook_queue.backlog()
     if dead or oldest_s > _LONG_OWED_S:
         return warning(
             "webhooks", f"死信 {dead} 项，待投递 {pending} 项，最久 {oldest_s} 秒。见 jifendai webhooks list。",

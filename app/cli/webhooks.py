@@ -25,7 +25,7 @@ from app.cli.installation import (
 )
 from app.usecases.webhook_endpoints import Asked, WebhookEndpoints
 from app.usecases.webhook_events import EventType
-from app.usecases.webhooks import Endpoint, UrlRefused, UrlTaken
+from app.usecases.webhooks import MOST_ENDPOINTS, Endpoint, TooManyEndpoints, UrlRefused, UrlTaken
 
 _T = TypeVar("_T")
 _SOLD = frozenset(EventType) - {EventType.ENDPOINT_TEST}
@@ -47,7 +47,7 @@ def list_all(options: argparse.Namespace) -> None:
     """This function will show every endpoint with what it is owed."""
     async def listed(endpoints: WebhookEndpoints, asked: Asked) -> None:
         owed = await endpoints.kept.owed(asked.scope)
-        for one in await endpoints.kept.listed(asked.scope):
+        for one in await endpoints.kept.listed(asked.scope, limit=MOST_ENDPOINTS * len(asked.scope)):
             counts = " ".join(f"{state}:{count}" for state, count in sorted(owed.get(one.endpoint_id, {}).items()))
             state = "enabled 启用" if one.enabled else f"disabled 停用 ({one.why_disabled})"
             kinds = ",".join(one.events) or "every event 全部事件"
@@ -148,6 +148,10 @@ def _done(act: Callable[[WebhookEndpoints, Asked], Awaitable[_T]]) -> _T:
         raise Refused(FAULTY, *reversed(refused.detail)) from None
     except UrlTaken:
         raise Refused(FAULTY, "The lender has an endpoint at this address already. 该机构已有此接收地址") from None
+    except TooManyEndpoints:
+        raise Refused(
+            FAULTY, f"The lender has {MOST_ENDPOINTS} endpoints, as many as it may: delete one first. 接收端点已达上限"
+        ) from None
 
 
 def _change(endpoint_id: str, changes: dict[str, Any]) -> None:

@@ -46,7 +46,7 @@ class WebhookEndpoints:
         endpoint_id: str | None = None, enabled: bool = True,
     ) -> tuple[Endpoint, str]:  # fmt: skip
         """This function will keep a new endpoint, owed what happens from now on, and return it with its secret. Raises
-        UrlRefused, UrlTaken.
+        UrlRefused, UrlTaken, TooManyEndpoints.
         """
         self.check_url(url)
         endpoint_id, secret, at = endpoint_id or self.new_id(), self.new_secret(), self.now()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from app.usecases.obstacles import Obstacle
 from app.usecases.operator_log import Recording
@@ -22,6 +22,8 @@ LONGEST_WAIT: Final = timedelta(hours=8)
 GIVES_UP_AFTER: Final = timedelta(days=3)
 DRAWS: Final = 1_000
 """The jitter is one of so many draws, each as likely."""
+MOST_ENDPOINTS: Final = 50
+"""So many endpoints may one lender have: each follows the log by itself."""
 LONGEST_OVERLAP: Final = timedelta(days=7)
 KEPT: Final = {"DELIVERED": timedelta(days=30), "DEAD": timedelta(days=90)}
 """For how long what is over is kept, with its attempts; what is still owed is never removed."""
@@ -99,13 +101,27 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One try: `status` is the HTTP status that was answered, None where none was."""
+    """One try: `status` is the HTTP status that was answered, None where none was; `asked_wait` how long the endpoint
+    asked to be left alone (Retry-After).
+    """
 
     attempt: int
     at: datetime
     outcome: Outcome
     status: int | None
     took_ms: int
+    asked_wait: timedelta | None = None
+
+
+class Backlog(NamedTuple):
+    """What is owed to all endpoints: deliveries that wait, dead letters, for how many seconds the oldest has waited,
+    and how many places of their logs enabled endpoints have not been owed yet.
+    """
+
+    pending: int
+    dead: int
+    oldest_s: int
+    behind: int
 
 
 class EndpointChanged(Obstacle):
@@ -124,6 +140,10 @@ class UrlTaken(Obstacle):
     """The lender has an endpoint at this address already."""
 
 
+class TooManyEndpoints(Obstacle):
+    """The lender has as many endpoints as it may."""
+
+
 Change = Callable[[Endpoint], Endpoint]
 
 
@@ -131,7 +151,7 @@ class Webhooks(Protocol):
     """The endpoints and what they are owed, as people and systems manage them. `scope` are lenders."""
 
     async def add(self, endpoint: Endpoint, recording: Recording) -> Endpoint:
-        """This function will keep a new endpoint, owed what happens from now on. Raises UrlTaken."""
+        """This function will keep a new endpoint, owed what happens from now on. Raises UrlTaken, TooManyEndpoints."""
         ...
 
     async def change(
@@ -150,8 +170,12 @@ class Webhooks(Protocol):
         """This function will return the endpoint within the scope."""
         ...
 
-    async def listed(self, scope: Sequence[str]) -> Sequence[Endpoint]:
-        """This function will return the endpoints of these lenders, the oldest first."""
+    async def listed(
+        self, scope: Sequence[str], *, limit: int, after: tuple[datetime, str] | None = None
+    ) -> Sequence[Endpoint]:
+        """This function will return up to `limit` endpoints of these lenders, the oldest first, strictly after the
+        position (created_at, id).
+        """
         ...
 
     async def owe(self, endpoint: Endpoint, event_id: str, kind: str, subject: str, body: bytes, at: datetime) -> None:
@@ -181,16 +205,20 @@ class Webhooks(Protocol):
         ...
 
 
-def next_attempt(owed_since: datetime, now: datetime, draw: int) -> datetime | None:
+def next_attempt(
+    owed_since: datetime, now: datetime, draw: int, asked_wait: timedelta | None = None
+) -> datetime | None:
     """This function will say when to try again after an attempt that failed, None when to give up. The wait is twice
     the time tried so far, so that attempts stand at 5 s, 15 s, 45 s … and then every 8 hours, each wait shortened by up
-    to a half by a draw from 0 up to and without `DRAWS`; the last attempt is made when three days are over.
+    to a half by a draw from 0 up to and without `DRAWS`; the last attempt is made when three days are over. An endpoint
+    that asked for a longer wait gets it, of at most 8 hours.
     """
     until = owed_since + GIVES_UP_AFTER
     if now >= until:
         return None
     wait = min(max(FIRST_WAIT, 2 * (now - owed_since)), LONGEST_WAIT)
-    return min(now + wait - wait * draw // (2 * DRAWS), until)
+    asked = min(asked_wait or timedelta(), LONGEST_WAIT)
+    return min(now + max(wait - wait * draw // (2 * DRAWS), asked), until)
 
 
 def tried_since(delivery: Delivery, attempt: Attempt) -> datetime:
@@ -204,5 +232,5 @@ def settled(delivery: Delivery, attempt: Attempt, draw: int) -> tuple[DeliverySt
     """This function will say what an attempt leaves its delivery in, and when it is looked at again."""
     if attempt.outcome is Outcome.DELIVERED:
         return DeliveryState.DELIVERED, attempt.at
-    again = next_attempt(tried_since(delivery, attempt), attempt.at, draw)
+    again = next_attempt(tried_since(delivery, attempt), attempt.at, draw, attempt.asked_wait)
     return (DeliveryState.DEAD, attempt.at) if again is None else (DeliveryState.PENDING, again)

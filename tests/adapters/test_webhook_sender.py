@@ -94,6 +94,28 @@ class TestAnAttempt:
         assert (f"host: hook.example:{port}".encode() in head.lower(), body) == (True, b'{"a":1}')
         assert b"webhook-id: dec_1" in head.lower()
 
+    @pytest.mark.parametrize(("status", "told", "asked"), [
+        (503, "120", datetime.timedelta(minutes=2)),
+        (429, "Fri, 20 Nov 2026 02:16:00 GMT", datetime.timedelta(minutes=1)),
+        (503, "Fri, 20 Nov 2026 02:14:00 GMT", None),
+        (503, "9" * 400, datetime.timedelta(seconds=999_999_999)),
+        (503, "-5", None), (503, "soon", None), (503, "²", None), (503, "Mon, 99 Zzz 99999 99:99:99 GMT", None),
+        (204, "120", None),
+    ])  # fmt: skip
+    async def test_tells_for_how_long_an_endpoint_that_refuses_asks_to_be_left_alone(
+        self, status: int, told: str, asked: datetime.timedelta | None
+    ):
+        async def resolve(host: str, port: int) -> list[str]:
+            return ["127.0.0.1"]
+
+        now = datetime.datetime(2026, 11, 20, 2, 15, tzinfo=datetime.UTC)
+        sender = Sender(RULES, resolve=resolve, now=lambda: now)
+        text = f"HTTP/1.1 {status} So\r\nretry-after: {told}\r\ncontent-length: 0\r\n\r\n"
+        async with endpoint(says(text)) as (port, _):
+            found = await sent(port, sender)
+
+        assert (found.status, found.asked_wait) == (status, asked)
+
     @pytest.mark.parametrize(("answer", "outcome"), [(_drips, Outcome.TIMED_OUT), (_endless, Outcome.DELIVERED)])
     async def test_is_over_within_its_deadline_however_slow_or_long_the_answer_is(
         self, answer: Answer, outcome: Outcome

@@ -12,11 +12,21 @@ import orjson
 import pytest
 from sqlalchemy import insert, true
 
-from app.adapters.database import open_database, webhook_queue
+from app.adapters.database import open_database, webhook_queue, webhooks
 from app.adapters.database.webhook_tables import WEBHOOK_EVENT
+from app.adapters.metrics import Metrics
 from app.adapters.webhook_secrets import SecretBox, SecretUnreadable, new_secret
 from app.usecases.webhook_events import EventType, owed
-from app.usecases.webhooks import GIVES_UP_AFTER, KEPT, DeliveryState, Outcome, UrlTaken, next_attempt
+from app.usecases.webhooks import (
+    GIVES_UP_AFTER,
+    KEPT,
+    Backlog,
+    DeliveryState,
+    Outcome,
+    TooManyEndpoints,
+    UrlTaken,
+    next_attempt,
+)
 from tests.adapters.conftest import SetClock
 from tests.adapters.webhook_harness import (
     BOX,
@@ -181,6 +191,34 @@ class TestWhatIsNotTaken:
         assert await running.turn() == 2
         assert (await bank.database.webhooks.owed(("icbc",)))[endpoint.endpoint_id] == {"PENDING": 2}
 
+    @pytest.mark.parametrize(
+        ("asked", "waits"),
+        [
+            (timedelta(seconds=1), timedelta(seconds=5)), (timedelta(hours=1), timedelta(hours=1)),
+            (timedelta(days=9), timedelta(hours=8)),
+        ],
+    )  # fmt: skip
+    async def test_waits_for_as_long_as_the_endpoint_asks_within_bounds(
+        self, bank: Bank, clock: SetClock, asked: timedelta, waits: timedelta
+    ):
+        there = SimulatedEndpoint(otherwise=Outcome.REFUSED_STATUS, asked_wait=asked)
+        endpoint = await endpoint_in(bank.database)
+        answer = await bank.decide("A1")
+        await dispatcher(bank.database, there, clock=clock).turn()
+
+        found, _ = await bank.database.webhooks.delivery(
+            endpoint.endpoint_id, f"dec_{answer['decision_id']}", ("icbc",)
+        )
+        assert found.next_at - clock.now == waits
+
+    def test_is_given_up_after_three_days_whatever_the_endpoint_asks(self, clock: SetClock):
+        last = GIVES_UP_AFTER - timedelta(hours=1)
+
+        again = next_attempt(clock.now, clock.now + last, 0, timedelta(hours=8))
+
+        assert again == clock.now + GIVES_UP_AFTER
+        assert next_attempt(clock.now, clock.now + GIVES_UP_AFTER, 0, timedelta(hours=8)) is None
+
     @pytest.mark.parametrize("draw", [0, 1, 500, 999])
     def test_is_jittered_by_up_to_half_its_wait(self, draw: int, clock: SetClock):
         since = clock.now
@@ -255,12 +293,58 @@ class TestAnEndpoint:
             await endpoint_in(bank.database)
         await endpoint_in(bank.database, lender="boc")
 
+    async def test_is_one_of_so_many_that_a_lender_may_have(self, bank: Bank, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(webhooks, "MOST_ENDPOINTS", 2)
+        kept = [await endpoint_in(bank.database, f"https://{n}.example/") for n in range(2)]
+
+        with pytest.raises(TooManyEndpoints):
+            await endpoint_in(bank.database, "https://third.example/")
+        await endpoint_in(bank.database, lender="boc")
+        await bank.database.webhooks.remove(kept[0].endpoint_id, ("icbc",), RECORDED)
+        await endpoint_in(bank.database, "https://third.example/")
+
+    async def test_is_listed_page_by_page(self, bank: Bank):
+        made = [await endpoint_in(bank.database, f"https://{n}.example/") for n in range(3)]
+        first = await bank.database.webhooks.listed(("icbc",), limit=2)
+        rest = await bank.database.webhooks.listed(
+            ("icbc",), limit=2, after=(first[-1].created_at, first[-1].endpoint_id)
+        )
+
+        assert [one.endpoint_id for one in (*first, *rest)] == [one.endpoint_id for one in made]
+        assert len(first) == 2
+
+    async def test_that_is_behind_is_told_of_to_whoever_watches(self, bank: Bank, clock: SetClock):
+        endpoint = await endpoint_in(bank.database)
+        await bank.decide("A1")
+        lagging = await bank.database.webhook_queue.backlog()
+        there = SimulatedEndpoint(otherwise=Outcome.REFUSED_STATUS)
+        await dispatcher(bank.database, there, clock=clock).turn()
+        clock.now += timedelta(seconds=90)
+        waiting = await bank.database.webhook_queue.backlog()
+        clock.now += GIVES_UP_AFTER
+        await dispatcher(bank.database, there, clock=clock).turn()
+        dead = await bank.database.webhook_queue.backlog()
+
+        assert lagging == Backlog(pending=0, dead=0, oldest_s=0, behind=1)
+        assert waiting == Backlog(pending=1, dead=0, oldest_s=90, behind=0)
+        assert (dead.pending, dead.dead) == (0, 1)
+        counted = Metrics()
+        counted.webhooks_owed(*lagging)
+        counted.webhooks_owed(*dead)
+        assert b'jifendai_webhooks_owed{state="DEAD"} 1.0' in counted.exposition()[0]
+        assert b"jifendai_webhook_places_behind 0.0" in counted.exposition()[0]
+        await bank.database.webhooks.change(
+            endpoint.endpoint_id, ("icbc",), lambda one: replace(one, enabled=False), RECORDED
+        )
+        await bank.decide("B1")
+        assert (await bank.database.webhook_queue.backlog()).behind == 0
+
     async def test_is_not_seen_by_another_lender_or_by_a_branch(self, bank: Bank):
         endpoint = await endpoint_in(bank.database)
 
         for scope in (("boc",), ("icbc/kunshan",), ()):
             assert await bank.database.webhooks.find(endpoint.endpoint_id, scope) is None
-            assert await bank.database.webhooks.listed(scope) == ()
+            assert await bank.database.webhooks.listed(scope, limit=10) == ()
 
     async def test_is_signed_for_with_both_secrets_during_the_overlap_and_then_with_the_new_one(
         self, bank: Bank, there: SimulatedEndpoint, clock: SetClock

@@ -21,7 +21,7 @@ from app.adapters.database import Database, open_database
 from app.adapters.webhook_addresses import AddressRules, networks_in
 from app.adapters.webhook_dispatcher import Dispatcher
 from app.adapters.webhook_secrets import SecretBox, new_secret
-from app.adapters.webhook_sender import Sender
+from app.adapters.webhook_sender import Sender, Sent
 from app.audit.application import application_from_document
 from app.audit.canonical import canonical_bytes
 from app.audit.operator_record import OperatorAct
@@ -103,8 +103,9 @@ class SimulatedEndpoint:
     sent: dict[tuple[str, str], bytes] = field(default_factory=dict)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     slow_s: float = 0
+    asked_wait: timedelta | None = None
 
-    async def __call__(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[Outcome, int | None, int]:
+    async def __call__(self, url: str, headers: Mapping[str, str], body: bytes) -> Sent:
         """This function will take one."""
         event_id = headers["webhook-id"]
         self.tried.append(event_id)
@@ -115,7 +116,8 @@ class SimulatedEndpoint:
         self.bodies[event_id] = body
         assert self.sent.setdefault((url, event_id), body) == body, "the same id has another body"
         self.headers.append(headers)
-        return outcome, {Outcome.DELIVERED: 200, Outcome.GONE: 410, Outcome.TIMED_OUT: None}.get(outcome, 500), 1
+        status = {Outcome.DELIVERED: 200, Outcome.GONE: 410, Outcome.TIMED_OUT: None}.get(outcome, 500)
+        return Sent(outcome, status, 1, self.asked_wait)
 
     def told(self, event_id: str) -> dict:
         """This function will read what was sent under that id."""
@@ -262,8 +264,7 @@ async def _rolled_back(bank: Bank, key: str) -> None:
 async def _compared(database: Database, journal: Path, committed: set[str]) -> list[str]:
     until = time.monotonic() + 30
     while time.monotonic() < until:
-        pending, _, _ = await database.webhook_queue.backlog()
-        if not pending and not await database.webhook_queue.working("nobody"):
+        if not (await database.webhook_queue.backlog()).pending and not await database.webhook_queue.working("nobody"):
             break
         await asyncio.sleep(0.1)
     received = [orjson.loads(line) for line in journal.read_bytes().splitlines()]

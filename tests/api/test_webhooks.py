@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from app.adapters import demo_webhooks
+from app.adapters.database import webhooks as kept_webhooks
 from app.api.webhook_examples import ENDPOINT_ID, EVENT_ID, UNUSED_ENDPOINT_ID
 from tests.service import Service
 
@@ -33,6 +36,25 @@ class TestAnEndpoint:
         again = await sent(service, "POST", "/v1/webhooks", NEW)
 
         assert (again.status_code, again.json()["type"]) == (409, "/problems/webhook-url-taken")
+
+    async def test_is_listed_page_by_page_and_one_too_many_is_refused(
+        self, embedded: Service, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(kept_webhooks, "MOST_ENDPOINTS", 4)
+        made = [
+            await sent(embedded, "POST", "/v1/webhooks", NEW | {"url": f"https://los{n}.example/"}) for n in range(3)
+        ]
+        first = (await sent(embedded, "GET", "/v1/webhooks?lender=icbc&limit=3")).json()
+        cursor = first["next_cursor"]
+        rest = (await sent(embedded, "GET", f"/v1/webhooks?lender=icbc&limit=3&cursor={cursor}")).json()
+        elsewhere = await sent(embedded, "GET", f"/v1/webhooks?lender=boc&limit=3&cursor={cursor}")
+
+        assert [answer.status_code for answer in made] == [201, 201, 409]
+        assert made[2].json()["type"] == "/problems/too-many-webhooks"
+        assert [one["url"] for one in (*first["items"], *rest["items"])][2:] == [
+            "https://los0.example/", "https://los1.example/",
+        ]  # fmt: skip
+        assert (rest["next_cursor"], elsewhere.json()["type"]) == (None, "/problems/cursor-not-valid")
 
     async def test_at_an_inner_address_is_refused_unless_its_network_is_named(self, embedded: Service):
         for url in ("https://10.0.0.1/", "https://169.254.169.254/latest", "http://los.example/", "ftp://x/",

@@ -27,7 +27,7 @@ from app.adapters.database.webhook_tables import (
 )
 from app.adapters.database.webhooks import DELIVERY_COLUMNS, ENDPOINT_COLUMNS, owe_rows, to_delivery, to_endpoint
 from app.usecases.webhook_events import Event, EventType, LoggedRecord, body_of, events_in
-from app.usecases.webhooks import KEPT, Attempt, Delivery, DeliveryState, Endpoint, tried_since
+from app.usecases.webhooks import KEPT, Attempt, Backlog, Delivery, DeliveryState, Endpoint, tried_since
 
 _E, _D, _O = WEBHOOK_ENDPOINT.c, WEBHOOK_DELIVERY.c, WEBHOOK_EVENT.c
 _PENDING: Final = DeliveryState.PENDING.value
@@ -176,17 +176,20 @@ class WebhookQueue:
             lambda connection: tuple(map(to_endpoint, connection.execute(query))), lenders=EVERY_LENDER
         )
 
-    async def backlog(self) -> tuple[int, int, int]:
-        """This function will count what waits and what is dead, and say for how many seconds the oldest has waited."""
+    async def backlog(self) -> Backlog:
+        """This function will count what waits, what is dead, and what has not even been owed yet."""
 
-        def counted(connection: Connection) -> tuple[int, int, int]:
+        def counted(connection: Connection) -> Backlog:
             query = select(_D.state, func.count(), func.min(_D.owed_since)).where(
                 _D.state != DeliveryState.DELIVERED.value
             )
             found = {state: (count, oldest) for state, count, oldest in connection.execute(query.group_by(_D.state))}
             pending, oldest = found.get(_PENDING, (0, None))
             seconds = 0 if oldest is None else (self._now(connection) - oldest) // timedelta(seconds=1)
-            return pending, found.get(DeliveryState.DEAD.value, (0, None))[0], max(0, seconds)
+            heads = LOG_HEAD.join(WEBHOOK_ENDPOINT, LOG_HEAD.c.lender == _E.lender)
+            behind = select(func.sum(LOG_HEAD.c.size - _E.position)).select_from(heads).where(_E.enabled.is_(True))
+            dead = found.get(DeliveryState.DEAD.value, (0, None))[0]
+            return Backlog(pending, dead, max(0, seconds), int(connection.execute(behind).scalar() or 0))
 
         return await self._store.read(counted, lenders=EVERY_LENDER)
 

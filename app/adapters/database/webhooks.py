@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.adapters.clock import utc_now
@@ -21,7 +21,17 @@ from app.adapters.database.store import Store
 from app.adapters.database.tables import LOG_HEAD
 from app.adapters.database.webhook_tables import WEBHOOK_ATTEMPT, WEBHOOK_DELIVERY, WEBHOOK_ENDPOINT
 from app.usecases.operator_log import Recording
-from app.usecases.webhooks import Attempt, Change, Delivery, DeliveryState, Endpoint, Outcome, UrlTaken
+from app.usecases.webhooks import (
+    MOST_ENDPOINTS,
+    Attempt,
+    Change,
+    Delivery,
+    DeliveryState,
+    Endpoint,
+    Outcome,
+    TooManyEndpoints,
+    UrlTaken,
+)
 
 _E, _D, _A = WEBHOOK_ENDPOINT.c, WEBHOOK_DELIVERY.c, WEBHOOK_ATTEMPT.c
 ENDPOINT_COLUMNS = tuple(_E[name] for name in Endpoint.__dataclass_fields__)
@@ -41,10 +51,14 @@ class Webhooks:
         self._clock = clock
 
     async def add(self, endpoint: Endpoint, recording: Recording) -> Endpoint:
-        """This function will keep a new endpoint, owed what happens from now on. Raises UrlTaken."""
+        """This function will keep a new endpoint, owed what happens from now on. Raises UrlTaken, TooManyEndpoints."""
 
         def added(connection: Connection) -> Endpoint:
             record(connection, recording, self._clock)
+            # Behind the lock on the operator's log, so that nobody adds another meanwhile.
+            its = select(func.count()).select_from(WEBHOOK_ENDPOINT).where(_E.lender == endpoint.lender)
+            if connection.execute(its).scalar_one() >= MOST_ENDPOINTS:
+                raise TooManyEndpoints
             size = select(LOG_HEAD.c.size).where(LOG_HEAD.c.lender == endpoint.lender)
             columns = _columns(endpoint) | {"position": connection.execute(size).scalar() or 0}
             connection.execute(insert(WEBHOOK_ENDPOINT).values(columns))
@@ -93,9 +107,15 @@ class Webhooks:
             lambda connection: found_endpoint(connection, endpoint_id, scope), lenders=scope
         )
 
-    async def listed(self, scope: Sequence[str]) -> Sequence[Endpoint]:
-        """This function will return the endpoints of these lenders, the oldest first."""
+    async def listed(
+        self, scope: Sequence[str], *, limit: int, after: tuple[datetime, str] | None = None
+    ) -> Sequence[Endpoint]:
+        """This function will return up to `limit` endpoints of these lenders, the oldest first."""
         query = select(*ENDPOINT_COLUMNS).where(_E.lender.in_(_whole(scope))).order_by(_E.created_at, _E.endpoint_id)
+        query = query.limit(limit)
+        if after is not None:
+            at, endpoint_id = after
+            query = query.where(or_(_E.created_at > at, and_(_E.created_at == at, _E.endpoint_id > endpoint_id)))
         return await self._store.read(
             lambda connection: tuple(map(to_endpoint, connection.execute(query))), lenders=scope
         )
