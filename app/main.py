@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import date, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from fastapi import FastAPI
 
@@ -49,7 +49,9 @@ from app.api.rate_limits import RateLimits
 from app.api.sign_in import SignIn, new_key
 from app.audit.operator_record import OPERATOR, OperatorAct
 from app.audit.sm3 import has_sm3
+from app.domain.company import ScoreLookup
 from app.domain.money import Yuan
+from app.domain.platform import ScorePlatform
 from app.products.parse import parse_catalogue
 from app.settings import BUILT_IN_CATALOGUE, Settings, SettingsRefused
 from app.usecases.catalogue import ActiveCatalogue
@@ -61,7 +63,7 @@ from app.usecases.offers import note_ended
 from app.usecases.operator_log import OperatorRecords
 from app.usecases.outside import Outside
 from app.usecases.platforms import ScoreLookups
-from app.usecases.pools import in_book, pool_document
+from app.usecases.pools import in_book, room_left
 from app.usecases.ports import BatchState, Book, Sealed, Wanted
 from app.usecases.readiness import Cause, KeyInUse
 from app.usecases.receipt import Receipts
@@ -171,9 +173,24 @@ def openapi_yaml() -> str:
 
 
 class _NobodyAsked:
-    """No zone has a platform."""
+    """No zone has a platform; scores that were kept are found all the same."""
 
-    lookups = None
+    lookups: ScoreLookups | None = None
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.platforms = self
+        self._metrics = metrics
+
+    def of_zone(self, zone: str) -> None:
+        """This function will return no platform."""
+
+    async def ask(self, platform: ScorePlatform, uscc: str) -> NoReturn:
+        """This function will never be called."""
+        raise NotImplementedError
+
+    def told(self, zone: str, uscc: str, lookup: ScoreLookup) -> None:
+        """This function will count what came of a lookup."""
+        self._metrics.score_looked_up(zone, lookup.answer.value, lookup.why or "")
 
     async def close(self) -> None:
         """This function will do nothing."""
@@ -185,17 +202,17 @@ async def open_platforms(
     """This function will return what asks the zones' platforms: those of the settings' folder, or in a demonstration
     the simulator's. Raises PlatformsRefused.
     """
-    if settings.platforms_dir is None and not settings.demo:
-        return _NobodyAsked()
-    # Imported here: an installation without platforms starts without what asks them.
-    from app.adapters.asked_platforms import asked_platforms, simulated_platforms
+    asking: AskedPlatforms | _NobodyAsked = _NobodyAsked(metrics)
+    if settings.platforms_dir is not None or settings.demo:
+        # Imported here: an installation without platforms starts without what asks them.
+        from app.adapters.asked_platforms import asked_platforms, simulated_platforms
 
-    if settings.platforms_dir is None:
-        asking = await simulated_platforms(catalogue.catalog, metrics, lambda: day_in_shanghai(clock()))
-    else:
-        asking = asked_platforms(
-            settings.platforms_dir, catalogue.catalog, metrics, request_deadline_s=settings.request_deadline_s
-        )
+        if settings.platforms_dir is None:
+            asking = await simulated_platforms(catalogue.catalog, metrics, lambda: day_in_shanghai(clock()))
+        else:
+            asking = asked_platforms(
+                settings.platforms_dir, catalogue.catalog, metrics, request_deadline_s=settings.request_deadline_s
+            )
     asking.lookups = ScoreLookups(
         asking.platforms, database.score_snapshots, catalogue=catalogue, new_id=new_uuid7, now=clock
     )
@@ -243,13 +260,13 @@ def _readiness(
 
 
 async def room_of_pool(database: Database, catalogue: ActiveCatalogue, pool: str, lender: str) -> Yuan | None:
-    """This function will tell what a pool has left today; None where there is no such pool."""
+    """This function will tell what a pool has left for a lender today; None where there is no such pool."""
     on = day_in_shanghai(utc_now())
     terms = catalogue.pool(pool, on=on)
     if terms is None:
         return None
     book = in_book(pool, *await database.pools.book(pool, (lender,)))
-    return Yuan.parse(pool_document(terms, book, (), on, whole=False)["room"])
+    return room_left(terms, book, lender, on)
 
 
 def open_desk(book: Book, room: Room, metrics: Metrics) -> Desk[Answer | Obstacle]:

@@ -20,6 +20,7 @@ from app.audit.operator_record import OPERATOR, OperatorAct, OperatorRecord
 from app.cli.installation import FAULTY, NOT_READY, Refused, its_database, its_records, its_settings, say, show, subject
 from app.settings import Settings
 from app.usecases.days import day_in_shanghai
+from app.usecases.operator_log import Recording
 from app.usecases.retention import (
     Case,
     Hold,
@@ -30,6 +31,7 @@ from app.usecases.retention import (
     lift_document,
     may_be_pruned,
     prune_document,
+    snapshots_document,
 )
 
 _AT_ONCE = 100
@@ -62,6 +64,8 @@ async def _planning(settings: Settings, on: date) -> None:
                 f"{lender}: {counted['due']:,} cases may be pruned 可清除, {counted['held']:,} held 保全, "
                 f"{counted['kept']:,} kept 保存" + (f", the next until 最早至 {following}" if following else "")
             )
+        for lender, count in (await database.retention.snapshots(_earlier(on, settings.retention_years))).items():
+            show(f"{lender}: {count:,} score snapshots whose time is over 保存期满的积分快照")
 
 
 def prune(options: argparse.Namespace) -> None:
@@ -105,10 +109,28 @@ async def _pruning(settings: Settings, on: date) -> None:
                 removed += len(gone)
                 if gone:
                     say(f"{lender}: {removed:,} cases pruned …")
+        snapshots = await _pruning_snapshots(database, settings, on)
     say(
         f"{removed:,} cases pruned; their leaf hashes stay, and every proof still verifies. "
-        f"已清除 {removed:,} 项，其叶哈希保留，各项证明仍可核验"
+        f"已清除 {removed:,} 项，其叶哈希保留，各项证明仍可核验",
+        f"{snapshots:,} score snapshots pruned. 已清除积分快照 {snapshots:,} 条",
     )
+
+
+async def _pruning_snapshots(database: Database, settings: Settings, on: date) -> int:
+    years, records = settings.retention_years, its_records(settings)
+    before, removed = _earlier(on, years), 0
+    for lender in await database.retention.snapshots(before):
+
+        def recording(count: int, lender: str = lender) -> Recording:
+            document = snapshots_document(lender, count, before=before, on=on, years=years)
+            return records.recording(OperatorAct.SNAPSHOTS_PRUNED, document, by=subject())
+
+        after: str | None = ""
+        while after is not None:
+            gone, after = await database.retention.prune_snapshots(lender, before, after, recording)
+            removed += gone
+    return removed
 
 
 def hold(options: argparse.Namespace) -> None:

@@ -185,13 +185,15 @@ class CreditRequest:
 
 
 class LookupAnswer(StrEnum):
-    """What came of asking the zone's platform for a score that the request did not carry."""
+    """What came of looking for a score that the request did not carry."""
 
     OBTAINED = "OBTAINED"
     UNAVAILABLE = "UNAVAILABLE"
     """It did not answer; a score beside it is one that was kept earlier."""
     INVALID = "INVALID"
     """It answered what cannot be believed, and nothing stands in for it: what is kept may be what it would correct."""
+    KEPT = "KEPT"
+    """The zone has no platform that could be asked; the score is one that was kept, a score sheet's say."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,9 @@ def check_score(application: Application, terms: ProductTerms, on: date, reasons
 def _check_lookup(found: ScoreLookup, asked: ScoreTerms, on: date, reasons: list[Reason]) -> Line:
     """The same where the zone's platform was asked: it may not have answered, or have answered what is no score.
 
-    A snapshot kept earlier stands in for a platform that is down, but not where the product sets no maximum age: it
-    must say how old a score may be. It never stands in for an answer that was refused, which may be a correction.
+    A snapshot kept earlier stands in for a platform that is down, or that the zone does not have, but not where the
+    product sets no maximum age: it must say how old a score may be. It never stands in for an answer that was refused,
+    which may be a correction.
     """
     score, against = found.score, []
     if score is not None and not _is_sound(score, asked, on):
@@ -102,12 +103,15 @@ def _check_lookup(found: ScoreLookup, asked: ScoreTerms, on: date, reasons: list
         against.append(_refused_answer(found.why))
     elif score is not None and score.as_of is not None and score.as_of > on:
         against.append(_refused_answer("FUTURE_AS_OF"))
-    elif found.answer is LookupAnswer.UNAVAILABLE:
+    elif found.answer is not LookupAnswer.OBTAINED:
+        is_asked = found.answer is LookupAnswer.UNAVAILABLE
         if score is None or against or asked.maximum_age_days is None:
             severity = Severity.REFER if asked.required or score is not None else Severity.INFO
-            against.append(reason(ReasonCode.SCORE_UNAVAILABLE, severity, clause="score.platform"))
+            code = ReasonCode.SCORE_UNAVAILABLE if is_asked else ReasonCode.SCORE_MISSING
+            against.append(reason(code, severity, clause="score.platform"))
         else:
-            reasons.append(reason(ReasonCode.SCORE_KEPT, Severity.INFO, clause="score.maximum_age_days"))
+            kept = reason(ReasonCode.SCORE_KEPT, Severity.INFO, clause="score.maximum_age_days")
+            reasons.append(kept if is_asked else kept._replace(words=_KEPT_WITHOUT_A_PLATFORM))
     reasons.extend(against)
     reference = None if asked.maximum_age_days is None else asked.maximum_age_days.reference
     form = line_form("eligibility.score", (*_SCORE_FACTS, *_LOOKUP_FACTS), reference, bool(against))
@@ -117,6 +121,10 @@ def _check_lookup(found: ScoreLookup, asked: ScoreTerms, on: date, reasons: list
 
 _SCORE_FACTS = ("scheme", "state", "as_of")
 _LOOKUP_FACTS = ("platform", "why", "snapshot")
+_KEPT_WITHOUT_A_PLATFORM = Words(
+    "申请未附积分,采用此前留存且未逾产品时限的积分",
+    "no score came with the application; a snapshot kept earlier was used, which the product's maximum age allows",
+)
 
 
 @lru_cache(maxsize=64)

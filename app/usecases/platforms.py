@@ -1,8 +1,10 @@
-"""Asking a zone's platform for the score that a request does not carry.
+"""Asking a zone's platform for the score that a request does not carry, or taking what was kept where it has none.
 
 Neighbours may rely on this: nothing here raises because of a platform. What it answers, however wrong, becomes an
 application with a `score_lookup` that the rules can decide on: obtained and checked, not available (with a snapshot
-kept earlier beside it), or refused. A score that was obtained is kept before anything is decided on it.
+kept earlier beside it), or refused. A score that was obtained is kept before anything is decided on it. Of a zone
+without a platform the newest snapshot is used, which a score sheet has brought; where none is kept, the application
+stays as it was sent.
 
 Nobody is asked where the answer could not matter: a company that has not authorised the use of its data is referred
 whatever its score, and its code does not leave the house.
@@ -46,7 +48,7 @@ class ScorePlatforms(Protocol):
         PlatformUnavailable, AnswerRefused.
         """
 
-    def told(self, platform: ScorePlatform, uscc: str, lookup: ScoreLookup) -> None:
+    def told(self, zone: str, uscc: str, lookup: ScoreLookup) -> None:
         """This function will note what came of it."""
 
 
@@ -69,8 +71,8 @@ class ScoreLookups:
         self._now = now
 
     def wants(self, application: Application) -> bool:
-        """This function will tell whether the application lacks a score that a platform could be asked for."""
-        if application.innovation_score is not None or self._platforms.of_zone(application.company.zone) is None:
+        """This function will tell whether the application lacks a score that could be found."""
+        if application.innovation_score is not None:
             return False
         on, consent = day_in_shanghai(self._now()), application.authorisation
         if consent is None or consent.granted_on > on or (consent.valid_until is not None and consent.valid_until < on):
@@ -78,12 +80,14 @@ class ScoreLookups:
         if not application.product:
             return True
         try:
-            return self._catalogue.terms(application.product, on=on).terms.decides
+            terms = self._catalogue.terms(application.product, on=on).terms
         except UnknownProduct:
             return False
+        # A sheet of last year must not stand against a product that asks for no score.
+        return terms.decides and (terms.score.required or self._platforms.of_zone(application.company.zone) is not None)
 
     async def for_decision(self, application: Application, decisions: DecisionLog, key: str) -> Application:
-        """This function will return the application with what its zone's platform said, or as it is where the key is
+        """This function will return the application with the score that was found for it, or as it is where the key is
         answered already. Raises UnknownCode, FactFromTheFuture, StoreUnavailable.
         """
         check_codes(application, self._catalogue.catalog)
@@ -94,22 +98,27 @@ class ScoreLookups:
         return await self.looked_up(application, lender)
 
     async def looked_up(self, application: Application, lender: str) -> Application:
-        """This function will return the application with what its zone's platform said, for a lender. Raises
-        StoreUnavailable.
+        """This function will return the application with what its zone's platform said, or else with what was kept
+        for the lender. Raises StoreUnavailable.
         """
         company = application.company
         platform = self._platforms.of_zone(company.zone)
         kept = (await self._snapshots.newest(lender, company.zone, (company.uscc,))).get(company.uscc)
         if kept is not None and not fits_catalogue(kept.score, company.zone, self._catalogue.catalog):
             kept = None
+        if platform is None and kept is None:
+            return application
+        stands_in = (None, None) if kept is None else (kept.snapshot_id, kept.score)
         try:
-            found = await self._obtained(platform, lender, company.uscc, kept)
+            if platform is None:
+                found = ScoreLookup(LookupAnswer.KEPT, None, *stands_in)
+            else:
+                found = await self._obtained(platform, lender, company.uscc, kept)
         except PlatformUnavailable as silent:
-            stands_in = (None, None) if kept is None else (kept.snapshot_id, kept.score)
             found = ScoreLookup(LookupAnswer.UNAVAILABLE, silent.why.value, *stands_in)
         except AnswerRefused as refused:
             found = ScoreLookup(LookupAnswer.INVALID, refused.why.value)
-        self._platforms.told(platform, company.uscc, found)
+        self._platforms.told(company.zone, company.uscc, found)
         return application.with_lookup(found)
 
     async def _obtained(

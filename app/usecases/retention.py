@@ -8,11 +8,13 @@ Neighbours may rely on this:
   nowhere else; of the company they hold only a digest, as that log names no company.
 - what is pruned leaves its leaf hash behind, so that every proof still verifies, and its id, so that whoever asks is
   told that it is gone.
+- a score snapshot is kept as long from the day on which it was obtained, and longer while a hold names its company. A
+  decision's record holds its own copy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -68,7 +70,11 @@ class Hold:
         """This function will say whether the hold keeps the case."""
         if self.decision is not None:
             return self.decision in case.decisions
-        return any(company_digest(self.hold_id, uscc) == self.company for uscc in case.companies)
+        return any(map(self.names, case.companies))
+
+    def names(self, uscc: str) -> bool:
+        """This function will say whether the hold names the company."""
+        return self.company is not None and company_digest(self.hold_id, uscc) == self.company
 
 
 def company_digest(hold_id: str, uscc: str) -> str:
@@ -140,6 +146,14 @@ def prune_document(lender: str, cases: Sequence[Case], *, on: date, years: int) 
     }
 
 
+def snapshots_document(lender: str, snapshots: int, *, before: date, on: date, years: int) -> dict[str, Any]:
+    """This function will write how many of a lender's score snapshots were pruned: those obtained before that day."""
+    return {
+        "lender": lender, "snapshots": snapshots, "obtained_before": before.isoformat(), "years": years,
+        "on": on.isoformat(),
+    }  # fmt: skip
+
+
 def pruned_in(records: Iterable[OperatorRecord]) -> dict[str, frozenset[int]]:
     """This function will return the pruned indices of each log, from the operator's records."""
     found: dict[str, set[int]] = {}
@@ -186,5 +200,18 @@ class Retention(Protocol):
     async def prune(self, cases: Sequence[Case], decide: Pruning, recording: Any) -> Sequence[Case]:
         """This function will read the cases again behind the locks, and remove those that `decide` names, in one
         transaction with the record of it that `recording` makes; it returns them.
+        """
+        ...
+
+    async def snapshots(self, before: date) -> Mapping[str, int]:
+        """This function will count, by lender, the score snapshots that were obtained before that day."""
+        ...
+
+    async def prune_snapshots(
+        self, lender: str, before: date, after: str, recording: Callable[[int], Any]
+    ) -> tuple[int, str | None]:
+        """This function will remove some of the lender's snapshots of companies behind the code `after` that were
+        obtained before that day and whose company no hold names, in one transaction with the record of it; it returns
+        how many, and the code behind which to go on, None at the end.
         """
         ...

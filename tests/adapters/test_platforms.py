@@ -253,7 +253,7 @@ class TestAQuestion:
 
         async with simulated(keyed, credentials) as (platforms, _, counted):
             await why_not(platforms, "suzhou-snd", COMPANY)
-            platforms.told(platforms.of_zone("suzhou-snd"), COMPANY, ScoreLookup(LookupAnswer.INVALID, "JUMP"))
+            platforms.told("suzhou-snd", COMPANY, ScoreLookup(LookupAnswer.INVALID, "JUMP"))
 
         lines = [JsonLine().format(record) for record in caplog.records if record.name == "jifendai.platforms"]
         assert len(lines) == 2

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from app.adapters.platform_simulator import FAULTY, FREE, Fault
 from app.domain.company import SourceKind
 from app.usecases import platforms as lookups
-from tests.bad_platforms import Asked, application, asked_service, faults_of, snapshots_used
+from tests.bad_platforms import Asked, application, asked_service, faults_of, snapshots_used, today
 from tests.service import Service, begun, demo_settings, running
+from tests.sheets import HEADS, as_csv
 
 COMPANY = FREE["suzhou-snd"]
 
@@ -105,6 +107,62 @@ class TestADecisionWithoutAScore:
         found = await embedded_asked.service.get(f"/v1/decisions?uscc={COMPANY}&score_min=68.55&score_max=68.55")
 
         assert [row["application_id"] for row in found.json()["items"]] == ["A"]
+
+
+class TestADecisionInAZoneWithoutAPlatform:
+    @pytest.fixture
+    async def service(self, tmp_path: Path, database_url: str) -> AsyncIterator[Service]:
+        """A service that asks nobody, on each kind of database."""
+        (tmp_path / "platforms").mkdir()
+        settings = demo_settings(tmp_path / "data", database_url, PLATFORMS_DIR=str(tmp_path / "platforms"))
+        async with running(settings) as found:
+            yield found
+
+    async def told_by_a_sheet(self, service: Service, days_old: int) -> None:
+        """A sheet tells the company's score of so many days ago."""
+        day = (today() - timedelta(days=days_old)).isoformat()
+        heads, row = (*HEADS, "成长阶段"), ("示例公司", COMPANY, "80", day, "初创期")
+        answer = await service.client.post(
+            "/v1/scores/sheets", content=as_csv([heads, row]),
+            headers=service.bearer() | {"Content-Type": "text/csv"},
+            params={"zone": "suzhou-snd", "lender": "icbc", "trial": "false"},
+        )  # fmt: skip
+        assert answer.json()["new"] == 1, answer.text
+
+    async def test_is_made_on_the_newest_score_that_a_sheet_has_brought_and_says_so(self, service: Service):
+        await self.told_by_a_sheet(service, 20)
+        decision = (await service.decide(application(COMPANY, "A"), "k")).json()
+        replayed = await service.client.post(
+            f"/v1/decisions/{decision['decision_id']}/replay", headers=service.bearer("auditor")
+        )
+        async with service.database() as database:
+            (kept,) = (await database.score_snapshots.newest("icbc", "suzhou-snd", [COMPANY])).values()
+            stored = await database.decisions.find(decision["decision_id"], ("icbc",))
+
+        assert (decision["outcome"], "SCORE_KEPT" in [r["code"] for r in decision["reasons"]]) == ("PRE_APPROVED", True)
+        used = snapshots_used(stored.record)
+        assert (used["answer"], used["id"], kept.score.source.kind) == ("KEPT", kept.snapshot_id, "SCORE_SHEET")
+        assert replayed.json()["result"] == "IDENTICAL"
+
+    async def test_refers_where_it_is_too_old_or_nothing_is_kept(self, service: Service):
+        await self.told_by_a_sheet(service, 1_100)
+        found = [
+            (await service.decide(application(company, company), company)).json()
+            for company in (COMPANY, FREE["fuxin"])
+        ]
+
+        assert [decision["outcome"] for decision in found] == ["REFERRED"] * 2
+        codes = [{r["code"] for r in decision["reasons"] if r["code"].startswith("SCORE_")} for decision in found]
+        assert codes == [{"SCORE_STALE", "SCORE_MISSING"}, {"SCORE_MISSING"}]
+
+    async def test_is_previewed_on_it_too(self, service: Service):
+        await self.told_by_a_sheet(service, 20)
+        await service.add_key("icbc", "loan_officer", "icbc")
+        document = application(COMPANY, "A")
+        del document["product"]
+        found = await service.client.post("/v1/decisions/preview", json=document, headers=service.bearer("icbc"))
+
+        assert found.json()["items"][0]["outcome"] == "PRE_APPROVED"
 
 
 class TestAPreviewWithoutAScore:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from app.adapters.database import open_database
 from app.adapters.database.tables import LOG_ENTRY
 from app.adapters.signing import LogSigner
 from app.api.examples import pre_approved
@@ -22,6 +23,7 @@ from tests.cli.conftest import Jifendai, Outcome
 from tests.cli.test_export_log import Log
 from tests.postgres import as_owner
 from tests.service import SEEDED, demo_settings, running
+from tests.sheets import HEADS, as_csv
 from tests.test_promises import uscc
 
 ORIGIN = f"{DEMO_LOG_NAME}/icbc"
@@ -170,6 +172,45 @@ class TestRetention:
         assert acts["RECORDS_PRUNED"]["years"] == 10
         assert acts["LEGAL_HOLD_PLACED"]["company"].startswith("sha256:")
         assert HELD not in records.text
+
+    def test_prunes_score_snapshots_ten_years_after_they_were_obtained_but_for_a_company_that_is_held(
+        self, archive: Archive
+    ):
+        async def told() -> None:
+            async with running(demo_settings(archive.folder / "service", archive.url)) as service:
+                day = day_in_shanghai(datetime.now(UTC)).isoformat()
+                rows = [(f"示例{n}", uscc(n), "80", day) for n in (1, 2, 7)]
+                answer = await service.client.post(
+                    "/v1/scores/sheets", content=as_csv([HEADS, *rows]), params={
+                        "zone": "suzhou-snd", "lender": "icbc", "trial": "false"},
+                    headers=service.bearer() | {"Content-Type": "text/csv"},
+                )  # fmt: skip
+                assert answer.json()["new"] == 3, answer.text
+
+        async def kept() -> list[str]:
+            database = open_database(archive.url)
+            try:
+                return sorted(await database.score_snapshots.newest("icbc", "suzhou-snd", [uscc(n) for n in (1, 2, 7)]))
+            finally:
+                await database.close()
+
+        asyncio.run(told())
+        archive.retention("hold", "--company", HELD, "--reason", "why")
+        archive.on(years=9)
+        archive.retention("prune", "--yes")
+        before = asyncio.run(kept())
+        archive.on(years=11)
+        planned, pruned = archive.retention("plan"), archive.retention("prune", "--yes")
+        (records,) = archive.get("/v1/logs/operator/records?limit=100")
+
+        assert (len(before), asyncio.run(kept())) == (3, [HELD])
+        assert "icbc: 3 score snapshots whose time is over" in planned.out
+        assert (pruned.code, "2 score snapshots pruned" in pruned.err) == (0, True)
+        (document,) = (
+            item["record"]["document"] for item in records.json()["items"]
+            if item["record"].get("act") == "SNAPSHOTS_PRUNED"
+        )  # fmt: skip
+        assert (document["lender"], document["snapshots"], document["years"]) == ("icbc", 2, 10)
 
     def test_may_only_be_lengthened(self, archive: Archive):
         archive.monkeypatch.setenv("JIFENDAI_RETENTION_YEARS", "9")

@@ -86,6 +86,32 @@ class TestAPlatformThatDoesNotAnswer:
         assert trace["eligibility.score"]["platform"] == "UNAVAILABLE"
 
 
+class TestAScoreThatWasKeptInAZoneWithoutAPlatform:
+    @pytest.mark.parametrize(
+        ("days", "outcome", "said"),
+        [
+            (OLDEST, Outcome.PRE_APPROVED, [("SCORE_KEPT", "INFO")]),
+            (OLDEST + 1, Outcome.REFERRED, [("SCORE_STALE", "REFER"), ("SCORE_MISSING", "REFER")]),
+        ],
+    )
+    def test_decides_within_the_products_maximum_age_and_not_a_day_past_it(
+        self, days: int, outcome: Outcome, said: list[tuple[str, str]]
+    ):
+        found = decided(looked_up(LookupAnswer.KEPT, days_old=days))
+
+        assert (found.outcome, reasons(found)) == (outcome, said)
+
+    def test_speaks_of_no_platform(self):
+        (said,) = [r.words.en for r in decided(looked_up(LookupAnswer.KEPT)).reasons if r.code.name == "SCORE_KEPT"]
+
+        assert said.startswith("no score came with the application")
+
+    def test_refers_where_the_product_does_not_say_how_old_a_score_may_be(self):
+        found = decided(looked_up(LookupAnswer.KEPT), no_maximum_age=True)
+
+        assert (found.outcome, reasons(found)) == (Outcome.REFERRED, [("SCORE_MISSING", "REFER")])
+
+
 class TestAnAnswerThatWasRefused:
     def test_refers_with_the_check_that_it_failed(self):
         found = decided(looked_up(LookupAnswer.INVALID, days_old=None, why="JUMP"))

@@ -23,6 +23,7 @@ LOOKUPS = [
         (LookupAnswer.UNAVAILABLE, "DEADLINE", "s-0", True),
         (LookupAnswer.UNAVAILABLE, "STATUS", None, False),
         (LookupAnswer.INVALID, "JUMP", None, False),
+        (LookupAnswer.KEPT, None, "sheet-0", True),
     )
 ]
 

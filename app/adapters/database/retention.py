@@ -6,11 +6,11 @@ both logs' heads; cases are read again behind them, so that what happened meanwh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from app.adapters.clock import utc_now
 from app.adapters.database.operator_log import record as record_act
@@ -25,11 +25,12 @@ from app.adapters.database.tables import (
     OFFER,
     POOL_COVER,
     PRUNED_RECORD,
+    SCORE_SNAPSHOT,
 )
 from app.audit.operator_record import OPERATOR, OperatorRecord, operator_records_among, read_operator_record
-from app.usecases.days import day_in_shanghai
+from app.usecases.days import SHANGHAI, day_in_shanghai
 from app.usecases.operator_log import Recording
-from app.usecases.retention import Case, CasePage, CaseRecord, Pruning
+from app.usecases.retention import Case, CasePage, CaseRecord, Pruning, holds_in
 
 _PAGE = 200
 
@@ -81,6 +82,38 @@ class Retention:
             return chosen
 
         return await self._store.write(carried_out, lenders=EVERY_LENDER)
+
+
+    async def snapshots(self, before: date) -> Mapping[str, int]:
+        """This function will count, by lender, the score snapshots that were obtained before that day."""
+        query = select(SCORE_SNAPSHOT.c.lender, func.count()).where(_obtained(before)).group_by(SCORE_SNAPSHOT.c.lender)
+        return await self._store.read(
+            lambda connection: dict(connection.execute(query).all()), lenders=EVERY_LENDER
+        )
+
+    async def prune_snapshots(
+        self, lender: str, before: date, after: str, recording: Callable[[int], Recording]
+    ) -> tuple[int, str | None]:
+        """This function will remove the old snapshots of some companies behind the code `after` that no hold names."""
+        c = SCORE_SNAPSHOT.c
+        its = and_(c.lender == lender, _obtained(before))
+        page = select(c.uscc).distinct().where(its, c.uscc > after).order_by(c.uscc).limit(_PAGE)
+
+        def carried_out(connection: Connection) -> tuple[int, str | None]:
+            locked_heads(connection, (OPERATOR,))
+            companies = list(connection.execute(page).scalars())
+            holds = holds_in(_operator_records(connection))
+            free = [uscc for uscc in companies if not any(hold.names(uscc) for hold in holds)]
+            gone = connection.execute(delete(SCORE_SNAPSHOT).where(its, c.uscc.in_(free))).rowcount if free else 0
+            if gone:
+                record_act(connection, recording(gone), self._clock)
+            return gone, companies[-1] if len(companies) == _PAGE else None
+
+        return await self._store.write(carried_out, lenders=EVERY_LENDER)
+
+
+def _obtained(before: date) -> ColumnElement[bool]:
+    return SCORE_SNAPSHOT.c.obtained_at < datetime.combine(before, time(), SHANGHAI)
 
 
 def _operator_records(connection: Connection) -> list[OperatorRecord]:
