@@ -40,12 +40,14 @@ class Services:
         self._folder = folder
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._started_with: dict[str, dict[str, str]] = {}
+        self._defects: dict[str, str] = {}
 
     @property
     def urls(self) -> list[str]:
         return list(self._processes)
 
-    def start(self, database_url: str, data: str = "data") -> str:
+    def start(self, database_url: str, data: str = "data", defect: str = "") -> str:
+        """`defect` is Python that the process runs first: a planted one."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -56,10 +58,12 @@ class Services:
             "JIFENDAI_DATA_DIR": str(self._folder / data),
             "JIFENDAI_DATABASE_URL": database_url,
         }
+        self._defects[f"http://127.0.0.1:{port}"] = defect
         return self._start(f"http://127.0.0.1:{port}", environment)
 
     def _start(self, url: str, environment: dict[str, str]) -> str:
-        command = [sys.executable, "-c", "from app.cli import main; raise SystemExit(main(['serve']))"]
+        serve = "from app.cli import main; raise SystemExit(main(['serve']))"
+        command = [sys.executable, "-c", f"{self._defects[url]}\n{serve}"]
         log = (self._folder / "service.log").open("ab")
         self._processes[url] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         self._started_with[url] = environment

@@ -2,8 +2,9 @@
 
 Neighbours may rely on this: what was begun goes on after a restart, wherever it stopped, and nothing is decided twice:
 each request has a key of its own and never changes. A campaign keeps only so much in the desk's queue that a single
-request meanwhile waits for little more than one batch. Two processes that run one campaign take turns; the same keys
-give the same answers.
+request meanwhile waits for little more than one batch. Campaigns that run at once take turns, page by page; one that is
+paused or cancelled here stops within a batch, and what was decided by then is kept. Of two processes that run one
+campaign the same keys give the same answers.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from app.domain.money import Yuan
@@ -91,22 +93,39 @@ class CampaignRunner:
     async def _look_on(self) -> None:
         while True:
             try:
-                for campaign in await self._campaigns.active():
-                    await self.carry_on(campaign)
+                went_on = await self._turn()
+            except Exception as error:  # noqa: BLE001 - a database that went away comes back
+                _log.warning("campaigns go on in %s s: %s", self._looks_every_s, type(error).__name__)
+                went_on = False
+            if not went_on:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._looks_every_s):
+                        await self._nudged.wait()
+
+    async def _turn(self) -> bool:
+        """One step of every campaign, and whether any went on; one that cannot go on holds no other up."""
+        self._nudged.clear()
+        went_on = False
+        for campaign in await self._campaigns.active():
+            try:
+                went_on |= await self._step(campaign)
             except Exception as error:  # noqa: BLE001 - whatever it is, the next turn tries again
-                _log.warning("a campaign could not go on: %s", type(error).__name__)
-                await asyncio.sleep(_AGAIN_AFTER_S)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._looks_every_s):
-                    await self._nudged.wait()
-            self._nudged.clear()
+                told = {"campaign": campaign.campaign_id, "why": type(error).__name__}
+                _log.warning("a campaign could not go on", extra={"event": told})
+        return went_on
 
     async def carry_on(self, campaign: Campaign) -> None:
         """This function will make a campaign's forecast, or run it as far as it goes."""
         if campaign.state is CampaignState.FORECASTING:
             await self._forecast(campaign)
-        elif campaign.state is CampaignState.RUNNING:
-            await self._run(campaign)
+        while campaign.state is CampaignState.RUNNING:
+            campaign = await self._page(campaign)
+
+    async def _step(self, campaign: Campaign) -> bool:
+        if campaign.state is CampaignState.FORECASTING:
+            await self._forecast(campaign)
+            return True
+        return (await self._page(campaign)).done > campaign.done
 
     # ---- the forecast ----------------------------------------------------------------------------------------------
 
@@ -124,18 +143,23 @@ class CampaignRunner:
 
     # ---- the run ---------------------------------------------------------------------------------------------------
 
-    async def _run(self, campaign: Campaign) -> None:
-        each = len(campaign.products)
-        while campaign.state is CampaignState.RUNNING and campaign.done < campaign.size:
-            companies = await self._campaigns.companies(campaign, campaign.done // each, COMPANIES_AT_ONCE)
+    async def _page(self, campaign: Campaign) -> Campaign:
+        if campaign.done < campaign.size:
+            begin = campaign.done // len(campaign.products)
+            companies = await self._campaigns.companies(campaign, begin, COMPANIES_AT_ONCE)
             campaign = await self._campaigns.progress(campaign, await self._decided(campaign, companies))
-        if campaign.state is CampaignState.RUNNING:
+        if campaign.state is CampaignState.RUNNING and campaign.done >= campaign.size:
             await self._finish(campaign)
+            return replace(campaign, state=CampaignState.FINISHED)
+        return campaign
 
     async def _decided(self, campaign: Campaign, companies: Sequence[ListedCompany]) -> list[CampaignResult]:
         each, results = len(campaign.products), []
         at_once = max(1, self._window // each)
         for start in range(0, len(companies), at_once):
+            if self._nudged.is_set() and results:
+                # Somebody has changed a campaign, perhaps this one: what is decided is kept, and then it is looked at.
+                break
             # Made window by window: whoever asks meanwhile waits for no more than that.
             asked = [
                 (company.number * each + place, one)

@@ -1,7 +1,7 @@
 """What the service answers, as models for the documentation alone: answers themselves are bytes that were recorded.
 
 Neighbours may rely on this: nothing here runs on the road of a request; contract tests hold every answer to these
-models. No field has a default, so that each is published as required.
+models. A field has a default only where an answer may lack it, so that every other is published as required.
 """
 
 from __future__ import annotations
@@ -212,6 +212,11 @@ class DecisionAnswer(PreviewedDecision):
     """授信决策：三种结果同一形状。A decision; the same shape for every outcome."""
 
     decision_id: Id
+    campaign: Id | None = Field(
+        default=None,
+        description="请其作出的预授信活动，尚非对企业的要约；他者无此项。"
+        "The campaign whose run asked for it, so that it is an offer to nobody yet; else absent.",
+    )
     offer: OfferShown | None
     revision: Annotated[int, Field(ge=1, le=2**31 - 1, json_schema_extra={"format": "int32"})]
     supersedes: Id | None = Field(description="被取代的上一决策。The decision that this one supersedes.")

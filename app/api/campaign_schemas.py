@@ -116,6 +116,59 @@ class CampaignCounts(Answered):
     pre_approved_limit: Money
 
 
+class ForecastReason(Answered):
+    """一个原因及有它的决策数。A reason, and how many decisions would have it."""
+
+    code: Name
+    decisions: Count
+
+
+class ForecastOutcomes(Answered):
+    """各结果的数量。How many of each outcome."""
+
+    PRE_APPROVED: Count
+    REFERRED: Count
+    DECLINED: Count
+
+
+class ForecastPart(Answered):
+    """测算结果：各结果数量、金额与原因。What it would come to: how many of each outcome, how much, and why not more."""
+
+    outcomes: ForecastOutcomes
+    not_decided: Count
+    pre_approved_limit: Money
+    covered_amount: Money
+    top_reasons: Annotated[list[ForecastReason], Field(max_length=10)]
+
+
+class ForecastOfProduct(ForecastPart):
+    """一个产品的测算。One product's part."""
+
+    product: Name
+
+
+class ForecastOfPool(Answered):
+    """资金池能否承受其应承担的部分；余量已计本机构的配额。
+
+    Whether a pool would bear its part, `pool_amount`; its room counts the lender's quota.
+    """
+
+    pool: Name
+    covered_amount: Money
+    pool_amount: Money
+    room: Money | None = Field(description="余量；null 为未知。What is left for this lender; null: nobody knows.")
+    bears: bool | None
+    would_bear: Money | None = Field(description="可承担的部分。What of pool_amount it could promise.")
+
+
+class CampaignForecast(Answered):
+    """预测：以当时的承诺情况按规则测算，不留记录。What would be decided now; nothing is kept."""
+
+    total: ForecastPart
+    products: Annotated[list[ForecastOfProduct], Field(max_length=20)]
+    pools: Annotated[list[ForecastOfPool], Field(max_length=20)]
+
+
 class CampaignConversion(Answered):
     """转化：预授信、申请、银行批准、提款，各为一数。Offered, applied, credit-approved, drawn: each by itself."""
 
@@ -125,7 +178,7 @@ class CampaignConversion(Answered):
     credit_approved: Count
     credit_approved_limit: Money
     drawn: Count
-    outstanding: Money
+    disbursed: Money = Field(description="累计投放，含已还。Drawn in all, repaid or not.")
 
 
 class CampaignAnswer(Answered):
@@ -144,7 +197,7 @@ class CampaignAnswer(Answered):
     created_by: Name
     source: dict[str, Any] = Field(description="名单的来源。Where the list is from.")
     counts: CampaignCounts
-    forecast: dict[str, Any] | None = Field(description="预测；null 为尚在测算。The forecast; null while it is made.")
+    forecast: CampaignForecast | None = Field(description="预测；null 为尚在测算。The forecast; null while it is made.")
     conversion: CampaignConversion | None
 
 

@@ -309,7 +309,7 @@ def campaign_document(campaign: Campaign, conversion: Conversion | None) -> dict
             "offered": conversion.offered, "offered_limit": Yuan(conversion.offered_limit).text(),
             "applied": conversion.applied, "credit_approved": conversion.credit_approved,
             "credit_approved_limit": Yuan(conversion.credit_approved_limit).text(),
-            "drawn": conversion.drawn, "outstanding": Yuan(conversion.outstanding).text(),
+            "drawn": conversion.drawn, "disbursed": Yuan(conversion.disbursed).text(),
         },
     }  # fmt: skip
 

@@ -190,7 +190,10 @@ def _forecast(campaign: Campaign) -> None:
         say(f"  {reason['code']}: {reason['decisions']:,}")
     for pool in told["pools"]:
         bears = {True: "bears it 可承受", False: "does not bear it 不足", None: "unknown 未知"}[pool["bears"]]
-        say(f"  {pool['pool']}: {pool['pool_amount']} of room 余量 {pool['room']}: {bears}")
+        say(
+            f"  {pool['pool']}: {pool['pool_amount']} of room 余量 {pool['room']}: {bears}, "
+            f"would bear 可承担 {pool['would_bear']}"
+        )
 
 
 def _bar(campaign: Campaign) -> None:

@@ -85,7 +85,9 @@ class Forecast:
         return found
 
     def document(self, rooms: Mapping[str, Yuan | None]) -> dict[str, Any]:
-        """This function will write the forecast; `rooms` is what each pool has left, None where nobody knows."""
+        """This function will write the forecast; `rooms` is what each pool has left for this lender, None where nobody
+        knows; `would_bear` is what of its part the pool could promise.
+        """
         pools = []
         for pool, (covered, part) in sorted(self.covered.items()):
             room = rooms.get(pool)
@@ -93,6 +95,7 @@ class Forecast:
                 {
                     "pool": pool, "covered_amount": covered.text(), "pool_amount": part.text(),
                     "room": None if room is None else room.text(), "bears": None if room is None else part <= room,
+                    "would_bear": None if room is None else min(part, room).text(),
                 }
             )  # fmt: skip
         return {

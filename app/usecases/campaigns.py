@@ -134,7 +134,9 @@ class CampaignResult:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """What became of a campaign's pre-approvals, each company and product once: 已预授信 → 已申请 → 已批 → 已提款."""
+    """What became of a campaign's pre-approvals, each company and product once: 已预授信 → 已申请 → 已批 → 已提款.
+    Amounts are in fen; `disbursed` is what was drawn in all, repaid or not.
+    """
 
     offered: int
     offered_limit: int
@@ -142,7 +144,7 @@ class Conversion:
     credit_approved: int
     credit_approved_limit: int
     drawn: int
-    outstanding: int
+    disbursed: int
 
 
 class Campaigns(Protocol):

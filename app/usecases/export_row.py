@@ -84,6 +84,7 @@ COLUMNS: Final = (
     _column("rules_edition", _TEXT, "规则版本", "edition of the rules"),
     _column("terms_digest", _TEXT, "条款摘要", "digest of the terms"),
     _column("submitted_by", _TEXT, "提交者", "submitted by"),
+    _column("campaign", _TEXT, "预授信活动", "campaign whose run asked: an offer to nobody yet"),
     _column("log_origin", _TEXT, "审计日志", "audit log"),
     _column("log_index", _COUNT, "日志序号", "index in the log"),
     _column("leaf_hash", _TEXT, "叶哈希", "leaf hash"),
@@ -120,7 +121,7 @@ def _decided(document: Mapping[str, Any]) -> Row:
     return (
         decided["outcome"], ";".join(codes), _two_places(request["amount"]), request["tenor_months"],
         request["purpose"], *_offered(decided), ";".join(decided["assumptions"]), decided["rules_edition"],
-        document["terms"], document["submitted_by"],
+        document["terms"], document["submitted_by"], decided.get("campaign"),
     )  # fmt: skip
 
 

@@ -76,6 +76,16 @@ def in_book(pool: str, own: Sequence[Row], holders: Sequence[Row]) -> PoolsInBat
     return PoolsInBatch({head: own, others: holders})
 
 
+def room_left(terms: PoolTerms, book: PoolsInBatch, lender: str, on: date) -> Yuan:
+    """This function will return how much more the pool could promise to a lender: its room, or what is left of the
+    lender's quota where that is less; nothing where the pool takes no new cover.
+    """
+    found = book.standing(terms, "", lender, on)
+    if found.stopped:
+        return Yuan(0)
+    return found.room if found.lender_room is None else min(found.room, found.lender_room)
+
+
 def pool_document(
     terms: PoolTerms, book: PoolsInBatch, holders: Iterable[str], on: date, *, whole: bool
 ) -> dict[str, Any]:

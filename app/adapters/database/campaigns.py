@@ -6,19 +6,37 @@ before a kill is not lost, and what was decided and not kept is found again by i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, Select, and_, case, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Subquery,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from app.adapters.database.campaign_tables import CAMPAIGN, CAMPAIGN_COMPANY, CAMPAIGN_RESULT
 from app.adapters.database.plain_book import read_only
 from app.adapters.database.store import EVERY_LENDER, Store
 from app.adapters.database.tables import ACT, CREDIT_LINE, DECISION, LOG_ENTRY, OFFER, RECORDED, seen
 from app.domain.access import Scope
+from app.domain.money import Yuan
+from app.ledger.offer import OfferStatus
 from app.usecases.campaigns import KEY_BEGINS, Campaign, CampaignResult, CampaignState, Conversion, ListedCompany
+from app.usecases.offers import EVENT_FORMAT
 from app.usecases.ports import BatchState, Wanted
 
 _AT_ONCE = 1_000
@@ -155,8 +173,9 @@ class Campaigns:
         """This function will tell what became of the campaign's pre-approvals."""
 
         def told(connection: Connection) -> Conversion:
-            row = connection.execute(_conversion(campaign)).one()
-            return Conversion(*(int(value or 0) for value in row))
+            counted = connection.execute(_conversion(campaign)).one()
+            drawn = _disbursed(connection.execute(_newest_events(campaign)))
+            return Conversion(*(int(value or 0) for value in counted), len(drawn), sum(drawn.values()))
 
         return await self._store.read_snapshot(told, lenders=(campaign.lender,))
 
@@ -182,46 +201,75 @@ def _result_row(campaign: Campaign, result: CampaignResult) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _conversion(campaign: Campaign) -> Select[Any]:
-    """Each pre-approval of the campaign, with what its company later asked for itself, on the same product."""
+_LATER = DECISION.alias("later")
+_OFFERED_LATER = _LATER.join(OFFER, OFFER.c.decision_id == _LATER.c.decision_id)
+
+
+def _offered(campaign: Campaign) -> Subquery:
+    """Each pre-approval of the campaign."""
     r = CAMPAIGN_RESULT.c
-    offered = (
-        select(r.uscc, r.product, r.lender, r.credit_limit, DECISION.c.recorded_at)
+    return (
+        select(r.number, r.uscc, r.product, r.lender, r.credit_limit, DECISION.c.recorded_at)
         .join(DECISION, DECISION.c.decision_id == r.decision_id)
         .where(r.campaign_id == campaign.campaign_id, r.outcome == "PRE_APPROVED")
-        .subquery()
+        .subquery("offered")
     )
-    later = DECISION.alias("later")
-    own = and_(
-        later.c.uscc == offered.c.uscc, later.c.lender == offered.c.lender, later.c.product == offered.c.product,
-        later.c.recorded_at > offered.c.recorded_at, ~later.c.idempotency_key.like(f"{KEY_BEGINS}%"),
+
+
+def _its_own(offered: Subquery) -> ColumnElement[bool]:
+    """What the company later asked for itself, on the same product."""
+    return and_(
+        _LATER.c.uscc == offered.c.uscc, _LATER.c.lender == offered.c.lender, _LATER.c.product == offered.c.product,
+        _LATER.c.recorded_at > offered.c.recorded_at, ~_LATER.c.idempotency_key.like(f"{KEY_BEGINS}%"),
     )  # fmt: skip
-    applied = exists(select(later.c.decision_id).where(own)).correlate(offered)
-    lines = select(CREDIT_LINE.c.credit_limit).select_from(
-        later.join(OFFER, OFFER.c.decision_id == later.c.decision_id).join(
-            CREDIT_LINE, CREDIT_LINE.c.offer_id == OFFER.c.offer_id
-        )
-    )
-    approved = lines.where(own, CREDIT_LINE.c.credit_approved.is_(True)).correlate(offered)
-    drawdowns = (
-        select(OFFER.c.offer_id)
-        .select_from(
-            later.join(OFFER, OFFER.c.decision_id == later.c.decision_id).join(ACT, ACT.c.subject == OFFER.c.offer_id)
-        )
-        .where(own, ACT.c.state == "DRAWN")
+
+
+def _conversion(campaign: Campaign) -> Select[Any]:
+    offered = _offered(campaign)
+    applied = exists(select(_LATER.c.decision_id).where(_its_own(offered))).correlate(offered)
+    approved = (
+        select(CREDIT_LINE.c.credit_limit)
+        .select_from(_OFFERED_LATER.join(CREDIT_LINE, CREDIT_LINE.c.offer_id == OFFER.c.offer_id))
+        .where(_its_own(offered), CREDIT_LINE.c.credit_approved.is_(True))
         .correlate(offered)
     )
-    drawn = select(func.sum(CREDIT_LINE.c.outstanding)).select_from(
-        later.join(OFFER, OFFER.c.decision_id == later.c.decision_id).join(
-            CREDIT_LINE, CREDIT_LINE.c.offer_id == OFFER.c.offer_id
-        )
-    ).where(own).correlate(offered)  # fmt: skip
     return select(
         func.count(), func.sum(offered.c.credit_limit), func.sum(case((applied, 1), else_=0)),
         func.sum(case((exists(approved), 1), else_=0)),
         func.sum(approved.with_only_columns(func.sum(CREDIT_LINE.c.credit_limit)).scalar_subquery()),
-        func.sum(case((exists(drawdowns), 1), else_=0)), func.sum(drawn.scalar_subquery()),
     ).select_from(offered)  # fmt: skip
+
+
+def _newest_events(campaign: Campaign) -> Select[Any]:
+    """The record of the newest event of every offer that came of the campaign and was ever drawn on: no row of a line
+    keeps what was disbursed, as only its events tell.
+    """
+    offered, drawn, newer = _offered(campaign), ACT.alias("drawn"), ACT.alias("newer")
+    of_offer = and_(ACT.c.subject == OFFER.c.offer_id, ACT.c.lender == OFFER.c.lender, ACT.c.format == EVENT_FORMAT)
+    was_drawn = exists().where(
+        drawn.c.subject == ACT.c.subject, drawn.c.lender == ACT.c.lender, drawn.c.state == OfferStatus.DRAWN.value
+    )
+    is_newest = ~exists().where(
+        newer.c.subject == ACT.c.subject, newer.c.lender == ACT.c.lender, newer.c.format == EVENT_FORMAT,
+        newer.c.index > ACT.c.index,
+    )  # fmt: skip
+    kept = and_(LOG_ENTRY.c.lender == ACT.c.lender, LOG_ENTRY.c.index == ACT.c.index)
+    return (
+        select(offered.c.number, LOG_ENTRY.c.record)
+        .select_from(offered.join(_OFFERED_LATER, _its_own(offered)).join(ACT, of_offer).join(LOG_ENTRY, kept))
+        .where(was_drawn, is_newest)
+    )
+
+
+def _disbursed(events: Iterable[Row[Any]]) -> dict[int, int]:
+    """What was drawn in all, by the number of the pre-approval; a drawdown that was reversed is none."""
+    found: dict[int, int] = {}
+    for number, record in events:
+        told = orjson.loads(bytes(record or b"{}")).get("result")
+        amount = 0 if told is None else int(Yuan.parse(told["offer"]["disbursed"]))
+        if amount:
+            found[number] = found.get(number, 0) + amount
+    return found
 
 
 def _to_campaign(row: Row[Any]) -> Campaign:
