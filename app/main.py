@@ -206,7 +206,9 @@ async def open_platforms(
     if settings.platforms_dir is not None or settings.demo:
         # Imported here: an installation without platforms starts without what asks them.
         from app.adapters.asked_platforms import asked_platforms, simulated_platforms
+        from app.adapters.http_client import load
 
+        await load()
         if settings.platforms_dir is None:
             asking = await simulated_platforms(catalogue.catalog, metrics, lambda: day_in_shanghai(clock()))
         else:

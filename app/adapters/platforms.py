@@ -1,7 +1,8 @@
 """The zones' score platforms: who is asked how, and how often.
 
-Neighbours may rely on this: a question is over by the platform's deadline, attempts and pauses included; callers who
-ask about one company at one moment share one question, and one of them going away ends nobody's. Only a GET is asked
+Neighbours may rely on this: whoever asks is answered by the platform's deadline, attempts and pauses included, even
+where the connection takes longer to come to its end; callers who ask about one company at one moment share one
+question, and one of them going away ends nobody's. Only a GET is asked
 again, after a pause with jitter, while the zone's budget lasts; what fails again and again is left alone for a while;
 of one zone at most `MOST_AT_ONCE` questions are under way. Secrets are in no message, metric or line of the log.
 """
@@ -139,8 +140,12 @@ class Platforms:
                 raise PlatformUnavailable(WhyNot.BUSY)
             running = zone.running[uscc] = asyncio.create_task(self._asked(zone, uscc))
             running.add_done_callback(lambda done: _ended(zone, uscc, done))
-        # Whoever goes away leaves the others, and the connection, to come to their own end.
-        return await asyncio.shield(running)
+        # Whoever goes away, or has waited for as long as may be, leaves the others and the connection to come to their
+        # own end: nothing that is on the wire is cancelled.
+        done, _ = await asyncio.wait((running,), timeout=platform.deadline_ms / 1_000)
+        if not done:
+            raise PlatformUnavailable(WhyNot.DEADLINE)
+        return running.result()
 
     async def close(self) -> None:
         """This function will wait for the questions that are under way, which their deadlines end."""

@@ -26,7 +26,7 @@ from tests.service import demo_settings, running
 from tests.sheets import as_csv
 
 COMPANIES = 600
-KILLS, KILLS_SOAK = 2, 100
+KILLS, KILLS_SOAK = 1, 100
 
 
 async def decided(database: Database, campaign: str) -> list[str]:

@@ -167,6 +167,77 @@ class TestABadPlatform:
         async with simulated(encrypted, Credentials(tls=ssl.create_default_context())) as (platforms, _, _):
             assert await why_not(platforms, "suzhou-snd", COMPANY) in (WhyNot.TLS, WhyNot.CONNECTION, WhyNot.DEADLINE)
 
+    @pytest.mark.parametrize(
+        ("shown", "why"),
+        [
+            (b"", WhyNot.DEADLINE), (b"HTTP/1.1 400 Bad Request\r\n\r\n", WhyNot.TLS),
+            (b"\x16\x03\x03\x40\x00" + b"\x02" * 64, WhyNot.DEADLINE), (b"\x15\x03\x03\x00\x02\x02\x28", WhyNot.TLS),
+            (b"\x16\x03\x03\xff\xff" + bytes(65_535), WhyNot.TLS), (b"\x00", WhyNot.DEADLINE),
+        ],
+        ids=["nothing", "plain", "half a record", "an alert", "a record too long", "a byte"],
+    )  # fmt: skip
+    async def test_whose_handshake_is_none_is_told_within_the_deadline(self, shown: bytes, why: WhyNot):
+        async with self.asked_with_tls(ssl.create_default_context(), shown) as (platforms, _):
+            slept = asyncio.create_task(seconds_of(asyncio.sleep(DEADLINE_MS / 1_000)))
+            found, took_s = await seconds_of(why_not(platforms, "suzhou-snd", COMPANY))
+            _, allowed_s = await slept
+
+        assert found is why
+        assert took_s < allowed_s + 0.1
+
+    async def test_whose_certificate_nobody_vouches_for_is_told_by_name_and_at_once(self, tmp_path: Path):
+        theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        theirs.load_cert_chain(*make_certificate(tmp_path, "127.0.0.1"))
+        async with self.asked_with_tls(ssl.create_default_context(), b"", theirs) as (platforms, _):
+            assert await why_not(platforms, "suzhou-snd", COMPANY) is WhyNot.TLS
+
+    async def test_is_answered_for_by_the_deadline_even_where_its_connection_does_not_end(
+        self, monkeypatch: pytest.MonkeyPatch
+    ):
+        async def never(*_: object, **__: object) -> None:
+            await asyncio.sleep(60)
+
+        monkeypatch.setattr("app.adapters.platforms.call", never)
+        async with self.asked_with_tls(ssl.create_default_context(), b"") as (platforms, close):
+            slept = asyncio.create_task(seconds_of(asyncio.sleep(DEADLINE_MS / 1_000)))
+            found, took_s = await seconds_of(why_not(platforms, "suzhou-snd", COMPANY))
+            _, allowed_s = await slept
+            close()
+
+        assert (found, took_s < allowed_s + 0.1) == (WhyNot.DEADLINE, True)
+
+    @contextlib.asynccontextmanager
+    async def asked_with_tls(
+        self, ours: ssl.SSLContext, shown: bytes, theirs: ssl.SSLContext | None = None
+    ) -> AsyncIterator[tuple[Platforms, Callable[[], None]]]:
+        """A platform that is asked over TLS and shows these bytes, or a certificate, and nothing more; and what ends
+        whatever still asks.
+        """
+        gone = asyncio.Event()
+
+        async def met(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(shown)
+            await gone.wait()
+            writer.close()
+
+        server = await asyncio.start_server(met, "127.0.0.1", 0, ssl=theirs)
+        base = read_platforms(SIMULATED, catalogue())["suzhou-snd"]
+        address = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/{{uscc}}"
+        there = replace(base, address=address, deadline_ms=DEADLINE_MS)
+        platforms = Platforms({"suzhou-snd": (there, Credentials(tls=ours))}, Counted())
+
+        def close() -> None:
+            for zone in platforms._zones.values():
+                for task in zone.running.values():
+                    task.cancel()
+
+        try:
+            yield platforms, close
+        finally:
+            gone.set()
+            server.close()
+            await platforms.close()
+
     async def test_is_asked_again_while_it_may_pass_and_no_more_than_thrice(self):
         async with simulated() as (platforms, simulator, counted):
             simulator.faults["*"] = Fault.ERROR

@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 import zipfile
 from datetime import date, datetime
 from pathlib import Path
@@ -218,6 +219,40 @@ WHOLE = (
 )  # fmt: skip
 
 
+PARTS = (
+    "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "xl/styles.xml", "xl/workbook.xml",
+    "xl/_rels/workbook.xml.rels", "[Content_Types].xml",
+)  # fmt: skip
+HOSTILE = (
+    "", "-1", "0", "99999999999999999999", "1e999", "-1e308", "NaN", "INF", "A0", "ZZZZZZ99999999", "XFD1048577",
+    "A1:XFD1048576", "s", "d", "e", "b", "str", "inlineStr", "2026-02-30T99:99", "rId999", "../../../etc/passwd",
+    "http://127.0.0.1:9/", "&#0;", "&b;", "<v>1</v>", "]]>", "\ufffe", "x" * 40_000, "01", "１２", "true",
+)  # fmt: skip
+VALUE = re.compile(r'(?<==")[^"]*(?=")|(?<=>)[^<]+(?=<)')
+
+
+def spoiled(book: bytes, drawn: random.Random) -> bytes:
+    """The workbook with hostile words in place of values of its own parts, and with tags lost or changed; each part is
+    packed as it should be, so that it is read.
+    """
+    with zipfile.ZipFile(io.BytesIO(book)) as source:
+        parts = {name: source.read(name).decode() for name in source.namelist()}
+    for _ in range(drawn.randrange(1, 5)):
+        name = drawn.choice([name for name in PARTS if name in parts])
+        text = parts[name]
+        if drawn.random() < 0.8:
+            found = drawn.choice(list(VALUE.finditer(text)))
+            parts[name] = text[: found.start()] + drawn.choice(HOSTILE) + text[found.end() :]
+        else:
+            tag = drawn.choice(re.findall(r"<[^>]*>", text))
+            parts[name] = text.replace(tag, drawn.choice(["", "<c/>", "<row r='0'/>"]), 1)
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return written.getvalue()
+
+
 class TestWhateverASpreadsheetWrites:
     @given(rows=st.lists(st.lists(CELLS, min_size=1, max_size=len(WHOLE)), min_size=1, max_size=6))
     @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -246,3 +281,35 @@ class TestWhateverASpreadsheetWrites:
             return
 
         assert "end" in lines[-1]
+
+    @given(st.randoms(use_true_random=False))
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    def test_may_say_anything_in_any_of_its_parts_without_a_crash(self, tmp_path: Path, drawn: random.Random):
+        (tmp_path / "spoiled").write_bytes(spoiled(xlsx([("积分情况表",), HEADS, ROW, ROW]), drawn))
+
+        try:
+            lines = list(lines_of(tmp_path / "spoiled", words_of()))
+        except SheetRefused:
+            return
+
+        assert "end" in lines[-1]
+        assert all("document" in line or line["faults"] for line in rows_in(lines))
+
+    @given(
+        rows=st.lists(st.lists(st.text(max_size=12) | st.sampled_from(['"', '""', "\0", "x" * 140_000]), max_size=6)),
+        comma=st.sampled_from(",;\t"), encoding=st.sampled_from(["utf-8", "utf-8-sig", "gb18030"]),
+    )  # fmt: skip
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    def test_may_be_any_text_between_commas(
+        self, tmp_path: Path, rows: list[list[str]], comma: str, encoding: str
+    ):
+        text = "\n".join(comma.join(row) for row in [HEADS, *rows])
+        (tmp_path / "text").write_bytes(text.encode(encoding, "ignore"))
+
+        try:
+            lines = list(lines_of(tmp_path / "text", words_of()))
+        except SheetRefused:
+            return
+
+        assert "end" in lines[-1]
+        assert all("document" in line or line["faults"] for line in rows_in(lines))
