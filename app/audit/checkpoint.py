@@ -272,7 +272,8 @@ def _read_text(text: str) -> Checkpoint:
 
 
 def _is_key_name(name: str) -> bool:
-    return bool(name) and "+" not in name and not any(char.isspace() or char < " " for char in name)
+    # Whatever `split` takes for a space is one; the other control characters are not.
+    return bool(name) and "+" not in name and name.split() == [name] and _CONTROL.search(name) is None
 
 
 def _key_id(name: str, typed_public_key: bytes) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from app.audit import EvidenceError
 from app.audit.checkpoint import Verifier, open_checkpoint
@@ -95,6 +96,8 @@ class KnownLogs:
 
     def origins(self, lender: str) -> tuple[str, ...]:
         """This function will return every name that the log has had, the present one last."""
+        if not self.epochs:
+            return (origin_of(self.log_name, lender, 1),)
         return tuple(origin_of(self.log_name, lender, number) for number in range(1, 2 + len(self.of(lender))))
 
     def origin_of_size(self, lender: str, size: int) -> str:
@@ -109,7 +112,11 @@ class KnownLogs:
             key.public_key for key in self.retired if size is None or key.may_have_signed(lender, size)
         ]
         keys = dict.fromkeys((*self.public_keys, *self.announced, *retired))
-        return tuple(Verifier.of(origin, key) for origin in self.origins(lender) for key in keys)
+        return tuple(_verifier(origin, key) for origin in self.origins(lender) for key in keys)
+
+
+# A log has few keys and very many checkpoints.
+_verifier = lru_cache(maxsize=1_024)(Verifier.of)
 
 
 async def read_known_logs(trail: LogTrail, log_name: str, public_keys: Sequence[bytes]) -> KnownLogs:

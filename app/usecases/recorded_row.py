@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
-import orjson
+import msgspec
 
-from app.audit.open_record import score_used
 from app.audit.record import place_bytes
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
@@ -53,78 +52,162 @@ def recorded_rows(record: bytes, place: RecordPlace, idempotency_key: str) -> Re
     Raises ValueError where it cannot be read.
     """
     try:
-        document = orjson.loads(record)
-        application, decided = document["application"], document["decision"]
-        offer = _offer(application, decided, place.lender)
+        found = _DECODER.decode(record)
+        offer = _offer(found, place.lender)
         return RecordedRows(
-            decision=_decision(record, document, place, idempotency_key),
+            decision=_decision(record, found, place, idempotency_key),
             offer=offer,
-            replaces=None if offer is None else _replaced(application, document["standing"]),
-            group_id=application["company"].get("group_id"),
+            replaces=None if offer is None else _replaced(found),
+            group_id=found.application.company.group_id,
         )
-    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:
+    except ArithmeticError as error:
         raise ValueError("not a record of a decision") from error
 
 
-def _decision(record: bytes, document: dict[str, Any], place: RecordPlace, idempotency_key: str) -> DecisionRow:
-    application, decided = document["application"], document["decision"]
-    company, score, offer = application["company"], score_used(document), decided["offer"]
-    branch = decided["product"]["lender"]["branch"]
+def _decision(record: bytes, found: _Record, place: RecordPlace, idempotency_key: str) -> DecisionRow:
+    application, decided = found.application, found.decision
+    company, offer, branch = application.company, decided.offer, decided.product.lender.branch
+    score = application.innovation_score if found.snapshot is None else found.snapshot.score
     # A quote inside a text is escaped, so these bytes stand nowhere but between the record's own members.
     begins = record.index(_DECISION) + len(_DECISION) - 1
-    decision_id = decided["decision_id"]
     return DecisionRow(
-        decision_id=decision_id,
+        decision_id=decided.decision_id,
         lender=place.lender,
         index=place.index,
-        idempotency_key=document.get("idempotency_key", idempotency_key),
+        idempotency_key=idempotency_key if found.idempotency_key is None else found.idempotency_key,
         fingerprint=sha256(record[len(_APPLICATION) : begins - len(_DECISION) + 1]).digest(),
-        application_id=application["application_id"],
-        revision=decided["revision"],
-        supersedes=decided["supersedes"],
-        product=application["product"],
-        branch=None if branch is None else branch["id"],
-        zone=company["zone"],
-        uscc=company["uscc"],
-        stage=None if score is None else score.get("stage"),
-        score=None if score is None or score.get("value") is None else str(Decimal(score["value"])),
-        outcome=decided["outcome"],
-        reasons=tuple(dict.fromkeys(reason["code"] for reason in decided["reasons"])),
-        requested_amount=int(Yuan.parse(application["request"]["amount"])),
-        credit_limit=None if offer is None else int(Yuan.parse(offer["credit_limit"])),
-        decided_on=date.fromisoformat(decided["decided_on"]),
-        recorded_at=datetime.fromisoformat(decided["recorded_at"]),
-        submitted_by=document["submitted_by"],
-        terms_digest=document["terms"],
+        application_id=application.application_id,
+        revision=decided.revision,
+        supersedes=decided.supersedes,
+        product=application.product,
+        branch=None if branch is None else branch.id,
+        zone=company.zone,
+        uscc=company.uscc,
+        stage=None if score is None else score.stage,
+        score=None if score is None or score.value is None else str(score.value),
+        outcome=decided.outcome,
+        reasons=tuple(dict.fromkeys([reason.code for reason in decided.reasons])),
+        requested_amount=int(Yuan.parse(application.request.amount)),
+        credit_limit=None if offer is None else int(Yuan.parse(offer.credit_limit)),
+        decided_on=decided.decided_on,
+        recorded_at=decided.recorded_at,
+        submitted_by=found.submitted_by,
+        terms_digest=found.terms,
         answer_from=begins,
         answer_until=record.rindex(_FORMAT) - 1,
         place=place_bytes(
-            decision_id=decision_id, origin=place.origin, index=place.index, leaf_hash=place.leaf_hash,
-            sm3=document.get("sm3"),
+            decision_id=decided.decision_id, origin=place.origin, index=place.index, leaf_hash=place.leaf_hash,
+            sm3=found.sm3,
         ),
-    )
+    )  # fmt: skip
 
 
-def _offer(application: dict[str, Any], decided: dict[str, Any], lender: str) -> OfferRow | None:
-    offer, company = decided["offer"], application["company"]
-    if offer is None or decided.get("campaign") is not None:
+def _offer(found: _Record, lender: str) -> OfferRow | None:
+    application, decided = found.application, found.decision
+    offer, company = decided.offer, application.company
+    if offer is None or decided.campaign is not None:
         # A campaign's pre-approval is an offer to nobody yet, and has no row.
         return None
     commitment = Commitment(
-        offer_id=offer["offer_id"],
-        application_id=application["application_id"],
-        product=application["product"],
-        uscc=company["uscc"],
-        group_id=company.get("group_id"),
-        credit_limit=Yuan.parse(offer["credit_limit"]),
-        counts_until=date.fromisoformat(offer["expires_on"]),
+        offer_id=offer.offer_id,
+        application_id=application.application_id,
+        product=application.product,
+        uscc=company.uscc,
+        group_id=company.group_id,
+        credit_limit=Yuan.parse(offer.credit_limit),
+        counts_until=offer.expires_on,
     )
-    return OfferRow(decided["decision_id"], lender, commitment)
+    return OfferRow(decided.decision_id, lender, commitment)
 
 
-def _replaced(application: dict[str, Any], standing: list[dict[str, Any]]) -> str | None:
+def _replaced(found: _Record) -> str | None:
     """A line that the bank has approved ends by the bank's word alone."""
-    named = application["request"].get("replaces")
+    named = found.application.request.replaces
     if named is None:
         return None
-    return next((c["offer_id"] for c in standing if c["offer_id"] == named and not c["credit_approved"]), None)
+    return next((c.offer_id for c in found.standing if c.offer_id == named and not c.credit_approved), None)
+
+
+# ---- what is read of a record ---------------------------------------------------------------------------------------
+
+
+class _Company(msgspec.Struct, gc=False):
+    uscc: str
+    zone: str
+    group_id: str | None = None
+
+
+class _Score(msgspec.Struct, gc=False):
+    stage: str | None = None
+    value: Decimal | None = None
+
+
+class _Request(msgspec.Struct, gc=False):
+    amount: str
+    replaces: str | None = None
+
+
+class _Application(msgspec.Struct, gc=False):
+    application_id: str
+    product: str
+    company: _Company
+    request: _Request
+    innovation_score: _Score | None = None
+
+
+class _Branch(msgspec.Struct, gc=False):
+    id: str
+
+
+class _Lender(msgspec.Struct, gc=False):
+    branch: _Branch | None
+
+
+class _Product(msgspec.Struct, gc=False):
+    lender: _Lender
+
+
+class _Reason(msgspec.Struct, gc=False):
+    code: str
+
+
+class _Offered(msgspec.Struct, gc=False):
+    offer_id: str
+    credit_limit: str
+    expires_on: date
+
+
+class _Decided(msgspec.Struct, gc=False):
+    decision_id: str
+    decided_on: date
+    recorded_at: datetime
+    revision: int
+    supersedes: str | None
+    outcome: str
+    reasons: tuple[_Reason, ...]
+    product: _Product
+    offer: _Offered | None
+    campaign: str | None = None
+
+
+class _Snapshot(msgspec.Struct, gc=False):
+    score: _Score | None
+
+
+class _Standing(msgspec.Struct, gc=False):
+    offer_id: str
+    credit_approved: bool
+
+
+class _Record(msgspec.Struct, gc=False):
+    application: _Application
+    decision: _Decided
+    standing: tuple[_Standing, ...]
+    submitted_by: str
+    terms: str
+    idempotency_key: str | None = None
+    sm3: str | None = None
+    snapshot: _Snapshot | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(_Record)
