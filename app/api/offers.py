@@ -14,7 +14,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from app.api.access import Caller
 from app.api.acts import IfMatch, by_caller, expected_version, record_act
-from app.api.calls import Call, LeanRoute, ThisCall
+from app.api.bodies import checked_document, received_json
+from app.api.calls import Call, LeanRoute, ReadBy, ThisCall
 from app.api.decisions import JSON, IdempotencyKey
 from app.api.fields import DecisionId
 from app.api.offer_schemas import OfferAnswer, OfferEventAnswer, OfferEventRequest, fits
@@ -54,7 +55,7 @@ async def get_offer(call: ThisCall, offer_id: Annotated[DecisionId, Path()]) -> 
 async def record_offer_event(
     call: ThisCall,
     offer_id: Annotated[DecisionId, Path()],
-    event: OfferEventRequest,
+    sent: Annotated[OfferEventRequest, ReadBy(received_json)],
     idempotency_key: IdempotencyKey,
     if_match: IfMatch = None,
 ) -> Response:
@@ -67,6 +68,7 @@ async def record_offer_event(
     found, expected = await _offer(call, offer_id), expected_version(call)
     offer, pool = pre_approval_of(found.decision), pool_named_by(found.decision)
     try:
+        call.document, event = checked_document(OfferEventRequest, sent)
         fits(event, call.document)
     except Problem as problem:
         raise problem.with_members(await _stands(call, offer, found)) from None

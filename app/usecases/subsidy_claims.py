@@ -62,7 +62,7 @@ class SubsidyClaimed(Act):
         """This function will record the claim. Raises SubsidyRefused."""
         programme = next((one for one in self.programmes if one.id == self.programme), None)
         if programme is None:
-            named = ", ".join(one.id for one in self.programmes)
+            named = ", ".join(one.id for one in self.programmes) or "0"
             raise SubsidyRefused(SubsidyRefusal.NOT_OFFERED, "/programme", named)
         if programme.claim is not ClaimKind.BY_COMPANY:
             raise SubsidyRefused(SubsidyRefusal.NOT_CLAIMED_BY_COMPANY, "/programme")

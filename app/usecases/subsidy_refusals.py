@@ -39,13 +39,13 @@ class SubsidyRefused(Obstacle):
 
 _WHY: Mapping[SubsidyRefusal, tuple[str, str]] = {
     SubsidyRefusal.NO_SUCH_PROGRAMME: ("目录中没有此贴息项目", "The catalogue has no such programme"),
-    SubsidyRefusal.STATE_AS_BEFORE: ("预算状态与现状相同", "The budget's state is this already, since"),
+    SubsidyRefusal.STATE_AS_BEFORE: ("预算状态与现状相同", "The budget's state is this already"),
     SubsidyRefusal.BEFORE_THE_LAST_STATE: (
         "日期早于最近一次登记的状态，其日期为", "It is dated before the state that was recorded last, of",
     ),
     SubsidyRefusal.IN_THE_FUTURE: ("日期晚于今日（上海）", "It is dated after today in Shanghai"),
     SubsidyRefusal.NOT_OFFERED: (
-        "该授信没有此贴息项目，其项目为", "The offer does not have this programme; it has",
+        "该授信没有此贴息项目，其项目为", "The offer does not have this programme, but",
     ),
     SubsidyRefusal.NOT_CLAIMED_BY_COMPANY: (
         "该项目免申即享，无须申领", "The programme is paid automatically; nothing is claimed",

@@ -232,6 +232,8 @@ class TestAnEvent:
 
         for kind, event in whole.items():
             answers = {409: await tell(service, offer_id, event, kind)}
+            wrong = await tell(service, offer_id, event | {"value_on": "tomorrow"}, f"wrong-{kind}")
+            assert wrong.json()["offer_status"] == "WITHDRAWN", wrong.text
             if kind != "CLOSED":
                 answers[422] = await tell(service, offer_id, told(kind), f"bare {kind}".replace(" ", "-"))
             for status, answer in answers.items():
