@@ -39,8 +39,8 @@ def _line(record: dict[str, Any]) -> tuple[str, ...]:
     return (
         company["name"], company["uscc"], product["name"], "" if branch is None else branch["name"],
         f"{int(Yuan.parse(offer['credit_limit'])) // 100:,}", offer["annual_rate"], _why(application, decided),
-        offer["expires_on"], "；".join(c["message"]["zh"] for c in offer["conditions"]), INDICATIVE.zh,
-        decided["decision_id"],
+        offer["expires_on"], "；".join(f"{c['message']['zh']} {c['message']['en']}" for c in offer["conditions"]),
+        f"{INDICATIVE.zh} {INDICATIVE.en}", decided["decision_id"],
     )  # fmt: skip
 
 

@@ -176,6 +176,26 @@ class TestACampaign:
         assert [row[1] for row in rows[1:]] == [company_code(n) for n in (1, 2, 3)]
         assert (rows[1][4], "80" in rows[1][6], "不构成银行承诺" in rows[1][9]) == ("3,000,000", True, True)
 
+    async def test_is_told_of_to_a_webhook_when_it_has_finished(self, tmp_path: Path):
+        async with running(demo_settings(tmp_path / "data")) as service:
+            hook = {"lender": "icbc", "url": "http://127.0.0.1:9/hook", "events": ["campaign.finished"]}
+            made = await service.client.post("/v1/webhooks", json=hook, headers=service.bearer("operator"))
+            owed = f"/v1/webhooks/{made.json()['endpoint_id']}/deliveries"
+            campaign = await made_from_sheet(service, 3)
+            await until(service, campaign, "READY")
+            await change(service, campaign, "run")
+            await until(service, campaign, "FINISHED")
+            async with asyncio.timeout(20):
+                while not (items := (await service.get(owed, caller="operator")).json()["items"]):
+                    await asyncio.sleep(0.1)
+            told = (await service.get(f"{owed}/{items[0]['event_id']}", caller="operator")).json()
+
+        assert [(one["type"], one["subject"]) for one in items] == [("campaign.finished", campaign)]
+        assert orjson.loads(told["body"])["data"] == {
+            "campaign_id": campaign, "done": 3, "pre_approved": 3, "referred": 0, "declined": 0, "not_decided": 0,
+            "href": f"/v1/campaigns/{campaign}",
+        }  # fmt: skip
+
     async def test_made_twice_under_one_key_is_one(self, tmp_path: Path):
         async with running(demo_settings(begun(tmp_path / "data"))) as service:
             first, again = [await made_from_sheet(service, 3, "same") for _ in range(2)]

@@ -1,7 +1,9 @@
 """A database that lives in memory: what tests and measurements use where a real one is not the point.
 
 Neighbours may rely on this: it passes the very tests that SQLite and PostgreSQL pass, apart from surviving a restart;
-and it can be told to fail where a real one may (`MemoryBook.next_failure`).
+and it can be told to fail where a real one may (`MemoryBook.next_failure`). Campaigns, webhooks and retention have no
+twin here: no use case reads them but through a database, so that one would stand in for nothing and prove only itself;
+their tests run on both real ones.
 """
 
 from __future__ import annotations
