@@ -23,7 +23,9 @@ from app.usecases.export_row import COLUMNS, Column, Kind
 
 DATA_ROWS_A_SHEET: Final = 1_048_575
 """What a sheet of XLSX holds below its head."""
-_ROWS_A_GROUP: Final = 1_000
+# What is known of every group stays in memory to the end: few groups, put together of slices that Python holds one of.
+_ROWS_A_SLICE: Final = 1_000
+_SLICES_A_GROUP: Final = 3
 
 _XLSX_FORMATS: Final = {
     Kind.MONEY: "#,##0.00", Kind.RATE: "0.00######%", Kind.SCORE: "0.00####", Kind.COUNT: "0", Kind.DAY: "yyyy-mm-dd",
@@ -106,6 +108,10 @@ def _write_cell(sheet: Any, at: tuple[int, int], column: Column, value: Any, for
         sheet.write_number(*at, float(value), formats[kind])
 
 
+# By these a reader leaves groups out.
+_SOUGHT_BY: Final = ["decided_on", "recorded_at", "lender", "product", "log_index"]
+
+
 def _write_parquet(rows: _Rows, path: Path) -> None:
     import pyarrow as pa
     from pyarrow import parquet
@@ -120,11 +126,17 @@ def _write_parquet(rows: _Rows, path: Path) -> None:
         pa.field(c.name, types[c.kind], metadata={"zh": c.words.zh, "en": c.words.en}) for c in COLUMNS
     ]
     schema, source = pa.schema(fields), iter(rows)
-    with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
-        while group := list(islice(source, _ROWS_A_GROUP)):
-            columns = [[_typed(column.kind, row[column.name]) for row in group] for column in COLUMNS]
+
+    def slices() -> Iterator[pa.RecordBatch]:
+        while some := list(islice(source, _ROWS_A_SLICE)):
+            columns = [[_typed(column.kind, row[column.name]) for row in some] for column in COLUMNS]
             arrays = [pa.array(values, field.type) for values, field in zip(columns, fields, strict=True)]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    with parquet.ParquetWriter(path, schema, compression="zstd", write_statistics=_SOUGHT_BY) as writer:
+        each = slices()
+        while group := list(islice(each, _SLICES_A_GROUP)):
+            writer.write_table(pa.Table.from_batches(group, schema))
 
 
 def _typed(kind: Kind, value: Any) -> Any:

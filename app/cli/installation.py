@@ -5,6 +5,7 @@ Neighbours may rely on this: a command that cannot be carried out raises `Refuse
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -130,6 +131,13 @@ def subject() -> str:
     except KeyError:
         # A container's account need not have a name.
         return f"cli:{os.getuid()}"
+
+
+def settle_for_long_work() -> None:
+    """This function will keep the collector from going through all that was loaded, over and over."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 def say(*lines: str) -> None:

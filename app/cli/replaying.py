@@ -13,7 +13,7 @@ from datetime import datetime
 from time import perf_counter
 
 from app.adapters.database import Database
-from app.cli.installation import DONE, FAULTY, Refused, its_database, its_settings, say, show
+from app.cli.installation import DONE, FAULTY, Refused, its_database, its_settings, say, settle_for_long_work, show
 from app.usecases.act_rows import StoredAct
 from app.usecases.log_trail import StoredLine
 from app.usecases.ports import StoredDecision
@@ -34,6 +34,7 @@ def replay_recorded(options: argparse.Namespace) -> int:
 
 
 async def _replaying(ids: Sequence[str], since: datetime | None, processes: int) -> int:
+    settle_for_long_work()
     began, seen, different = perf_counter(), 0, 0
     async with its_database(its_settings()) as database:
         if ids:
@@ -102,7 +103,8 @@ async def _decided_again(found: AsyncIterator[StoredDecision], processes: int) -
                 yield complaints_of(chunk)
                 continue
             if pool is None:
-                pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+                spawning = multiprocessing.get_context("spawn")
+                pool = ProcessPoolExecutor(processes, mp_context=spawning, initializer=settle_for_long_work)
             asked.append(loop.run_in_executor(pool, complaints_of, chunk))
             if len(asked) > 2 * processes:
                 yield await asked.popleft()
