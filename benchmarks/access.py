@@ -93,10 +93,13 @@ def _lines(found: dict[tuple[str, int], list[dict[str, Any]]]) -> tuple[Line, ..
     ]
     for name in ("key", "token"):
         for clients in _CLIENTS:
-            both = of(name, clients, "per_second"), of("none", clients, "per_second")
-            least, most = within(*both)
-            what = f"{name} ÷ none, {clients} clients (19 times in 20 within {least:.2f} to {most:.2f})"
-            lines.append(at_least(what, ratio(*both), 0.9))
+            answered = of(name, clients, "per_second"), of("none", clients, "per_second")
+            # The service is what is busy, and its processor time suffers less from whatever else is under way.
+            worked = of("none", clients, "cpu_us"), of(name, clients, "cpu_us")
+            for words, both in (("answers a second", answered), ("answers a second of processor time", worked)):
+                least, most = within(*both)
+                what = f"{name} ÷ none, {clients} clients: {words} (19 times in 20 within {least:.2f} to {most:.2f})"
+                lines.append(at_least(what, ratio(*both), 0.9))
     return tuple(lines)
 
 
