@@ -37,7 +37,7 @@ _CLIENTS = (16, 64)
 
 def measure(*, quick: bool) -> Section:
     """This function will start the service, measure, and verify what it stored. Raises what any of it raises."""
-    rounds, seconds = (1, 0.3) if quick else (24, 0.4)
+    rounds, seconds = (1, 0.3) if quick else (54, 0.4)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jfd-bench-")))
         server = stack.enter_context(servers.postgres(segments=2 if quick else 80))
