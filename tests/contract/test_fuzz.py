@@ -16,6 +16,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
 
+from app.api.bodies import SHEET_KINDS
 from tests.api.test_fields import codes
 from tests.postgres import Databases
 from tests.published import published
@@ -37,6 +38,8 @@ CONFIG = {
 schemathesis.openapi.format("uscc", codes())
 # An id that fits its format is as good as any.
 schemathesis.openapi.format("uuid", st.uuids().map(str))
+# What is called a workbook is any bytes, and none of them is one.
+schemathesis.serializer.alias(SHEET_KINDS[0], "application/octet-stream")
 
 
 def without_security() -> dict[str, Any]:
