@@ -19,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from app.adapters.circuit_breaker import CircuitBreaker
 from app.adapters.clock import utc_now
 from app.adapters.platform_files import SIMULATED
 from app.adapters.platform_simulator import Fault, PlatformSimulator
@@ -64,6 +65,9 @@ async def asked_service(folder: Path, database_url: str, deadline_ms: int = DEAD
     settings = demo_settings(folder / "data", database_url, PLATFORMS_DIR=str(platforms))
     try:
         async with running(settings) as service:
+            for zone in service.app.state.services.lookups._platforms._zones.values():
+                # One that rests would keep the faults away from what is tried here.
+                zone.breaker = CircuitBreaker(time.monotonic, trips_after=2**31)
             yield Asked(service, simulator)
     finally:
         await simulator.close()
@@ -118,13 +122,15 @@ async def _under(asked: Asked, fault: Fault | str, kept: bool, uscc: str, key: s
     service, zone = asked.service, "kunshan" if fault == BAD_TLS else "suzhou-snd"
     asked.simulator.known[uscc] = "suzhou-snd"
     if kept and fault != BAD_TLS:
-        _let_pass(service)
-        before = await service.decide(application(uscc, f"{key}-before"), f"{key}-before")
-        if before.json()["outcome"] != "PRE_APPROVED":
+        # A sound platform, too, may be late on a busy machine; it is believed at the latest when asked again.
+        for n in range(3):
+            before = await service.decide(application(uscc, f"{key}-before-{n}"), f"{key}-before-{n}")
+            if before.json()["outcome"] == "PRE_APPROVED":
+                break
+        else:
             return [f"{fault}: a sound platform was not believed: {before.json()['reasons']}"]
     if fault != BAD_TLS:
         asked.simulator.faults[uscc] = fault
-    _let_pass(service)
     control = asyncio.create_task(_undisturbed(service, uscc, key))
     began = time.monotonic()
     answer = await service.decide(application(uscc, key, zone), key)
@@ -162,12 +168,6 @@ async def _not_replayed(service: Service) -> list[str]:
 def snapshots_used(record: bytes) -> dict[str, Any] | None:
     """This function will return what a record says of a lookup."""
     return orjson.loads(record).get("snapshot")
-
-
-def _let_pass(service: Service) -> None:
-    """The breaker would keep the faults away from what is tried here."""
-    for zone in service.app.state.services.lookups._platforms._zones.values():
-        zone.breaker.succeeded()
 
 
 async def _undisturbed(service: Service, uscc: str, key: str) -> float:
