@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from app.adapters.platform_simulator import FAULTY, FREE, Fault
+from app.adapters.platforms import Platforms
 from app.domain.company import SourceKind
+from app.domain.platform import ScorePlatform
 from app.usecases import platforms as lookups
+from app.usecases.platforms import Answered
 from tests.bad_platforms import Asked, application, asked_service, faults_of, snapshots_used, today
 from tests.service import Service, begun, demo_settings, running
 from tests.sheets import HEADS, as_csv
@@ -203,7 +206,12 @@ class TestBadPlatforms:
         assert any(found.startswith("JUMP: approved") for found in wrong), wrong
 
     async def test_would_be_seen_to_hold_a_decision_up(self, embedded_asked: Asked, monkeypatch: pytest.MonkeyPatch):
+        async def asked_for_as_long_as_it_takes(self: Platforms, platform: ScorePlatform, uscc: str) -> Answered:
+            return await self._asked(self._zones[platform.zone], uscc)
+
+        # Both hold the deadline: each step on the wire, and whoever waits for the answer.
         monkeypatch.setattr("app.adapters.http_client._left", lambda deadline: 1.0)
+        monkeypatch.setattr(Platforms, "ask", asked_for_as_long_as_it_takes)
 
         wrong = await faults_of(embedded_asked, 1, faults=(Fault.HANG,), slack_s=0.4)
 
