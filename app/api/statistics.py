@@ -96,7 +96,8 @@ def _group(by: tuple[Dimension, ...], key: Key, tally: Tally) -> dict[str, Any]:
             "pre_approved": tally.in_campaigns,
             "pre_approved_limit": Yuan(tally.offered_in_campaigns).text(),
         },
-        "score": {"known": len(tally.scores), **_quartiles(tally.scores, _score)},
+        # Points of one scheme are no points of another's scale.
+        "score": {"known": len(tally.scores), **_quartiles(tally.scores if len(tally.zones) == 1 else (), _score)},
         "top_reasons": _most(tally.reasons, "code")[:_MOST_REASONS],
         "decisive_components": _most(tally.decisive, "step"),
         "interest_subsidy_maximum": Yuan(tally.subsidy).text(),

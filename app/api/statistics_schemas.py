@@ -53,7 +53,9 @@ class CampaignsStated(Answered):
 
 
 class ScoresStated(Answered):
-    """积分。Scores, on their scheme's own scale."""
+    """积分，以其方案自身分制计；跨高新区分制不同，四分位为空。Scores, on their scheme's own scale; over several
+    zones there are no quartiles, as their points differ.
+    """
 
     known: Count
     lower_quartile: ScoreShown | None

@@ -93,6 +93,8 @@ class Tally:
     subsidy: int = 0
     covered: int = 0
     scores: array[int] = field(default_factory=lambda: array("q"))
+    """Each on the scale of its zone's scheme: ranked together only where `zones` is one."""
+    zones: set[str] = field(default_factory=set)
     limits: array[int] = field(default_factory=lambda: array("q"))
 
     def add(self, mark: int, block: StatedBlock) -> None:
@@ -104,6 +106,7 @@ class Tally:
             for value, of_value in block.marks.get(name, {}).items():
                 if both := mark & of_value:
                     counter[value] += both.bit_count()
+        self.zones.update(zone for zone, of_zone in block.marks.get("zone", {}).items() if mark & of_zone)
         columns, chosen = block.columns, _chosen(mark)
         self.requested += sum(compress(columns["requested_amount"], chosen))
         self.scores.extend(score for score in compress(columns["score"], chosen) if score != NOTHING)

@@ -27,7 +27,9 @@ def plain(tally: Tally) -> dict[str, object]:
     """This function will make a tally comparable, whatever the order in which it was made."""
     counters = {name: dict(getattr(tally, name)) for name in ("outcomes", "reasons", "decisive")}
     sums = {name: getattr(tally, name) for name in ("decisions", "requested", "offered", "subsidy", "covered")}
-    return counters | sums | {"scores": sorted(tally.scores), "limits": sorted(tally.limits)}
+    return counters | sums | {
+        "scores": sorted(tally.scores), "limits": sorted(tally.limits), "zones": tally.zones,
+    }  # fmt: skip
 
 
 def counted(every: Sequence[Figures]) -> dict[str, object]:
@@ -40,7 +42,7 @@ def counted(every: Sequence[Figures]) -> dict[str, object]:
         "requested": sum(f.requested_amount for f in every), "offered": sum(f.credit_limit for f in offered),
         "subsidy": sum(f.extras.subsidy for f in offered), "covered": sum(f.extras.covered for f in offered),
         "scores": sorted(f.score for f in every if f.score is not None),
-        "limits": sorted(f.credit_limit for f in offered),
+        "limits": sorted(f.credit_limit for f in offered), "zones": {f.zone for f in every},
     }  # fmt: skip
 
 

@@ -106,6 +106,14 @@ class TestStatistics:
         assert declined["top_reasons"] == [{"code": "SCORE_BELOW_MINIMUM", "decisions": 1}]
         assert total["referrals"]["waiting"] == len(REFERRED)
 
+    async def test_rank_scores_within_a_zone_and_never_over_schemes(self, embedded: Service):
+        over_all = (await embedded.get("/v1/decisions/statistics?by=zone", caller="auditor")).json()
+
+        known = [group["score"] for group in over_all["groups"] if group["score"]["known"]]
+        assert len(known) > 1 and all(score["median"] is not None for score in known)
+        assert over_all["total"]["score"]["known"] == sum(score["known"] for score in known)
+        assert over_all["total"]["score"]["median"] is None
+
     @pytest.mark.parametrize("by", ["year", "day,day", "day,"])
     async def test_by_something_else_are_refused_by_name(self, embedded: Service, by: str):
         answer = await embedded.get(f"/v1/decisions/statistics?by={by}")
