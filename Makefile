@@ -23,8 +23,9 @@ help: ## this list 本说明
 run: install ## serve http://127.0.0.1:8000 with demo keys 启动演示服务
 	@JIFENDAI_DEMO=1 $(BIN)/jifendai serve
 
+# More workers than cores: many tests wait for processes, disks and browsers.
 test: install-dev ## every test, on both databases 运行全部测试
-	@$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(ARGS)
 
 lint: install-dev ## tidiness only: ruff and the rooms 只查整洁与分层
 	@$(BIN)/ruff check . && $(BIN)/python -m pytest -q tests/test_house.py
