@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_asyn
 from sqlalchemy.orm import DeclarativeBase
 
 from app.adapters.database import tables
+from app.adapters.database.column_types import to_codes
 from app.adapters.identifiers import new_uuid7
 from app.adapters.signing import LogSigner
 from app.api.answers import DecisionAnswer
@@ -206,7 +207,7 @@ def _add(session: AsyncSession, head: HeadOfLog, sealed: Sealed) -> None:
         )
     )
     columns = {name: getattr(made, name) for name in DecisionMade.__table__.columns.keys()}
-    session.add(DecisionMade(**columns | {"reasons": tables.to_codes(made.reasons)}))
+    session.add(DecisionMade(**columns | {"reasons": to_codes(made.reasons)}))
     session.add_all(OfferMade(**_offer_columns(offer)) for offer in sealed.offers)
     session.add(CheckpointSigned(lender=signed.lender, size=signed.size, root=signed.root, note=signed.note))
 

@@ -304,8 +304,10 @@ class TestAQuestion:
         async with simulated() as (platforms, simulator, _):
             simulator.faults["*"] = Fault.DRIP
             await why_not(platforms, "suzhou-snd", COMPANY)
-
-            assert all(not zone.running for zone in platforms._zones.values())
+            # Who asked is answered by the deadline; what runs on the wire ends right behind it.
+            async with asyncio.timeout(5):
+                while any(zone.running for zone in platforms._zones.values()):
+                    await asyncio.sleep(0.01)
 
     async def test_is_logged_without_the_company_s_code_or_a_secret(self, caplog: pytest.LogCaptureFixture):
         from app.adapters.log_lines import JsonLine

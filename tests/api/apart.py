@@ -247,7 +247,7 @@ def _requests(path: str, operation: dict[str, Any], foreign: Foreign, chance: ra
                 query[parameter["name"]] = value
     bodies: list[Any] = [None, None]
     own = [one for name, one in foreign.cursors if name == operation["operationId"]]
-    if own and chance.random() < 0.5:
+    if own and chance.random() < 0.75:
         # Nothing but the cursor, to the very list that gave it: all that it is sealed to, but for who asks, is right.
         cursor = chance.choice(own)
         queries = [{"cursor": cursor}, {"cursor": "A" * len(cursor)}]

@@ -50,13 +50,13 @@ class TestAnotherLendersAffairs:
             for name, plant in PLANTED.items():
                 with monkeypatch.context() as planted:
                     plant(planted)
-                    if not await findings(full, empty, foreign, SHORT, most=1):
+                    if not await findings(full, empty, foreign, 2 * SHORT, most=1):
                         missed.append(name)
             branch, others = await as_branch(full, foreign)
             for name, plant in PLANTED_FOR_BRANCHES.items():
                 with monkeypatch.context() as planted:
                     plant(planted)
-                    if not await findings(branch, None, others, SHORT, most=1):
+                    if not await findings(branch, None, others, 2 * SHORT, most=1):
                         missed.append(name)
 
         assert missed == []

@@ -20,17 +20,21 @@ from tests.sheets import HEADS, as_csv
 COMPANY = FREE["suzhou-snd"]
 
 
+PATIENT_MS = 5_000
+"""A deadline that a sound platform keeps on a busy machine, too."""
+
+
 @pytest.fixture
 async def asked(tmp_path: Path, database_url: str) -> AsyncIterator[Asked]:
     """A service and its platform, on each kind of database."""
-    async with asked_service(tmp_path, database_url) as found:
+    async with asked_service(tmp_path, database_url, PATIENT_MS) as found:
         yield found
 
 
 @pytest.fixture
 async def embedded_asked(tmp_path: Path, sqlite_url: str) -> AsyncIterator[Asked]:
     """The same on the embedded database, for what no database can change."""
-    async with asked_service(tmp_path, sqlite_url) as found:
+    async with asked_service(tmp_path, sqlite_url, PATIENT_MS) as found:
         yield found
 
 
@@ -192,6 +196,18 @@ class TestAPreviewWithoutAScore:
 
 
 class TestBadPlatforms:
+    @pytest.fixture
+    async def asked(self, tmp_path: Path, database_url: str) -> AsyncIterator[Asked]:
+        """The same with a short deadline."""
+        async with asked_service(tmp_path, database_url) as found:
+            yield found
+
+    @pytest.fixture
+    async def embedded_asked(self, tmp_path: Path, sqlite_url: str) -> AsyncIterator[Asked]:
+        """The same with a short deadline, on the embedded database."""
+        async with asked_service(tmp_path, sqlite_url) as found:
+            yield found
+
     async def test_bring_about_a_decision_or_a_referral_in_time_and_never_an_approval(self, asked: Asked):
         # The figure itself, 100 ms, is the soak's: here others use the machine, too.
         assert await faults_of(asked, 1, slack_s=0.4) == []
