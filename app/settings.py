@@ -57,6 +57,7 @@ class Settings:
     request_deadline_s: int = 30
     platforms_dir: Path | None = None
     strict: bool = False
+    accept_data_loss: bool = False
     webhook_networks: tuple[Network, ...] = ()
 
     @classmethod
@@ -71,6 +72,7 @@ class Settings:
         sm3 = _flag("SM3", sent("SM3", "0"), faults)
         retention_years = _years(sent("RETENTION_YEARS", "10"), faults)
         strict = _flag("STRICT", sent("STRICT", "0"), faults)
+        accept_data_loss = _flag("ACCEPT_DATA_LOSS", sent("ACCEPT_DATA_LOSS", "0"), faults)
         port = _whole(sent("PORT", "8000"), 0, 65_535, "PORT", faults)
         deadline_s = _whole(sent("REQUEST_DEADLINE_S", "30"), 1, 600, "REQUEST_DEADLINE_S", faults)
         rate_limit = _rate_limit(sent("RATE_LIMIT", ""), faults)
@@ -109,6 +111,7 @@ class Settings:
             request_deadline_s=deadline_s,
             platforms_dir=Path(platforms) if platforms else None,
             strict=strict,
+            accept_data_loss=accept_data_loss,
             webhook_networks=networks,
         )
 

@@ -70,6 +70,14 @@ async def examine_database(database: Database, data_dir: Path) -> tuple[Finding,
     return (*found, *disk_findings(data_dir))
 
 
+async def durability_faults(database: Database) -> tuple[Finding, ...]:
+    """This function will return what would let a power cut damage the database; nothing of one that is not there."""
+    if database.is_embedded or await database.ready():
+        return ()
+    found = await database.look(lambda connection: tuple(_durability(connection)))
+    return tuple(one for one in found if one.level is Level.FAULT)
+
+
 async def what_is_not_ready(
     database: Database, data_dir: Path, key_in_use: KeyInUse, *, within_s: float = _READY_WITHIN_S
 ) -> list[Cause]:
@@ -130,14 +138,8 @@ def _database_findings(connection: Connection) -> Iterator[Finding]:
 
 
 def _postgresql(connection: Connection) -> Iterator[Finding]:
-    names = ("fsync", "full_page_writes", "synchronous_commit", "min_wal_size", "server_version")
-    of = {name: connection.execute(text(f"SHOW {name}")).scalar_one() for name in names}
-    for name in ("fsync", "full_page_writes"):
-        if of[name] == "off":
-            yield fault(name, f"{name} 已关闭：断电会损坏数据库。请打开并重启数据库。",
-                        f"{name} is off: a power cut damages the database. Turn it on.")  # fmt: skip
-        else:
-            yield Finding(name, Level.OK, "已打开", "is on")
+    yield from _durability(connection)
+    of = {name: _shown(connection, name) for name in ("synchronous_commit", "min_wal_size")}
     if of["synchronous_commit"] == "off":
         yield warning("synchronous_commit", "已关闭：服务会为决策自行打开，其余写入可能丢失。请设为 on。",
                       "is off: the service has it on for decisions, other writes may be lost. Set it on.")  # fmt: skip
@@ -150,6 +152,19 @@ def _postgresql(connection: Connection) -> Iterator[Finding]:
     else:
         yield Finding("min_wal_size", Level.OK, of["min_wal_size"], of["min_wal_size"])
     yield from _accounts(connection)
+
+
+def _durability(connection: Connection) -> Iterator[Finding]:
+    for name in ("fsync", "full_page_writes"):
+        if _shown(connection, name) == "off":
+            yield fault(name, f"{name} 已关闭：断电会损坏数据库。请打开并重启数据库。",
+                        f"{name} is off: a power cut damages the database. Turn it on.")  # fmt: skip
+        else:
+            yield Finding(name, Level.OK, "已打开", "is on")
+
+
+def _shown(connection: Connection, name: str) -> str:
+    return str(connection.execute(text(f"SHOW {name}")).scalar_one())
 
 
 _WAL_MB = text("SELECT setting::bigint FROM pg_settings WHERE name = 'min_wal_size'")

@@ -109,13 +109,14 @@ ASKED_BY_THE_BATCH: Final = frozenset({"decide"})
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks. `lenders` is the scope (app/domain/access.py); empty, it means every lender of the installation.
-    `actor` is the person for whom a system speaks; `keys_seen` the change of the keys at which this key or token
-    was found sound.
+    `key` names what was shown: the key by its public part, tokens by their subject. `actor` is the person for whom a
+    system speaks; `keys_seen` the change of the keys at which this key or token was found sound.
     """
 
     subject: str
     roles: frozenset[Role]
     lenders: tuple[str, ...]
+    key: str
     actor: str | None = None
     keys_seen: int | None = None
 

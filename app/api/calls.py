@@ -244,7 +244,7 @@ class LeanRoute(APIRoute):
             if not self.is_open:
                 await call.sign_in(asked_later=self.asked_later)
                 if services.rate_limits is not None:
-                    quota = services.rate_limits.take(call.caller.subject)
+                    quota = services.rate_limits.take(call.caller.key)
             arguments = await self._bind(call, receive)
             response = await self.operation(call, *arguments)
         except asyncio.CancelledError:

@@ -1,10 +1,10 @@
 """How often a caller may ask one replica.
 
-Neighbours may rely on this: a caller is a subject, however many keys it holds, so there are as many counters as there
-are subjects. The headers are those of draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy` says the quota `q` in
+Neighbours may rely on this: each key has a counter of its own, and tokens, which change by the hour, share their
+subject's. The headers are those of draft-ietf-httpapi-ratelimit-headers-10: `RateLimit-Policy` says the quota `q` in
 a window of `w` seconds, `RateLimit` what remains (`r`) and after how many seconds all of it is there again (`t`).
 
-The quota comes back evenly (GCRA): one instant a subject says all, which takes a tenth of what a counter of the library
+The quota comes back evenly (GCRA): one instant a key says all, which takes a tenth of what a counter of the library
 `limits` does; there a request would cost 3 to 4 % of a decision.
 """
 
@@ -29,19 +29,19 @@ class RateLimits:
         self._slack_s = self._interval_s / 1000
         self._monotonic = monotonic
         self._full_again_at: dict[str, float] = {}
-        self._policy = (b"ratelimit-policy", f'"subject";q={quota};w={window_s}'.encode())
+        self._policy = (b"ratelimit-policy", f'"key";q={quota};w={window_s}'.encode())
 
-    def take(self, subject: str) -> Headers:
+    def take(self, key: str) -> Headers:
         """This function will count one request and return the headers of its answer. Raises Problem (429)."""
         now = self._monotonic()
-        full_at = max(self._full_again_at.get(subject, now), now) + self._interval_s
+        full_at = max(self._full_again_at.get(key, now), now) + self._interval_s
         beyond_s = full_at - now - self._window_s
         if beyond_s > self._slack_s:
             headers = self._headers(0, full_at - self._interval_s - now)
             shown = {name.decode(): value.decode() for name, value in headers}
             raise Problem("too-many-requests", headers={"Retry-After": str(math.ceil(beyond_s)), **shown})
-        self._full_again_at[subject] = full_at
+        self._full_again_at[key] = full_at
         return self._headers(int((self._slack_s - beyond_s) / self._interval_s), full_at - now)
 
     def _headers(self, remaining: int, full_in_s: float) -> Headers:
-        return [self._policy, (b"ratelimit", b'"subject";r=%d;t=%d' % (remaining, math.ceil(full_in_s)))]
+        return [self._policy, (b"ratelimit", b'"key";r=%d;t=%d' % (remaining, math.ceil(full_in_s)))]

@@ -151,7 +151,9 @@ class SignIn:
             raise SignInFailed("key", "REVOKED_KEY", key.key_id)
         if not key.is_sound(datetime.fromtimestamp(self._clock(), UTC)):
             raise SignInFailed("key", "EXPIRED_KEY", key.key_id)
-        caller = Caller(key.subject, frozenset({Role(key.role)}), key.lenders, keys_seen=self._change)
+        caller = Caller(
+            key.subject, frozenset({Role(key.role)}), key.lenders, f"jfd_{key.key_id}", keys_seen=self._change
+        )
         until = float("inf") if key.expires_at is None else key.expires_at.timestamp()
         return _Remembered(caller, until, None)
 
@@ -168,7 +170,7 @@ class SignIn:
             await self.refresh()
         if any(one.refuses(bearer) for one in self._revoked):
             raise SignInFailed("token", "REVOKED_TOKEN")
-        caller = Caller(bearer.subject, bearer.roles, bearer.lenders, keys_seen=self._change)
+        caller = Caller(bearer.subject, bearer.roles, bearer.lenders, bearer.subject, keys_seen=self._change)
         return _Remembered(caller, bearer.until, generation)
 
     async def _read_after(self, earlier: asyncio.Task[None] | None) -> None:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from app.adapters.clock import utc_now
 from app.adapters.database import Database, open_database
-from app.adapters.deployment import Finding, Level, examine_database, fault, warning
+from app.adapters.deployment import Finding, Level, durability_faults, examine_database, fault, warning
 from app.adapters.signing import LogSigner, SigningKeyError
 from app.adapters.webhook_secrets import PURPOSE, SecretBox, SecretUnreadable
 from app.cli.installation import NOT_READY, Refused, its_catalogue, its_settings, say, show
@@ -49,6 +49,19 @@ async def refuse_what_the_doctor_warns_of(settings: Settings) -> None:
     if bad:
         lines = [f"{one.check}: {one.en} {one.zh}" for one in bad]
         raise Refused(NOT_READY, "JIFENDAI_STRICT=1, and jifendai doctor says 严格模式拒绝启动:", *lines)
+
+
+async def refuse_a_database_that_loses(settings: Settings) -> None:
+    """This function will return where a power cut leaves the database whole. Raises Refused, naming what is off."""
+    database = open_database(settings.database_url)
+    try:
+        faults = await durability_faults(database)
+    finally:
+        await database.close()
+    if faults:
+        lines = [f"{one.check}: {one.en} {one.zh}" for one in faults]
+        how = "JIFENDAI_ACCEPT_DATA_LOSS=1 starts all the same, for tests alone. 仅供测试，可设此变量后启动"
+        raise Refused(NOT_READY, "The database would lose what was acknowledged 数据库会丢失已确认的决策:", *lines, how)
 
 
 async def _examined(settings: Settings) -> list[Finding]:

@@ -14,7 +14,7 @@ from app.adapters.log_lines import log_to_stderr
 from app.api.edge import current_request_id
 from app.api.examples import pre_approved
 from app.api.problems import connection_refusals
-from app.cli.doctor import refuse_what_the_doctor_warns_of
+from app.cli.doctor import refuse_a_database_that_loses, refuse_what_the_doctor_warns_of
 from app.cli.installation import (
     NOT_READY,
     Refused,
@@ -53,6 +53,8 @@ async def _serving(settings: Settings, bound: socket.socket) -> None:
         make_data_dir(settings)
         # The first of several replicas works, the others wait for it and find the work done.
         await asyncio.to_thread(migrate_its_database, settings)
+    if not settings.demo and not settings.accept_data_loss:
+        await refuse_a_database_that_loses(settings)
     if settings.strict:
         await refuse_what_the_doctor_warns_of(settings)
     async with app.router.lifespan_context(app):

@@ -17,7 +17,7 @@ from app.api.access import Caller, Role
 from app.api.sign_in import SignIn
 from app.settings import Settings
 
-_ANYBODY = Caller("anybody", frozenset({Role.LOAN_SYSTEM}), ())
+_ANYBODY = Caller("anybody", frozenset({Role.LOAN_SYSTEM}), (), "anybody")
 
 
 def create_app(settings: Settings) -> FastAPI:

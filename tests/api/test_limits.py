@@ -37,10 +37,10 @@ def shown(headers: list[tuple[bytes, bytes]]) -> str:
     return dict(headers)[b"ratelimit"].decode()
 
 
-def refused(limits: RateLimits, subject: str = "los") -> dict[str, str]:
+def refused(limits: RateLimits, key: str = "los") -> dict[str, str]:
     """This function will return the headers of the refusal."""
     with pytest.raises(Problem) as problem:
-        limits.take(subject)
+        limits.take(key)
     assert problem.value.kind.slug == "too-many-requests"
     return dict(problem.value.headers)
 
@@ -50,10 +50,10 @@ class TestARateLimit:
         limits = RateLimits(3, 60, monotonic=Monotonic())
 
         assert [shown(limits.take("los")) for _ in range(3)] == [
-            '"subject";r=2;t=20', '"subject";r=1;t=40', '"subject";r=0;t=60',
+            '"key";r=2;t=20', '"key";r=1;t=40', '"key";r=0;t=60',
         ]  # fmt: skip
         assert refused(limits) == {
-            "Retry-After": "20", "ratelimit-policy": '"subject";q=3;w=60', "ratelimit": '"subject";r=0;t=60',
+            "Retry-After": "20", "ratelimit-policy": '"key";q=3;w=60', "ratelimit": '"key";r=0;t=60',
         }  # fmt: skip
 
     @pytest.mark.parametrize(("waited_s", "allowed"), [(19.9, 0), (20, 1), (39.9, 1), (40, 2), (60, 3), (6_000, 3)])
@@ -68,7 +68,7 @@ class TestARateLimit:
             limits.take("los")
         refused(limits)
 
-    def test_counts_each_subject_apart(self):
+    def test_counts_each_key_apart(self):
         limits = RateLimits(1, 60, monotonic=Monotonic())
         limits.take("los")
 
@@ -100,14 +100,25 @@ class TestARateLimit:
             health = await service.client.get("/livez")
 
         assert (first.headers["ratelimit-policy"], first.headers["ratelimit"]) == (
-            '"subject";q=2;w=600', '"subject";r=1;t=300',
+            '"key";q=2;w=600', '"key";r=1;t=300',
         )  # fmt: skip
         assert (second.status_code, other.status_code, health.status_code) == (200, 200, 200)
         assert "ratelimit" not in health.headers
         assert third.status_code == 429
         assert int(third.headers["retry-after"]) <= 300
-        assert third.headers["ratelimit"].startswith('"subject";r=0')
+        assert third.headers["ratelimit"].startswith('"key";r=0')
         assert_problem(third)
+
+    async def test_belongs_to_a_key_and_not_to_whoever_holds_it(self, tmp_path: Path):
+        settings = replace(demo_settings(tmp_path / "data"), rate_limit=(1, 600))
+        async with running(settings) as service:
+            await service.add_key("desk", "risk_analyst")
+            first = await service.get("/v1/zones", caller="desk")
+            refused = await service.get("/v1/zones", caller="desk")
+            await service.add_key("desk", "risk_analyst")
+            second = await service.get("/v1/zones", caller="desk")
+
+        assert [one.status_code for one in (first, refused, second)] == [200, 429, 200]
 
     async def test_is_none_where_none_is_set(self, embedded: Service):
         assert "ratelimit" not in (await embedded.get("/v1/zones")).headers

@@ -130,6 +130,21 @@ class TestAStrictService:
         assert "JIFENDAI_STRICT" in outcome.err and "demo:" in outcome.err
 
 
+class TestAServiceOnADatabaseThatLoses:
+    def test_does_not_start_and_names_what_is_off(
+        self, postgres_url: str, installation: Callable[[str], None], jifendai: Jifendai,
+        monkeypatch: pytest.MonkeyPatch,
+    ):  # fmt: skip
+        installation(postgres_url)
+        monkeypatch.setenv("JIFENDAI_PORT", "0")
+
+        outcome = jifendai("serve")
+
+        assert outcome.code == 3
+        assert "fsync: fsync is off" in outcome.err and "full_page_writes:" in outcome.err
+        assert "JIFENDAI_ACCEPT_DATA_LOSS=1" in outcome.err
+
+
 class TestMigrating:
     def test_under_the_owner_grants_the_services_account(
         self, empty_postgres_url: str, postgres_url: str, installation: Callable[[str], None], jifendai: Jifendai,
