@@ -28,10 +28,8 @@ from app.api.shelf import shelf_document
 from app.api.shelf_schemas import PreviewAnswer
 from app.audit.application import application_from_document
 from app.audit.canonical import canonical_bytes
-from app.domain.access import branches_within, lender_of, lenders_within
-from app.domain.company import Application
-from app.usecases.catalogue import check_codes
-from app.usecases.days import check_days, day_in_shanghai
+from app.domain.access import branches_within, lender_of
+from app.usecases.days import day_in_shanghai
 from app.usecases.decide import Answer, submission_of
 from app.usecases.obstacles import KeysChanged, NoSuchProduct
 from app.usecases.preview import Preview, preview, previewed_document
@@ -96,7 +94,7 @@ async def preview_decision(call: ThisCall, application: PreviewRequest) -> Respo
     on = day_in_shanghai(at) if day is None else date.fromisoformat(day)
     document["product"] = application.product or ""
     asked = Preview(
-        application=await _with_score_of_today(call, application_from_document(document), on),
+        application=application_from_document(document),
         fingerprint=fingerprint,
         previewed_by=caller.subject,
         previewed_for=caller.actor,
@@ -112,6 +110,8 @@ async def preview_decision(call: ThisCall, application: PreviewRequest) -> Respo
         pools=services.pools,
         budgets=services.budgets,
         new_id=services.new_id,
+        # A preview on another day is made from what is sent: no platform tells what it would have said then.
+        lookups=services.lookups if on == day_in_shanghai(at) else None,
     )
     rows = None if application.product else shelf_document(shelf_rows(found, services.catalogue.catalog, on))
     return _json({"on": on.isoformat(), "items": [previewed_document(one, at) for one in found], "shelf": rows})
@@ -172,20 +172,6 @@ def sent_key(call: Call) -> str:
     if found is None:
         raise Problem("idempotency-key-malformed")
     return (found[1] or found[2]).decode("ascii")
-
-
-async def _with_score_of_today(call: Call, application: Application, on: date) -> Application:
-    """A preview on another day is made from what is sent: no platform tells what it would have said then."""
-    services, scope = call.services, call.caller.scope(call.services.lenders)
-    lookups = services.lookups
-    if application.innovation_score is not None or lookups is None or on != services.today() or not scope:
-        return application
-    if not lookups.wants(application):
-        return application
-    check_codes(application, services.catalogue.catalog)
-    check_days(application, on)
-    lender = lender_of(application.product) if application.product else lenders_within(scope)[0]
-    return await lookups.looked_up(application, lender)
 
 
 async def _decided(call: Call, sent: SentApplication, key: str) -> Answer:

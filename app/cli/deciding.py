@@ -140,6 +140,7 @@ async def _previewed(services: Services, options: argparse.Namespace, body: byte
         pools=services.pools,
         budgets=services.budgets,
         new_id=services.new_id,
+        lookups=services.lookups if on == day_in_shanghai(at) else None,
     )
     rows = None if document["product"] else shelf_document(shelf_rows(found, services.catalogue.catalog, on))
     return {"on": on.isoformat(), "items": [previewed_document(one, at) for one in found], "shelf": rows}

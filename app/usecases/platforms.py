@@ -4,7 +4,7 @@ Neighbours may rely on this: nothing here raises because of a platform. What it 
 application with a `score_lookup` that the rules can decide on: obtained and checked, not available (with a snapshot
 kept earlier beside it), or refused. A score that was obtained is kept before anything is decided on it. Of a zone
 without a platform the newest snapshot is used, which a score sheet has brought; where none is kept, the application
-stays as it was sent.
+stays as it was sent. What is kept for one lender never shows in what another's product is decided on.
 
 Nobody is asked where the answer could not matter: a company that has not authorised the use of its data is referred
 whatever its score, and its code does not leave the house.
@@ -12,13 +12,13 @@ whatever its score, and its code does not leave the house.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
 from app.domain.access import lender_of
-from app.domain.company import Application, InnovationScore, LookupAnswer, ScoreLookup, ScoreSource, SourceKind
+from app.domain.company import Application, Company, InnovationScore, LookupAnswer, ScoreLookup, ScoreSource, SourceKind
 from app.domain.platform import AnswerRefused, PlatformUnavailable, ScorePlatform
 from app.domain.score_snapshot import ScoreSnapshot
 from app.products.catalog import UnknownProduct
@@ -35,6 +35,10 @@ class Answered:
 
     status: int
     content: bytes
+
+
+_Said = tuple[ScorePlatform, Answered | PlatformUnavailable | AnswerRefused]
+"""What a platform that was asked came to."""
 
 
 class ScorePlatforms(Protocol):
@@ -71,14 +75,12 @@ class ScoreLookups:
         self._now = now
 
     def wants(self, application: Application) -> bool:
-        """This function will tell whether the application lacks a score that could be found."""
+        """This function will tell whether the application lacks a score that could be found for its product."""
         if application.innovation_score is not None:
             return False
         on, consent = day_in_shanghai(self._now()), application.authorisation
         if consent is None or consent.granted_on > on or (consent.valid_until is not None and consent.valid_until < on):
             return False
-        if not application.product:
-            return True
         try:
             terms = self._catalogue.terms(application.product, on=on).terms
         except UnknownProduct:
@@ -95,36 +97,55 @@ class ScoreLookups:
         lender = lender_of(application.product)
         if await decisions.answered(lender, key) is not None:
             return application
-        return await self.looked_up(application, lender)
+        return (await self.looked_up(application, (lender,)))[lender]
 
-    async def looked_up(self, application: Application, lender: str) -> Application:
-        """This function will return the application with what its zone's platform said, or else with what was kept
-        for the lender. Raises StoreUnavailable.
+    async def looked_up(self, application: Application, lenders: Sequence[str]) -> Mapping[str, Application]:
+        """This function will return the application for each lender: with what its zone's platform said, which is asked
+        once, or else with what was kept for that lender. Raises StoreUnavailable.
         """
         company = application.company
         platform = self._platforms.of_zone(company.zone)
-        kept = (await self._snapshots.newest(lender, company.zone, (company.uscc,))).get(company.uscc)
-        if kept is not None and not fits_catalogue(kept.score, company.zone, self._catalogue.catalog):
-            kept = None
-        if platform is None and kept is None:
-            return application
-        stands_in = (None, None) if kept is None else (kept.snapshot_id, kept.score)
-        try:
-            if platform is None:
-                found = ScoreLookup(LookupAnswer.KEPT, None, *stands_in)
+        kept = {lender: await self._kept(lender, company) for lender in lenders}
+        said = None if platform is None else await self._said(platform, company.uscc)
+        found: dict[str, Application] = {}
+        for lender in lenders:
+            lookup = await self._lookup(said, lender, company, kept[lender])
+            if lookup is None:
+                found[lender] = application
             else:
-                found = await self._obtained(platform, lender, company.uscc, kept)
-        except PlatformUnavailable as silent:
-            found = ScoreLookup(LookupAnswer.UNAVAILABLE, silent.why.value, *stands_in)
+                self._platforms.told(company.zone, company.uscc, lookup)
+                found[lender] = application.with_lookup(lookup)
+        return found
+
+    async def _kept(self, lender: str, company: Company) -> ScoreSnapshot | None:
+        kept = (await self._snapshots.newest(lender, company.zone, (company.uscc,))).get(company.uscc)
+        return kept if kept is not None and fits_catalogue(kept.score, company.zone, self._catalogue.catalog) else None
+
+    async def _said(self, platform: ScorePlatform, uscc: str) -> _Said:
+        try:
+            return platform, await self._platforms.ask(platform, uscc)
+        except (PlatformUnavailable, AnswerRefused) as failed:
+            return platform, failed
+
+    async def _lookup(
+        self, said: _Said | None, lender: str, company: Company, kept: ScoreSnapshot | None
+    ) -> ScoreLookup | None:
+        stands_in = (None, None) if kept is None else (kept.snapshot_id, kept.score)
+        if said is None:
+            return None if kept is None else ScoreLookup(LookupAnswer.KEPT, None, *stands_in)
+        platform, answer = said
+        if isinstance(answer, PlatformUnavailable):
+            return ScoreLookup(LookupAnswer.UNAVAILABLE, answer.why.value, *stands_in)
+        if isinstance(answer, AnswerRefused):
+            return ScoreLookup(LookupAnswer.INVALID, answer.why.value)
+        try:
+            return await self._obtained(answer, platform, lender, company.uscc, kept)
         except AnswerRefused as refused:
-            found = ScoreLookup(LookupAnswer.INVALID, refused.why.value)
-        self._platforms.told(company.zone, company.uscc, found)
-        return application.with_lookup(found)
+            return ScoreLookup(LookupAnswer.INVALID, refused.why.value)
 
     async def _obtained(
-        self, platform: ScorePlatform, lender: str, uscc: str, kept: ScoreSnapshot | None
+        self, answered: Answered, platform: ScorePlatform, lender: str, uscc: str, kept: ScoreSnapshot | None
     ) -> ScoreLookup:
-        answered = await self._platforms.ask(platform, uscc)
         at = self._now()
         on = day_in_shanghai(at)
         score = read_answer(

@@ -1,12 +1,12 @@
 """试算: what would be decided, on any day, without deciding anything.
 
 Neighbours may rely on this: a preview writes no record, holds no room and binds no key; who previewed what is kept
-apart.
+apart. A score that is not sent is looked up as a decision's would be, for each lender by itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -25,6 +25,7 @@ from app.rules.decide import EDITION, decide
 from app.usecases.catalogue import ActiveCatalogue, check_codes
 from app.usecases.days import check_days
 from app.usecases.obstacles import NoSuchProduct
+from app.usecases.platforms import ScoreLookups
 from app.usecases.pool_book import PoolsInBatch, company_lookup, pool_lookups
 from app.usecases.pools import Pools
 from app.usecases.ports import DecisionLog, Identifiers, PreviewLog, PreviewRow
@@ -72,8 +73,10 @@ async def preview(
     pools: Pools,
     budgets: SubsidyBudgets,
     new_id: Identifiers,
+    lookups: ScoreLookups | None = None,
 ) -> tuple[Previewed, ...]:
-    """This function will return the decisions that would be made, best first, and keep who asked.
+    """This function will return the decisions that would be made, best first, and keep who asked. `lookups` finds a
+    score where none is sent; None where nobody is to be asked, as about another day.
 
     Raises NoSuchProduct, UnknownCode, FactFromTheFuture.
     """
@@ -83,8 +86,8 @@ async def preview(
     found: list[Previewed] = []
     standings: dict[str, tuple[Standing, tuple[str, ...]]] = {}
     used_up = used_up_among(await budgets.states())
-    for product in products_of(catalogue.catalog, asked.application, asked.lenders, on):
-        application = replace(asked.application, product=product)
+    for application in await _with_scores(asked, catalogue.catalog, lookups):
+        product = application.product
         try:
             resolved = catalogue.terms(product, on=on)
         except UnknownProduct:
@@ -103,6 +106,20 @@ async def preview(
     found.sort(key=_best_first)
     await previews.keep([_row(asked, *row, new_id()) for row in found])
     return tuple(found)
+
+
+async def _with_scores(
+    asked: Preview, catalog: Catalog, lookups: ScoreLookups | None
+) -> Sequence[Application]:
+    """The application as it is asked of each product, with the score that its lender would decide on."""
+    products = products_of(catalog, asked.application, asked.lenders, asked.on)
+    each = [replace(asked.application, product=product) for product in products]
+    lacking = [] if lookups is None else [one.product for one in each if lookups.wants(one)]
+    if not lacking:
+        return each
+    found = await lookups.looked_up(asked.application, tuple(dict.fromkeys(map(lender_of, lacking))))
+    scored = {product: replace(found[lender_of(product)], product=product) for product in lacking}
+    return [scored.get(one.product, one) for one in each]
 
 
 async def _standing(

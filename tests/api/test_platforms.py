@@ -24,6 +24,29 @@ PATIENT_MS = 5_000
 """A deadline that a sound platform keeps on a busy machine, too."""
 
 
+async def told_by_a_sheet(service: Service, days_old: int, *, lender: str = "icbc", score: str = "80") -> None:
+    """A sheet tells a lender the company's score of so many days ago."""
+    day = (today() - timedelta(days=days_old)).isoformat()
+    heads, row = (*HEADS, "成长阶段", "积分版本"), ("示例公司", COMPANY, score, day, "初创期", "2025")
+    answer = await service.client.post(
+        "/v1/scores/sheets", content=as_csv([heads, row]),
+        headers=service.bearer() | {"Content-Type": "text/csv"},
+        params={"zone": "suzhou-snd", "lender": lender, "trial": "false"},
+    )  # fmt: skip
+    assert answer.json()["new"] == 1, answer.text
+
+
+async def shelf_reasons(service: Service) -> dict[str, set[str]]:
+    """What each lender's product on the company's shelf says of the score that it was previewed on."""
+    document = application(COMPANY, "A")
+    del document["product"]
+    answer = await service.client.post("/v1/decisions/preview", json=document, headers=service.bearer())
+    return {
+        item["product"]["lender"]["id"]: {r["code"] for r in item["reasons"] if r["code"].startswith("SCORE_")}
+        for item in answer.json()["items"]
+    }
+
+
 @pytest.fixture
 async def asked(tmp_path: Path, database_url: str) -> AsyncIterator[Asked]:
     """A service and its platform, on each kind of database."""
@@ -125,19 +148,8 @@ class TestADecisionInAZoneWithoutAPlatform:
         async with running(settings) as found:
             yield found
 
-    async def told_by_a_sheet(self, service: Service, days_old: int) -> None:
-        """A sheet tells the company's score of so many days ago."""
-        day = (today() - timedelta(days=days_old)).isoformat()
-        heads, row = (*HEADS, "成长阶段"), ("示例公司", COMPANY, "80", day, "初创期")
-        answer = await service.client.post(
-            "/v1/scores/sheets", content=as_csv([heads, row]),
-            headers=service.bearer() | {"Content-Type": "text/csv"},
-            params={"zone": "suzhou-snd", "lender": "icbc", "trial": "false"},
-        )  # fmt: skip
-        assert answer.json()["new"] == 1, answer.text
-
     async def test_is_made_on_the_newest_score_that_a_sheet_has_brought_and_says_so(self, service: Service):
-        await self.told_by_a_sheet(service, 20)
+        await told_by_a_sheet(service, 20)
         decision = (await service.decide(application(COMPANY, "A"), "k")).json()
         replayed = await service.client.post(
             f"/v1/decisions/{decision['decision_id']}/replay", headers=service.bearer("auditor")
@@ -152,7 +164,7 @@ class TestADecisionInAZoneWithoutAPlatform:
         assert replayed.json()["result"] == "IDENTICAL"
 
     async def test_refers_where_it_is_too_old_or_nothing_is_kept(self, service: Service):
-        await self.told_by_a_sheet(service, 1_100)
+        await told_by_a_sheet(service, 1_100)
         found = [
             (await service.decide(application(company, company), company)).json()
             for company in (COMPANY, FREE["fuxin"])
@@ -163,13 +175,23 @@ class TestADecisionInAZoneWithoutAPlatform:
         assert codes == [{"SCORE_STALE", "SCORE_MISSING"}, {"SCORE_MISSING"}]
 
     async def test_is_previewed_on_it_too(self, service: Service):
-        await self.told_by_a_sheet(service, 20)
+        await told_by_a_sheet(service, 20)
         await service.add_key("icbc", "loan_officer", "icbc")
         document = application(COMPANY, "A")
         del document["product"]
         found = await service.client.post("/v1/decisions/preview", json=document, headers=service.bearer("icbc"))
 
         assert found.json()["items"][0]["outcome"] == "PRE_APPROVED"
+
+    async def test_is_previewed_for_each_lender_on_what_that_lender_was_told(self, service: Service):
+        await told_by_a_sheet(service, 1_100, lender="icbc")
+        await told_by_a_sheet(service, 20, lender="nbcb")
+
+        found = await shelf_reasons(service)
+
+        assert found == {
+            "icbc": {"SCORE_STALE", "SCORE_MISSING"}, "nbcb": {"SCORE_KEPT"}, "undisclosed": {"SCORE_MISSING"}
+        }  # fmt: skip
 
 
 class TestAPreviewWithoutAScore:
@@ -183,6 +205,22 @@ class TestAPreviewWithoutAScore:
 
         assert found.json()["items"][0]["outcome"] == "PRE_APPROVED"
         assert embedded_asked.simulator.asked == 1
+
+    async def test_asks_once_for_all_lenders_and_holds_the_answer_against_each_one_s_own(self, asked: Asked):
+        await told_by_a_sheet(asked.service, 20, lender="nbcb", score="1")
+
+        found = await shelf_reasons(asked.service)
+
+        assert found == {"icbc": set(), "nbcb": {"SCORE_INVALID"}, "undisclosed": set()}
+        assert asked.simulator.asked == 1
+        async with asked.service.database() as database:
+            kept = {
+                lender: (await database.score_snapshots.newest(lender, "suzhou-snd", [COMPANY])).get(COMPANY)
+                for lender in found
+            }
+        assert {lender: one.score.source.kind for lender, one in kept.items()} == {
+            "icbc": SourceKind.PLATFORM_QUERY, "nbcb": SourceKind.SCORE_SHEET, "undisclosed": SourceKind.PLATFORM_QUERY,
+        }  # fmt: skip
 
     async def test_on_another_day_asks_nobody(self, embedded_asked: Asked):
         document = application(COMPANY, "A") | {"on": "2026-01-05"}
