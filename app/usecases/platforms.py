@@ -134,12 +134,12 @@ class ScoreLookups:
         if said is None:
             return None if kept is None else ScoreLookup(LookupAnswer.KEPT, None, *stands_in)
         platform, answer = said
-        if isinstance(answer, PlatformUnavailable):
-            return ScoreLookup(LookupAnswer.UNAVAILABLE, answer.why.value, *stands_in)
-        if isinstance(answer, AnswerRefused):
-            return ScoreLookup(LookupAnswer.INVALID, answer.why.value)
         try:
+            if isinstance(answer, Exception):
+                raise answer
             return await self._obtained(answer, platform, lender, company.uscc, kept)
+        except PlatformUnavailable as silent:
+            return ScoreLookup(LookupAnswer.UNAVAILABLE, silent.why.value, *stands_in)
         except AnswerRefused as refused:
             return ScoreLookup(LookupAnswer.INVALID, refused.why.value)
 
