@@ -2,9 +2,10 @@
 fixed seeds; 12 cases an operation and database in the gate, and at least 20,000 a database in the soak.
 """
 
+import functools
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from copy import deepcopy
 from pathlib import Path
@@ -14,7 +15,12 @@ import hypothesis.strategies as st
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
+from schemathesis.checks import load_all_checks
 from schemathesis.config import SchemathesisConfig
+from schemathesis.generation.feedback import FeedbackSources
+from schemathesis.generation.hypothesis import builder
+from schemathesis.pytest._test_builder import build_operation_test
+from schemathesis.python._constants.orchestrator import make_constants_value_source
 
 from app.api.bodies import SHEET_KINDS
 from tests.api.test_fields import codes
@@ -35,6 +41,11 @@ CONFIG = {
     },
 }
 
+LEFT_OUT = (
+    builder.UnsatisfiableExampleMark, builder.NonSerializableMark, builder.UnserializablePayloadMark,
+    builder.InvalidRegexMark, builder.InvalidHeadersExampleMark, builder.MissingPathParameters,
+)  # fmt: skip
+
 schemathesis.openapi.format("uscc", codes())
 # An id that fits its format is as good as any.
 schemathesis.openapi.format("uuid", st.uuids().map(str))
@@ -54,20 +65,53 @@ def without_security() -> dict[str, Any]:
     return contract
 
 
-def schema_of(**config: Any) -> Any:
-    return schemathesis.openapi.from_dict(without_security(), config=SchemathesisConfig.from_dict(CONFIG | config))
-
-
-schema = schema_of()
-# What schemathesis counts out by itself (boundaries, some 400 cases for a search) is the same on either database, so
-# that in the gate one of them is enough.
-drawn = schema_of(phases={"coverage": {"enabled": False}})
 # What takes nothing has one case, so that the others have more each; hypothesis ends early where there are no more.
 TAKING = sum(
     bool(one.get("parameters") or one.get("requestBody"))
-    for path in schema.raw_schema["paths"].values()
+    for path in published()["paths"].values()
     for one in path.values()
 )
+every_operation = pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        pytest.param(path, method, id=f"{method.upper()} {path}")
+        for path, operations in published()["paths"].items()
+        for method in operations
+    ],
+)
+# What schemathesis counts out by itself (boundaries, some 400 cases for a search) is the same on either database, so
+# that in the gate one of them is enough.
+WITHOUT_COVERAGE = {"phases": {"coverage": {"enabled": False}}}
+
+
+@functools.cache
+def schema_of(counted_out: bool) -> Any:
+    config = CONFIG if counted_out else CONFIG | WITHOUT_COVERAGE
+    return schemathesis.openapi.from_dict(without_security(), config=SchemathesisConfig.from_dict(config))
+
+
+def try_cases(
+    keeps: Callable[[schemathesis.Case], None], path: str, method: str, drawn: int, counted_out: bool
+) -> None:
+    """This function will hold one operation to `keeps`, with as many drawn cases.
+
+    It is what `schema.parametrize()` does, but where the test runs: there each process that collects makes the cases of
+    every operation, and three processes take a minute for it.
+    """
+
+    @settings(max_examples=drawn, suppress_health_check=list(HealthCheck), deadline=None)
+    def one_case(case: schemathesis.Case) -> None:
+        keeps(case)
+
+    schema = schema_of(counted_out)
+    test = build_operation_test(
+        config=schema.config, operation=schema[path][method], test_func=one_case, given_kwargs={},
+        feedback=FeedbackSources(constants_value_source=make_constants_value_source(schema)),
+    )  # fmt: skip
+    load_all_checks()
+    test()
+    # What could not be tried of the operation is left out in silence otherwise.
+    assert not any(mark.is_set(test) for mark in LEFT_OUT)
 
 
 class Services:
@@ -78,12 +122,16 @@ class Services:
         self._addresses: dict[str, tuple[str, dict[str, str]]] = {}
         self.cases: Counter[str] = Counter()
 
-    def keeps_the_contract(self, case: schemathesis.Case, database: str) -> None:
-        """This function will send the case with a sound key and hold the answer to the contract."""
+    def on(self, database: str) -> Callable[[schemathesis.Case], None]:
+        """This function will return what sends a case there with a sound key and holds the answer to the contract."""
         address, keys = self._listening(database)
-        caller = caller_for(case.operation.definition.raw["operationId"])
-        self.cases[database] += 1
-        case.call_and_validate(base_url=address, headers={"Authorization": f"Bearer {keys[caller]}"})
+
+        def keeps_the_contract(case: schemathesis.Case) -> None:
+            caller = caller_for(case.operation.definition.raw["operationId"])
+            self.cases[database] += 1
+            case.call_and_validate(base_url=address, headers={"Authorization": f"Bearer {keys[caller]}"})
+
+        return keeps_the_contract
 
     def _listening(self, database: str) -> tuple[str, dict[str, str]]:
         if database not in self._addresses:
@@ -101,24 +149,22 @@ def services(tmp_path_factory: pytest.TempPathFactory, postgres_databases: Datab
         yield Services(tmp_path_factory.mktemp("fuzzed"), postgres_databases, stack)
 
 
-@schema.parametrize()
-@settings(max_examples=GATE, suppress_health_check=list(HealthCheck), deadline=None)
-def test_every_operation_keeps_the_contract_on_sqlite(case: schemathesis.Case, services: Services):
-    services.keeps_the_contract(case, "sqlite")
+@every_operation
+def test_every_operation_keeps_the_contract_on_sqlite(path: str, method: str, services: Services):
+    try_cases(services.on("sqlite"), path, method, GATE, counted_out=True)
 
 
-@drawn.parametrize()
-@settings(max_examples=GATE, suppress_health_check=list(HealthCheck), deadline=None)
-def test_every_operation_keeps_the_contract_on_postgresql(case: schemathesis.Case, services: Services):
-    services.keeps_the_contract(case, "postgresql")
+@every_operation
+def test_every_operation_keeps_the_contract_on_postgresql(path: str, method: str, services: Services):
+    try_cases(services.on("postgresql"), path, method, GATE, counted_out=False)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-@schema.parametrize()
-@settings(max_examples=1 + SOAK_CASES * 5 // (4 * TAKING), suppress_health_check=list(HealthCheck), deadline=None)
-def test_every_operation_keeps_the_contract_for_long(case: schemathesis.Case, services: Services, database: str):
-    services.keeps_the_contract(case, database)
+@every_operation
+def test_every_operation_keeps_the_contract_for_long(path: str, method: str, services: Services, database: str):
+    drawn = 1 + SOAK_CASES * 5 // (4 * TAKING)
+    try_cases(services.on(database), path, method, drawn, counted_out=True)
 
 
 @pytest.mark.soak
