@@ -12,6 +12,7 @@ Neighbours may rely on these invariants:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_FLOOR, Decimal
@@ -266,6 +267,34 @@ def draw(
     held, reserved = reserve(own, fits, held_until=on, on=on)
     drawn, committed = follow(held, replace(line, undrawn=_ZERO), on)
     return drawn, (*reserved, *committed), None
+
+
+class Step(NamedTuple):
+    """One booking of a line that is in force: by how much it changed what is owed and, of a drawdown, how much it put
+    under cover.
+    """
+
+    owed: Yuan
+    put: Yuan | None = None
+
+
+def drawn_by(cover: Cover, steps: Iterable[Step]) -> Cover:
+    """This function will return the cover as bookings in force, in the order in which they came, have made it, for a
+    line whose product reserves at the drawdown: what was taken back is as if it had never been. `follow` brings it to
+    the line's figures.
+    """
+    if cover.closed:
+        return cover
+    covered = ever = under = owing = _ZERO
+    for owed, put in steps:
+        owing += owed
+        if put is not None:
+            # What was repaid under cover is gone for the drawdown: it puts its own part there.
+            covered, ever = under + put, ever + put
+        under = max(_ZERO, min(owing, covered))
+    # Of two promises that were rounded apart, a fen may be missing to the part of both.
+    promised = max(cover.promised, pool_money(covered, cover.share))
+    return replace(cover, covered=covered, ever_covered=ever, promised=promised)
 
 
 def release(cover: Cover, on: date) -> Moved:

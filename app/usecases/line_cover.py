@@ -8,7 +8,7 @@ event is refused for want of room.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -24,8 +24,8 @@ from app.domain.reasons import ReasonCode
 from app.domain.terms import PoolBook, ReservedAt
 from app.ledger.claim import POOL
 from app.ledger.offer import EventKind, OfferLife, OfferStatus
-from app.ledger.pool import Cover, Entry, LineFigures, draw, follow, release, reserve
-from app.usecases.act_rows import Lookup
+from app.ledger.pool import Cover, Entry, LineFigures, Step, draw, drawn_by, follow, release, reserve
+from app.usecases.act_rows import Lookup, StoredAct
 from app.usecases.acts import Work
 from app.usecases.pool_book import HeldCover, PoolChange, company_lookup, cover_lookup, pool_lookups
 from app.usecases.ports import StoredDecision
@@ -70,12 +70,24 @@ class CoverSeen:
     on: date
     held: HeldCover | None
     standing: Callable[[Cover], PoolStanding]
+    covered: Callable[[], Mapping[str, Yuan]]
+    """By event, how much of the loan was recorded as under cover after it."""
 
 
-def seen_by(work: Work, named: NamedPool | None, offer_id: str) -> CoverSeen:
-    """This function will look at the pool as a batch has it."""
+def seen_by(work: Work, named: NamedPool | None, offer_id: str, acts: Iterable[StoredAct]) -> CoverSeen:
+    """This function will look at the pool as a batch has it; `acts` are those on the offer."""
     held = None if named is None else work.pools.cover(offer_id)
-    return CoverSeen(work.on, held, lambda cover: _standing(work, named, cover))
+    return CoverSeen(work.on, held, lambda cover: _standing(work, named, cover), lambda: _recorded(acts))
+
+
+def covered_after(cover: Mapping[str, Any] | None) -> Yuan:
+    """This function will read from what an event showed of its line's cover how much of the loan was under it."""
+    return Yuan(0) if cover is None else Yuan.parse(cover["covered"])
+
+
+def _recorded(acts: Iterable[StoredAct]) -> Mapping[str, Yuan]:
+    results = ((act.record_id, orjson.loads(act.record)["result"]) for act in acts)
+    return {event_id: covered_after(result["cover"]) for event_id, result in results if "cover" in result}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +125,8 @@ def cover_after(
         "committed": cover.committed.text(),
         "reason": None if why is None else why.name,
     }
-    if not entries:
+    # What was repaid is gone for later drawdowns even where no fen of the pool moves.
+    if not entries and (held is None or cover == held.cover):
         return CoverMoved((), shown)
     moved = HeldCover(cover, start.decision_id, start.shares)
     return CoverMoved((PoolChange(named.pool, record_id, entries, moved),), shown)
@@ -141,6 +154,8 @@ def _of_line(
     if named.reserve_at is ReservedAt.DRAWDOWN:
         if kind is EventKind.DRAWDOWN:
             return draw(cover, line, seen.standing(cover), on)
+        if kind is EventKind.REVERSAL:
+            cover = drawn_by(cover, _steps(life, seen.covered()))
         return *follow(cover, LineFigures(line.outstanding, line.disbursed, Yuan(0), line.available_until), on), None
     if kind is not EventKind.CREDIT_APPROVED or named.reserve_at is not ReservedAt.CREDIT_APPROVAL:
         return *follow(cover, line, on), None
@@ -148,6 +163,18 @@ def _of_line(
     if isinstance(fits, ReasonCode):
         return cover, (), fits
     return *reserve(cover, fits, held_until=figures.available_until, on=on), None
+
+
+def _steps(life: OfferLife, covered: Mapping[str, Yuan]) -> Iterator[Step]:
+    """The bookings in force, in the order in which they came, before the event that came last."""
+    gone, before = life.reversed_ids(), Yuan(0)
+    for event in life.events[:-1]:
+        after = covered.get(event.event_id, before)
+        if event.event_id not in gone and event.kind is EventKind.DRAWDOWN:
+            yield Step(event.amount, after - before)
+        elif event.event_id not in gone and event.kind is EventKind.REPAYMENT:
+            yield Step(-event.amount)
+        before = after
 
 
 def _standing(work: Work, named: NamedPool, cover: Cover) -> PoolStanding:

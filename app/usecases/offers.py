@@ -143,7 +143,7 @@ class OfferEvent(Act):
             later = life.after(event, on)
         except Refusal as refusal:
             raise EventRefused(refusal, life, on) from None
-        seen = seen_by(work, self.pool, self.subject)
+        seen = seen_by(work, self.pool, self.subject, acts)
         moved = cover_after(seen, self.pool, later, event.kind, self.lender, record_id)
         shown = event_shown(event, later, moved, on)
         return Result(
@@ -157,7 +157,7 @@ class OfferEvent(Act):
         if status not in (OfferStatus.EXPIRED, OfferStatus.LAPSED) or any(e.kind is event.kind for e in life.events):
             raise EventRefused(Refusal(RefusalReason.NOT_POSSIBLE_NOW), life, on)
         noted = OfferLife(life.offer, (*life.events, event), life.superseded_by)
-        seen = seen_by(work, self.pool, self.subject)
+        seen = seen_by(work, self.pool, self.subject, ())
         moved = cover_after(seen, self.pool, noted, event.kind, self.lender, record_id)
         return Result(status.value, event_shown(event, noted, moved, on), pool_changes=moved.changes)
 

@@ -26,7 +26,7 @@ from app.ledger.pool import Cover, CoveredLine, compensate, promise
 from app.usecases.act_rows import StoredAct
 from app.usecases.days import day_in_shanghai
 from app.usecases.external_pools import CONFIRMATION_FORMAT, confirmed_cover
-from app.usecases.line_cover import CoverSeen, NamedPool, cover_after, pool_named_by
+from app.usecases.line_cover import CoverSeen, NamedPool, cover_after, covered_after, pool_named_by
 from app.usecases.offers import EVENT_FORMAT, event_of, event_shown, pre_approval_of
 from app.usecases.pool_acts import CLAIM_DECISION_FORMAT, CLAIM_FORMAT, RECOVERY_FORMAT
 from app.usecases.pool_book import HeldCover
@@ -79,6 +79,7 @@ class _Line:
     claims: dict[str, Loss] = field(default_factory=dict)
     borne: dict[str, Mapping[str, Yuan]] = field(default_factory=dict)
     recovered: dict[str, Yuan] = field(default_factory=dict)
+    covered: dict[str, Yuan] = field(default_factory=dict)
 
     @classmethod
     def of(cls, decision: StoredDecision) -> _Line:
@@ -100,10 +101,11 @@ def _event(line: _Line, act: StoredAct) -> Shown:
     event, on = event_of(_document(act), act.record_id), _day(act)
     line.life = replace(line.life, events=(*line.life.events, event))
     recorded = _result(act)["cover"]
-    seen = CoverSeen(on, line.held, lambda cover: _room_as_recorded(recorded, cover))
+    seen = CoverSeen(on, line.held, lambda cover: _room_as_recorded(recorded, cover), lambda: line.covered)
     moved = cover_after(seen, line.named, line.life, event.kind, line.lender, act.record_id)
     for change in moved.changes:
         line.held = change.held
+    line.covered[act.record_id] = covered_after(moved.shown)
     return {"state": line.life.status(on).value, **event_shown(event, line.life, moved, on)}
 
 

@@ -16,7 +16,7 @@ from app.domain.pool import PoolBook, PoolStanding, PoolStatus, PoolTerms
 from app.domain.terms import ReservedAt, Words
 from app.ledger.offer import REVERSIBLE, Checks, Event, EventKind, OfferLife, PreApproval, Refusal
 from app.ledger.pool import Cover, CoveredLine, Totals, promise, standing
-from app.usecases.line_cover import CoverSeen, NamedPool, cover_after
+from app.usecases.line_cover import CoverSeen, NamedPool, cover_after, covered_after
 from app.usecases.pool_book import HeldCover
 
 MADE = date(2026, 1, 5)
@@ -38,6 +38,7 @@ class Line:
     held: HeldCover | None = None
     totals: Totals = field(default_factory=Totals)
     told: list[str | None] = field(default_factory=list)
+    covered: dict[str, Yuan] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         offer = PreApproval("O", "D", "A", "boc/loan", "U", None, Yuan(LIMIT), MADE, LAPSES, self.revolving)
@@ -59,11 +60,11 @@ class Line:
             self.life = self.life.after(event, on)
         except Refusal:
             return False
-        moved = cover_after(
-            CoverSeen(on, self.held, self.room), self.named, self.life, event.kind, "boc", event.event_id
-        )
+        seen = CoverSeen(on, self.held, self.room, lambda: self.covered)
+        moved = cover_after(seen, self.named, self.life, event.kind, "boc", event.event_id)
         for change in moved.changes:
             self.take(change.held, change.entries)
+        self.covered[event.event_id] = covered_after(moved.shown)
         self.told.append(moved.shown["reason"])
         return True
 
@@ -228,7 +229,49 @@ class TestAReversal:
         assert line.figures() == before
 
     @given(
-        reserve_at=st.sampled_from([ReservedAt.OFFER, ReservedAt.CREDIT_APPROVAL]), revolving=st.booleans(),
+        reserve_at=st.sampled_from(list(ReservedAt)), revolving=st.booleans(), steps=STEPS,
+        capital=st.sampled_from([PLENTY, 300, 100, 35]),
+    )  # fmt: skip
+    @example(
+        reserve_at=ReservedAt.DRAWDOWN, revolving=True, capital=35,
+        steps=[("draw", 100, 1), ("repay", 60, 2), ("draw", 70, 3), ("past due", 1, 4)],
+    )  # fmt: skip
+    @example(
+        reserve_at=ReservedAt.DRAWDOWN, revolving=True, capital=PLENTY,
+        steps=[("draw", 100, 1), ("repay", 60, 2), ("draw", 50, 3)],
+    )  # fmt: skip
+    def test_after_another_goes_back_the_whole_way_that_the_line_came(self, reserve_at, revolving, steps, capital):
+        if reserve_at is ReservedAt.OFFER:
+            capital = PLENTY
+        line, way = told(Line(reserve_at, capital, revolving), approval(900)), []
+        for one in (step(*given) for given in steps):
+            before = line.figures()
+            if line.tell(one, 60):
+                way.append((one, before))
+
+        for one, before in reversed(way):
+            assert line.tell(event(K.REVERSAL, 60, reverses=one.event_id), 60)
+            assert line.figures() == before
+
+    def test_of_a_repayment_finds_the_cover_that_a_later_drawdown_did_not(self):
+        line = told(Line(ReservedAt.DRAWDOWN, capital=part(100)), approval(800), draw(100, 10))
+        back = repay(60, 20)
+        told(line, back, draw(70, 30))
+        assert (line.totals.committed, line.told[-1]) == (part(40), "COVER_NO_ROOM")
+
+        told(line, event(K.REVERSAL, 40, reverses=back.event_id))
+
+        assert (line.totals.committed, line.life.figures().outstanding) == (part(100), 170)
+
+    def test_covers_no_drawdown_that_found_no_room_with_the_room_of_a_repayment(self):
+        line = told(Line(ReservedAt.DRAWDOWN, capital=part(100)), approval(800), draw(100, 10), repay(60, 20))
+
+        told(line, draw(70, 30), event(K.CLASSIFIED, 40, classification="NORMAL"))
+
+        assert (line.totals.committed, line.life.figures().outstanding) == (part(40), 110)
+
+    @given(
+        reserve_at=st.sampled_from(list(ReservedAt)), revolving=st.booleans(),
         steps=STEPS, chance=st.randoms(use_true_random=False),
     )  # fmt: skip
     def test_of_everything_leaves_the_line_as_it_was_approved(self, reserve_at, revolving, steps, chance):
