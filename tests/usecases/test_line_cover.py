@@ -244,7 +244,7 @@ class TestAReversal:
         if reserve_at is ReservedAt.OFFER:
             capital = PLENTY
         line, way = told(Line(reserve_at, capital, revolving), approval(900)), []
-        for one in (step(*given) for given in steps):
+        for one in (step(*found) for found in steps):
             before = line.figures()
             if line.tell(one, 60):
                 way.append((one, before))
