@@ -63,7 +63,7 @@ PROBLEMS: Final[Mapping[str, Sequence[str]]] = {
     "list_pools": ("invalid-request", *_KEYED),
     **dict.fromkeys(("get_group", "get_pool"), ("not-found", "invalid-request", *_KEYED)),
     "list_pool_entries": ("not-found", "cursor-not-valid", "invalid-request", *_KEYED),
-    "list_pool_claims": ("not-found", "invalid-request", *_KEYED),
+    "list_pool_claims": ("not-found", "cursor-not-valid", "invalid-request", *_KEYED),
     "list_pool_filings": ("not-found", "cursor-not-valid", "invalid-request", *_KEYED),
     **dict.fromkeys(SUBSIDY_ACTS, (
         "idempotency-key-missing", "idempotency-key-malformed", *_BODY, "idempotency-key-reused", "not-found",

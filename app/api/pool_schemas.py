@@ -118,6 +118,15 @@ class FilingsQuery(_PoolPage):
     state: FilingStateName | None = Field(None, description="状态，如 LATE。The state, such as LATE.")
 
 
+ClaimStateName = Literal["CLAIMED", "PAID", "REJECTED", "REPLACED"]
+
+
+class ClaimsQuery(_PoolPage):
+    """Which claims to show."""
+
+    state: ClaimStateName | None = Field(None, description="状态，如 CLAIMED。The state, such as CLAIMED.")
+
+
 class StatementRequest(Sent):
     """出具对账单。The period of which a statement is put on record."""
 
@@ -259,7 +268,7 @@ class ClaimShown(Answered):
     pool: Name
     lender: Name
     offer_id: Name
-    state: Literal["CLAIMED", "PAID", "REJECTED", "REPLACED"]
+    state: ClaimStateName
     principal: Money
     interest: Money
     past_due_since: Date

@@ -8,7 +8,7 @@ capital's entries, are shown to whoever sees every lender.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from hashlib import sha256
 from typing import Annotated, Any, Final
 
@@ -26,6 +26,7 @@ from app.api.pool_schemas import (
     ClaimDecisionRequest,
     ClaimPage,
     ClaimRequest,
+    ClaimsQuery,
     ContributionRequest,
     EntriesQuery,
     EntryPage,
@@ -115,15 +116,28 @@ async def list_pool_entries(
 
 
 @router.get("/v1/pools/{zone}/{name}/claims", response_model=ClaimPage)
-async def list_pool_claims(call: ThisCall, zone: Zone, name: Name) -> Response:
+async def list_pool_claims(
+    call: ThisCall, zone: Zone, name: Name, query: Annotated[ClaimsQuery, Query()]
+) -> Response:
     """本机构的代偿申请 The caller's own claims
 
-    审核期限按工作日计；节假日未公布的年份不作推算。
-    The review's last day counts working days; a year whose holidays are not announced is not guessed.
+    审核期限按工作日计；节假日未公布的年份不作推算。先列最早的申请。
+    The review's last day counts working days; a year whose holidays are not announced is not guessed. The earliest
+    claim first.
     """
-    on = call.services.today()
-    rows = await call.services.pools.claims(terms_of(call, zone, name, on).id, own_lenders(call))
-    return json_answer({"items": [claim_document(row, on) for row in rows], "next_cursor": None})
+    on, own, key = call.services.today(), own_lenders(call), call.services.cursor_key
+    pool = terms_of(call, zone, name, on).id
+    asked, after = {"list": "claims", "pool": pool, "state": query.state}, None
+    if query.cursor is not None:
+        at, claim_id = read_cursor(key, query.cursor, own, asked)
+        after = at.date(), claim_id
+    found = await call.services.pools.claims(pool, own, state=query.state, after=after, limit=query.limit + 1)
+    shown, following = found[: query.limit], None
+    if len(found) > query.limit:
+        last = shown[-1]
+        place = datetime.combine(last["claimed_on"], time(), UTC), last["claim_id"]
+        following = write_cursor(key, place, own, asked)
+    return json_answer({"items": [claim_document(row, on) for row in shown], "next_cursor": following})
 
 
 @router.get("/v1/pools/{zone}/{name}/statement", response_model=StatementAnswer)

@@ -41,8 +41,12 @@ class Pools(Protocol):
         """This function will return the pool's own row and all its entries, read at one moment."""
         ...
 
-    async def claims(self, pool: str, holders: Sequence[str]) -> Sequence[Row]:
-        """This function will return the claims of these holders, the oldest first."""
+    async def claims(
+        self, pool: str, holders: Sequence[str], *, state: str | None, after: tuple[date, str] | None, limit: int
+    ) -> Sequence[Row]:
+        """This function will return up to `limit` claims of these holders, in that state or in any, the oldest first;
+        behind that day and id, or from the first.
+        """
         ...
 
     async def covers(self, pool: str, holders: Sequence[str]) -> Sequence[Row]:

@@ -39,3 +39,43 @@ class TestASharedPool:
         assert {entry["lender"] for entry in own} == {"undisclosed"}
         assert {entry["lender"] for entry in every} == {"undisclosed", None}
         assert [entry for entry in every if entry["lender"] is not None] == own
+
+
+class TestTheListOfClaims:
+    async def test_gives_each_claim_once_a_page_at_a_time_the_earliest_first(self, embedded: Service):
+        whole = (await claims(embedded))["items"]
+
+        found, cursor = [], None
+        while cursor is not None or not found:
+            page = await claims(embedded, limit="1", **({} if cursor is None else {"cursor": cursor}))
+            assert len(page["items"]) == 1
+            found += page["items"]
+            cursor = page["next_cursor"]
+
+        assert len(whole) > 1
+        assert found == whole == sorted(whole, key=lambda one: (one["claimed_on"], one["claim_id"]))
+
+    async def test_has_those_of_one_state_alone_where_it_is_asked_for(self, embedded: Service):
+        [paid] = (await claims(embedded, state="PAID"))["items"]
+
+        assert paid["state"] == "PAID"
+        assert (await claims(embedded, state="REJECTED"))["items"] == []
+
+    async def test_takes_no_cursor_of_another_filter_or_of_another_tenant(self, embedded: Service):
+        await embedded.add_key("sharer", "auditor", "undisclosed")
+        cursor = (await claims(embedded, limit="1"))["next_cursor"]
+
+        answers = [
+            await embedded.client.get(f"{POOL}/claims", params=asked, headers=embedded.bearer(caller))
+            for caller, asked in (
+                ("loan_officer", {"cursor": cursor, "state": "PAID"}), ("sharer", {"cursor": cursor}),
+            )
+        ]  # fmt: skip
+
+        assert {(a.status_code, a.json()["type"].rpartition("/")[2]) for a in answers} == {(400, "cursor-not-valid")}
+
+
+async def claims(service: Service, **asked: str) -> dict:
+    answer = await service.client.get(f"{POOL}/claims", params=asked, headers=service.bearer())
+    assert answer.status_code == 200, answer.text
+    return answer.json()

@@ -8,9 +8,10 @@ of the pool's book adds up.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Select, or_, select
+from sqlalchemy import Connection, Select, and_, or_, select
 
 from app.adapters.database.row_security import open_pools
 from app.adapters.database.store import NO_LENDER, Store
@@ -51,10 +52,19 @@ class Pools:
         entries = select(POOL_ENTRY).where(POOL_ENTRY.c.pool_id == pool).order_by(POOL_ENTRY.c.number)
         return await self._both(own, entries, NO_LENDER, pools=(pool,))
 
-    async def claims(self, pool: str, holders: Sequence[str]) -> Sequence[Row]:
-        """This function will return the claims of these holders, the oldest first."""
+    async def claims(
+        self, pool: str, holders: Sequence[str], *, state: str | None, after: tuple[date, str] | None, limit: int
+    ) -> Sequence[Row]:
+        """This function will return up to `limit` claims of these holders, in that state or in any, the oldest first;
+        behind that day and id, or from the first.
+        """
+        day, claim_id = POOL_CLAIM.c.claimed_on, POOL_CLAIM.c.claim_id
         query = select(POOL_CLAIM).where(POOL_CLAIM.c.pool_id == pool, POOL_CLAIM.c.holder.in_(holders))
-        return await self._rows(query.order_by(POOL_CLAIM.c.claimed_on, POOL_CLAIM.c.claim_id), holders)
+        if state is not None:
+            query = query.where(POOL_CLAIM.c.state == state)
+        if after is not None:
+            query = query.where(or_(day > after[0], and_(day == after[0], claim_id > after[1])))
+        return await self._rows(query.order_by(day, claim_id).limit(limit), holders)
 
     async def covers(self, pool: str, holders: Sequence[str]) -> Sequence[Row]:
         """This function will return the covers of these holders, by offer."""
