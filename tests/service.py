@@ -35,8 +35,8 @@ from app.usecases.operator_log import OperatorRecords
 from tests.sqlite import give_tables
 
 Clock = Callable[[], datetime]
-SEEDED = 5
-"""So many records a fresh demonstration has in the log of icbc: decisions, a line's approval, a campaign."""
+SEEDED = 9
+"""So many records a fresh demonstration has in the log of icbc: decisions, a line's events, a campaign."""
 
 
 def demo_settings(data_dir: Path, database_url: str | None = None, **more: str) -> Settings:

@@ -26,6 +26,7 @@ from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.decide import seal, submission_of, wanted
 from app.usecases.exceptions import ExceptionRefused, ExceptionRequest
 from app.usecases.keys import ApiKey, KeyRing, added
+from app.usecases.line_cover import pool_named_by
 from app.usecases.offers import OfferEvent, pre_approval_of
 from app.usecases.operator_log import OperatorRecords
 from app.usecases.ports import Book, CheckpointSigner, DecisionLog, Submission
@@ -42,6 +43,9 @@ EXCEPTION_DECISION_ID = f"{FIRST_DECISION_ID[:-3]}110"
 EXCEPTION_RECORD_ID = "01990000-0000-7000-8000-0000000000e3"
 LINE_RECORD_IDS = ("01990000-0000-7000-8000-0000000000e1", "01990000-0000-7000-8000-0000000000e2")
 """What became of G9's offer: its credit approval and a drawdown."""
+SUBSIDISED_DECISION_ID = f"{FIRST_DECISION_ID[:-3]}120"
+"""Pre-approved like G1, with a subsidy that the company claims; its line was approved and drawn, and interest paid."""
+_SUBSIDISED_RECORD_IDS = tuple(f"01990000-0000-7000-8000-0000000001{number}" for number in ("e1", "e2", "e3"))
 
 DEMO_KEYS = {
     "loan_system": "loan_system",
@@ -76,6 +80,8 @@ def seeded_cases(today: date) -> tuple[SeededCase, ...]:
         for case, decision_id, document in (
             *((case, GOLDEN_DECISION_IDS[case], document) for case, document in _GOLDEN.items()),
             ("DECLINED", DECLINED_DECISION_ID, _declined),
+            ("SUBSIDISED", SUBSIDISED_DECISION_ID, _subsidised),
+            # The last one tells that all were decided; others are put before it.
             ("EXCEPTION", EXCEPTION_DECISION_ID, _excepted),
         )
     )
@@ -141,37 +147,49 @@ async def seed_line(
     book: Book, decisions: DecisionLog, *, catalogue: ActiveCatalogue, signer: CheckpointSigner, log_name: str,
     today: date,
 ) -> None:  # fmt: skip
-    """This function will tell what became of case G9's offer, unless that was done: approved, and drawn in part."""
-    decision = await decisions.find(GOLDEN_DECISION_IDS["G9"], ("undisclosed",))
-    if decision is None:
-        return
-    offer = pre_approval_of(decision)
-    if offer.decided_on != today:
-        return
-    ids = iter(LINE_RECORD_IDS)
-    desk = Desk(book, wanted=wanted, seal=partial(seal, room=Room(catalogue, partial(next, ids), signer, log_name)))
-    for number, event in enumerate(_line_events(today), 1):
-        await desk.submit(
-            OfferEvent(
-                lender=decision.lender, subject=offer.offer_id, idempotency_key=f"demo-line-{number}",
-                document=canonical_bytes(event), submitted_by="demo-loan-system", offer=offer,
-            )
-        )  # fmt: skip
+    """This function will tell what became of two offers, unless that was done: both approved and drawn, and interest
+    paid on one.
+    """
+    drawn = _line_events(today, approved="20000000.00", annual_rate="0.0300", drawn="5000000.00")
+    subsidised = _line_events(today, approved="10000000.00", annual_rate="0.0345", drawn="10000000.00")
+    paid = {"event": "REPAYMENT", **_told(today), "principal": "0.00", "interest": "958.33"}
+    for name, decision_id, lender, ids, events in (
+        ("line", GOLDEN_DECISION_IDS["G9"], "undisclosed", LINE_RECORD_IDS, drawn),
+        ("subsidised", SUBSIDISED_DECISION_ID, "icbc", _SUBSIDISED_RECORD_IDS, (*subsidised, paid)),
+    ):
+        decision = await decisions.find(decision_id, (lender,))
+        offer = None if decision is None else pre_approval_of(decision)
+        if offer is None or offer.decided_on != today:
+            continue
+        room = Room(catalogue, partial(next, iter(ids)), signer, log_name)
+        desk = Desk(book, wanted=wanted, seal=partial(seal, room=room))
+        for number, event in enumerate(events, 1):
+            await desk.submit(
+                OfferEvent(
+                    lender=lender, subject=offer.offer_id, idempotency_key=f"demo-{name}-{number}",
+                    document=canonical_bytes(event), submitted_by="demo-loan-system", offer=offer,
+                    pool=pool_named_by(decision),
+                )
+            )  # fmt: skip
 
 
-def _line_events(today: date) -> tuple[dict[str, Any], ...]:
-    told = {"value_on": today.isoformat(), "core_reference": "DEMO"}
+def _told(today: date) -> dict[str, str]:
+    return {"value_on": today.isoformat(), "core_reference": "DEMO"}
+
+
+def _line_events(today: date, *, approved: str, annual_rate: str, drawn: str) -> tuple[dict[str, Any], ...]:
     clear = dict.fromkeys(("score_vetoed", "judgment_defaulter", "abnormal_operation", "serious_illegal"), False)
-    approved = {
-        "event": "CREDIT_APPROVED", **told, "approved_limit": "20000000.00", "annual_rate": "0.0300",
-        "available_until": (today + timedelta(days=365)).isoformat(), "approval_reference": "DEMO-A",
-        "contract_reference": "DEMO-C",
-    }  # fmt: skip
-    drawn = {
-        "event": "DRAWDOWN", **told, "amount": "5000000.00", "matures_on": (today + timedelta(days=300)).isoformat(),
-        "checks": clear,
-    }  # fmt: skip
-    return approved, drawn
+    return (
+        {
+            "event": "CREDIT_APPROVED", **_told(today), "approved_limit": approved, "annual_rate": annual_rate,
+            "available_until": (today + timedelta(days=365)).isoformat(), "approval_reference": "DEMO-A",
+            "contract_reference": "DEMO-C",
+        },
+        {
+            "event": "DRAWDOWN", **_told(today), "amount": drawn,
+            "matures_on": (today + timedelta(days=300)).isoformat(), "checks": clear,
+        },
+    )  # fmt: skip
 
 
 async def demo_keys(ring: KeyRing, path: Path, make: MadeKey, records: OperatorRecords) -> dict[str, str]:
@@ -330,6 +348,13 @@ _excepted = _case(
     score={"value": "86.00", "stage": "maturity", "rank": {"position": 1, "within": "STAGE"}},
     financials={"revenue": "5000000.00", "previous_revenue": "15000000.00"},
     request={"amount": "6000000.00", "purpose": "research"},
+)
+
+_subsidised = _case(
+    "icbc/suzhou-innovation-points-loan", "suzhou-snd",
+    company=_company("91999999MAD000014H", "示例远恒软件有限公司", "320505"),
+    score={"value": "71.20", "stage": "startup"},
+    request={"amount": "10000000.00"},
 )
 
 _declined = _case(

@@ -14,6 +14,8 @@ from typing import Any, Final
 DECISION_ID: Final = "01990000-0000-7000-8000-000000000010"
 OFFER_ID: Final = "01990000-0000-7000-8000-00000000009f"
 """The demonstration's line: case G9, credit-approved and drawn in part."""
+SUBSIDISED_OFFER_ID: Final = "01990000-0000-7000-8000-00000000012f"
+"""A line of the demonstration on which interest was paid, and whose company may claim a subsidy."""
 REFERRED_DECISION_ID: Final = "01990000-0000-7000-8000-000000000080"
 """Case G8: referred on its revenue, a gate that the product lets go for the first of its stage."""
 EXCEPTION_ID: Final = "01990000-0000-7000-8000-0000000000e3"

@@ -26,6 +26,7 @@ from app.api.examples import (
     OFFER_ID,
     RECORD_ID,
     REFERRED_DECISION_ID,
+    SUBSIDISED_OFFER_ID,
     Example,
     decision_examples,
     exception_examples,
@@ -257,6 +258,7 @@ _EXAMPLES_OF: Final[Mapping[str, Mapping[str, Any]]] = {
     "request_exception": {"decision_id": REFERRED_DECISION_ID},
     "delete_webhook": {"endpoint_id": UNUSED_ENDPOINT_ID},
     "record_subsidy_budget": {"zone": "suzhou-snd", "name": "startup-interest-subsidy"},
+    "claim_subsidy": {"offer_id": SUBSIDISED_OFFER_ID},
 }
 
 

@@ -1,7 +1,6 @@
 """Worked examples of what people send of interest subsidies; they fit the demonstration on any day.
 
-Neighbours may rely on this: a budget's state is recorded once, and a claim needs interest that was reported paid: their
-examples say what they need.
+Neighbours may rely on this: a budget's state is recorded once, and so is a claim: it reaches what was paid before it.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ def _claim(on: date) -> tuple[Example, ...]:
         "programme": "suzhou-snd/startup-interest-subsidy", "paid_until": on.isoformat(), "claimed_on": on.isoformat(),
         "evidence": "贴息申请表 TX-2026-1 Application for the subsidy TX-2026-1",
     }  # fmt: skip
-    return (Example("claimed", "企业申领（须有已报送的实付利息） The company claims; needs interest paid", document),)
+    return (Example("claimed", "企业就已付利息申领（一次） The company claims for interest paid, once", document),)
 
 
 SUBSIDY_ACTS: Final[Mapping[str, Callable[[date], tuple[Example, ...]]]] = {

@@ -72,7 +72,7 @@ class TestSeeding:
 
         second, after = await seeded(sqlite_url, signer)
 
-        assert (first, second) == (11, 0)
+        assert (first, second) == (12, 0)
         assert after == before
 
     async def test_goes_on_where_it_was_interrupted(
@@ -84,7 +84,7 @@ class TestSeeding:
 
         _, answers = await seeded(sqlite_url, signer)
 
-        assert len(answers) == 11
+        assert len(answers) == 12
 
 
 class TestTheCases:
@@ -99,7 +99,7 @@ class TestTheCases:
             for example in (*examples.decision_examples(today), *examples.preview_examples(today))
         }
 
-        assert len(seeded_companies) == 11
+        assert len(seeded_companies) == 12
         assert not seeded_companies & shown
 
 

@@ -22,12 +22,12 @@ DAYS = {
 
 # An exception is settled once, and so is a claim; a stop is lifted only where the pool has stopped: this one has not.
 # A campaign is run once, and then there is nothing to pause or cancel.
-# A budget's state is recorded once; a company claims where interest was reported paid.
+# A budget's state is recorded once; a company claims once for interest that was reported paid.
 # A manager states and confirms for pools that are kept elsewhere, and a drawdown is filed once.
 TIMES = {
     "decide_pool_claim": 1, "lift_pool_stop": 0, "settle_exception": 1, "run_campaign": 0, "pause_campaign": 0,
     "cancel_campaign": 1, "record_manager_statement": 0, "confirm_pool_cover": 0, "record_pool_filing": 1,
-    "create_webhook": 1, "record_subsidy_budget": 1, "claim_subsidy": 0,
+    "create_webhook": 1, "record_subsidy_budget": 1, "claim_subsidy": 1,
 }  # fmt: skip
 
 CSV = {"Content-Type": "text/csv", "Idempotency-Key": "a-sheet"}
@@ -88,6 +88,8 @@ class TestEveryExampleOfTheServedContract:
             assert (answer["outcome"], answer["final"]) == ("RESUBMIT", False)
         elif name == "settle_exception":
             assert answer["new_decision"]["outcome"] == "PRE_APPROVED"
+        elif name == "claim_subsidy":
+            assert (answer["interest"], answer["interest_forfeited"]) == ("958.33", "0.00")
         elif name == "preview":
             assert answer["items"][0]["outcome"] == "PRE_APPROVED"
 
