@@ -53,9 +53,13 @@ class SettlementSent(Sent):
     """破格审批。What another person decides."""
 
     outcome: Literal["APPROVED", "REJECTED"] = Field(description="批准或否决。Approved or rejected.")
-    authority: ShortText = Field(description="审批人的权限，例如“分行行长”。By which authority.")
+    authority: ShortText = Field(
+        description="审批人的权限，例如“分行行长”；产品列明授权的，为其代码。By which authority; its code, where the "
+        "product names its authorities."
+    )
     up_to: PositiveAmount | None = Field(
-        None, description="权限所及的额度；缺省为申请金额。What the authority covers; absent: the amount asked for."
+        None, description="权限所及的额度；缺省为申请金额，且不超过产品所列。What the authority covers; absent: what "
+        "was asked for, within what the product gives it."
     )
     comment: Text | None = Field(None, description="意见。A comment.")
 
@@ -92,6 +96,17 @@ class Performance(Answered):
     on: Date
 
 
+class AuthorityShown(Answered):
+    """有权审批者及其额度。Who may approve, and up to which credit limit."""
+
+    code: Name
+    name: BothLanguages
+    up_to: Money
+
+
+Authorities = Annotated[list[AuthorityShown], Field(max_length=1_000)]
+
+
 class ExceptionAnswer(Answered):
     """破格申请、审批及后续表现。An exception: asked for, settled, and what became of it."""
 
@@ -104,11 +119,15 @@ class ExceptionAnswer(Answered):
     reason: Words200
     authority_needed: BothLanguages = Field(description="产品条款要求的权限。The authority that the product asks for.")
     evidence_needed: BothLanguages = Field(description="产品条款要求的证据。The evidence that the product asks for.")
+    authorities: Authorities | None = Field(description="产品列明的授权；空为未列明。Who may; null: not named.")
     requested_by: Name
     requested_at: Moment
     settled_by: Name | None
     settled_at: Moment | None
     authority: Name | None
+    authority_basis: Literal["PRODUCT", "APPROVER"] | None = Field(
+        description="权限的依据：产品条款，或审批人自述。The product's terms, or the approver's own word."
+    )
     up_to: Money | None = Field(description="权限所及的额度。The limit that the authority covers.")
     comment: Words200 | None
     new_decision: NewDecision | None
@@ -134,6 +153,7 @@ class ExceptionRequested(Answered):
     requested_by: Name
     authority_needed: BothLanguages
     evidence_needed: BothLanguages
+    authorities: Authorities | None
     audit_record: PlaceInLog
 
 
@@ -149,6 +169,7 @@ class ExceptionSettled(Answered):
     requested_by: Name
     settled_by: Name
     authority: Name
+    authority_basis: Literal["PRODUCT", "APPROVER"] | None
     up_to: Money | None
     new_decision: NewDecision | None
     audit_record: PlaceInLog

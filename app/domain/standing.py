@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
+from enum import StrEnum
 
 from app.domain.money import Yuan
 from app.domain.pool import PoolStanding
@@ -40,11 +41,18 @@ class Commitment:
         return replace(self, credit_limit=self.outstanding) if self.outstanding else None
 
 
+class AuthorityBasis(StrEnum):
+    """What speaks for an authority and its amount: the product's own terms, or the approver's word alone."""
+
+    PRODUCT = "PRODUCT"
+    APPROVER = "APPROVER"
+
+
 @dataclass(frozen=True, slots=True)
 class Waived:
     """破格: a gate that one person asked to let go and another let go, for one decision on one application; `original`
     is the decision on which it had failed. People are named by subject (工号). `up_to` is the credit limit that the
-    approver's authority covers; None in records of before it was asked for.
+    approver's authority covers, `authority_basis` what speaks for it; None in records of before they were asked for.
     """
 
     gate: str
@@ -55,6 +63,7 @@ class Waived:
     requested_by: str
     approved_by: str
     up_to: Yuan | None = None
+    authority_basis: AuthorityBasis | None = None
 
 
 @dataclass(frozen=True, slots=True)

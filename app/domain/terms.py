@@ -162,13 +162,29 @@ class GateTest(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Authority:
+    """授权: one of those that may let a gate go, and up to which credit limit."""
+
+    code: str
+    name: Words
+    up_to: Parameter
+
+
+@dataclass(frozen=True, slots=True)
 class Waiver:
-    """Whether and how a failed gate may be let go by people (破格): on what evidence, by which authority."""
+    """Whether and how a failed gate may be let go by people (破格): on what evidence, by which authority. Where the
+    product names its `authorities` nobody else may; None where it names none, and the approver's word is taken.
+    """
 
     authority: Words
     evidence: Words
     fact: str | None = None
     at_most: int | None = None
+    authorities: tuple[Authority, ...] | None = None
+
+    def named(self, code: str) -> Authority | None:
+        """This function will return the authority of that code, None where the product names none such."""
+        return next((one for one in self.authorities or () if one.code == code), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,6 +16,7 @@ from typing import Any
 from app.domain.facts import FactKind, fact_named
 from app.domain.money import Yuan
 from app.domain.terms import (
+    Authority,
     Bands,
     Branch,
     Choices,
@@ -177,7 +178,13 @@ def _gate(document: Document) -> Gate:
 
 
 def _waiver(document: Document) -> Waiver:
-    return Waiver(_words(document["authority"]), _words(document["evidence"]), document["fact"], document["at_most"])
+    named, words = document.get("authorities"), (_words(document["authority"]), _words(document["evidence"]))
+    authorities = None if named is None else tuple(map(_authority, named))
+    return Waiver(*words, document["fact"], document["at_most"], authorities)
+
+
+def _authority(document: Document) -> Authority:
+    return Authority(document["code"], _words(document["name"]), _parameter(document["up_to"]))
 
 
 def passing(test: GateTest, threshold: Any) -> Callable[[Any], bool]:

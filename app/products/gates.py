@@ -29,7 +29,7 @@ from app.products.forms import (
     Unreadable,
     Whole,
 )
-from app.products.parameters import ANYTHING, FACT, NUMERIC, Dated, entries_schema, fact_form, read_entries
+from app.products.parameters import ANYTHING, FACT, NUMERIC, Dated, Parameter, entries_schema, fact_form, read_entries
 from app.products.reader import Mapping, Node
 
 
@@ -42,6 +42,7 @@ class WaiverSource:
     evidence: Words
     fact: str | None
     at_most: int | None
+    authorities: Section | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,15 @@ TESTS_OF = {
     FactKind.CODES: frozenset({GateTest.ANY_OF, GateTest.ALL_OF}),
     FactKind.FLAG: frozenset({GateTest.IS}),
 }
+AUTHORITY = Record({"name": WORDS, "up_to": Parameter("CNY")}, named="authority")
 WAIVER = Record(
-    {"authority": WORDS, "evidence": WORDS}, {"fact": FACT, "at_most": Whole(1, 1_000_000, "1")}, named="waiver"
+    {"authority": WORDS, "evidence": WORDS},
+    {
+        "fact": FACT,
+        "at_most": Whole(1, 1_000_000, "1"),
+        "authorities": MapOf(Coded(example="branch-president"), AUTHORITY),
+    },
+    named="waiver",
 )
 
 
@@ -116,7 +124,10 @@ def _waiver(parts: Section | None, reading: Reading) -> WaiverSource | None:
             f"a waiver's fact is a count, but {fact} is none",
             "Name a rank, such as score.rank_in_stage.",
         )
-    return WaiverSource(parts.place, parts["authority"], parts["evidence"], fact, at_most)
+    authorities = parts.get("authorities")
+    if authorities is not None and not all("name" in one and "up_to" in one for one in authorities.values()):
+        raise Unreadable
+    return WaiverSource(parts.place, parts["authority"], parts["evidence"], fact, at_most, authorities)
 
 
 CONDITION = {"words": WORDS, "fact": FACT, "test": Choice(GateTest), "values": ANYTHING}
@@ -144,6 +155,8 @@ def dated_within(part: Any) -> Iterator[Dated]:
         yield part
     elif isinstance(part, GateSource):
         yield part.dated
+        if part.waiver is not None and part.waiver.authorities is not None:
+            yield from dated_within(part.waiver.authorities)
     elif isinstance(part, Section):
         for value in part.values():
             yield from dated_within(value)

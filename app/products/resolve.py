@@ -156,10 +156,10 @@ def _gates(gates: Section | None, below: str, on: date) -> Iterator[Document]:
     for name, gate in (gates or {}).items():
         entry = gate.dated.on(on)
         if entry is not None:
-            yield _gate(gate, f"{below}.{name}", entry)
+            yield _gate(gate, f"{below}.{name}", entry, on)
 
 
-def _gate(gate: GateSource, path: str, entry: Entry) -> Document:
+def _gate(gate: GateSource, path: str, entry: Entry, on: date) -> Document:
     return {
         "path": path,
         "fact": gate.fact,
@@ -169,19 +169,25 @@ def _gate(gate: GateSource, path: str, entry: Entry) -> Document:
         "words": plain(gate.words),
         "clause": gate.clause,
         "reference": reference(entry.reference),
-        "waiver": _waiver(gate.waiver),
+        "waiver": None if gate.waiver is None else _waiver(gate.waiver, f"{path}.waiver.authorities", on),
     }
 
 
-def _waiver(waiver: WaiverSource | None) -> Document | None:
-    if waiver is None:
-        return None
-    return {
+def _waiver(waiver: WaiverSource, path: str, on: date) -> Document:
+    said: Document = {
         "authority": plain(waiver.authority),
         "evidence": plain(waiver.evidence),
         "fact": waiver.fact,
         "at_most": waiver.at_most,
     }
+    if waiver.authorities is None:
+        # Left out, so that terms that name none keep their digest.
+        return said
+    amounts = ((code, one, parameter(one["up_to"], f"{path}.{code}", on)) for code, one in waiver.authorities.items())
+    named = [
+        {"code": code, "name": plain(one["name"]), "up_to": up_to} for code, one, up_to in amounts if up_to is not None
+    ]
+    return said | {"authorities": named}
 
 
 def _prohibition(sources: Sources) -> Iterator[Document]:

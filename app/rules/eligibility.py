@@ -15,9 +15,9 @@ from app.domain.company import Application, InnovationScore, LookupAnswer, Score
 from app.domain.decision import GateAnswers, Reason
 from app.domain.facts import Fact, Facts, fact_named, reader_of, whole_months
 from app.domain.reasons import ReasonCode
-from app.domain.standing import Standing
+from app.domain.standing import AuthorityBasis, Standing, Waived
 from app.domain.terms import LOANS, Gate, GateColumns, ProductStatus, ProductTerms, ScoreTerms, Severity, Words
-from app.domain.trace import Line, line_form
+from app.domain.trace import Basis, Line, Reference, line_form
 
 _NOT_SCORED = {
     ScoreState.NOT_SCORED: ReasonCode.SCORE_NOT_SCORED,
@@ -248,9 +248,23 @@ def waived_gates(
         gate = gates.get(waived.gate)
         if gate is not None and may_be_waived(gate, facts):
             let_go.add(gate.path)
-            form = line_form(f"exception.{gate.path}", ("exception_id", "authority"), gate.reference, True)
-            lines.append((form, True, (waived.exception_id, waived.authority)))
+            lines.append(_waived_line(gate, waived))
     return frozenset(let_go)
+
+
+_ASSERTED = Reference(
+    Basis.ASSUMED, None, "审批人自述的权限；产品未列明授权 The approver's own word: the product names no authorities"
+)
+
+
+def _waived_line(gate: Gate, waived: Waived) -> Line:
+    names, facts, reference = ("exception_id", "authority"), (waived.exception_id, waived.authority), gate.reference
+    named = gate.waiver.named(waived.authority) if waived.authority_basis is AuthorityBasis.PRODUCT else None
+    if named is not None:
+        names, facts, reference = (*names, "authority_limit"), (*facts, named.up_to.value), named.up_to.reference
+    elif waived.authority_basis is AuthorityBasis.APPROVER:
+        reference = _ASSERTED
+    return line_form(f"exception.{gate.path}", names, reference, True), True, facts
 
 
 def may_be_waived(gate: Gate, facts: Facts) -> bool:

@@ -4,7 +4,8 @@ Neighbours may rely on this: people are told apart by who they are (工号), nev
 for himself; a gate is let go only where the product's own terms say that it may be, of a decision that is the newest on
 its application and was referred or declined. Request, approval and the new decision are records of the log; the new
 decision names the original, the gate, the evidence, the authority, the amount that it covers and both people; it is not
-made where it would offer more.
+made where it would offer more. Where a product names its authorities, only those approve, each up to its amount;
+elsewhere the approver's own word is taken, and the decision says so.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from app.audit.open_record import OpenRecord, open_record
 from app.domain.company import Application
 from app.domain.facts import Facts
 from app.domain.money import Yuan
-from app.domain.standing import Waived
-from app.domain.terms import Gate
+from app.domain.standing import AuthorityBasis, Waived
+from app.domain.terms import Authority, Gate, Waiver
 from app.products.build import terms_from_document
 from app.products.catalog import UnknownProduct
 from app.rules.eligibility import may_be_waived
@@ -54,20 +55,35 @@ class WhyNot(StrEnum):
     SETTLED_BEFORE = "SETTLED_BEFORE"
     SAME_PERSON = "SAME_PERSON"
     ABOVE_AUTHORITY = "ABOVE_AUTHORITY"
+    NO_SUCH_AUTHORITY = "NO_SUCH_AUTHORITY"
 
 
 class ExceptionRefused(Obstacle):
     """The exception cannot be asked for, or not approved so; nothing was recorded."""
 
-    def __init__(self, reason: WhyNot, facts: str = "") -> None:
+    def __init__(self, reason: WhyNot, facts: str = "", authorities: Sequence[Authority] | None = None) -> None:
         super().__init__()
         zh, en = _WORDS[reason]
+        named = () if authorities is None else [f"{one.code} ≤ {one.up_to.value.text()}" for one in authorities]
+        told = "; ".join([*([facts] if facts else []), *named])
         self.detail = (
-            f"{zh}{f'（{facts}）' if facts else ''}。未记录任何内容。",
-            f"{en}{f' ({facts})' if facts else ''}. Nothing was recorded.",
+            f"{zh}{f'（{told}）' if told else ''}。未记录任何内容。",
+            f"{en}{f' ({told})' if told else ''}. Nothing was recorded.",
         )
-        self.members: Mapping[str, Any] = {"reason": reason.value, "needed": facts or None}
+        self.members: Mapping[str, Any] = {
+            "reason": reason.value, "needed": facts or None, "authorities": authorities_document(authorities),
+        }  # fmt: skip
         self.reason = reason
+
+
+def authorities_document(named: Sequence[Authority] | None) -> list[dict[str, Any]] | None:
+    """This function will show who may approve and up to what; None where the product names nobody."""
+    if named is None:
+        return None
+    return [
+        {"code": one.code, "name": {"zh": one.name.zh, "en": one.name.en}, "up_to": one.up_to.value.text()}
+        for one in named
+    ]
 
 
 _WORDS: Mapping[WhyNot, tuple[str, str]] = {
@@ -101,6 +117,10 @@ _WORDS: Mapping[WhyNot, tuple[str, str]] = {
         "重新决策的额度高于审批人权限所及：由权限足够者批准，或以较小金额重新申请；所需权限",
         "The new limit is above what the authority covers: let somebody approve who has it, or ask for less; needed is",
     ),
+    WhyNot.NO_SUCH_AUTHORITY: (
+        "产品条款未列此授权；authority 须为下列代码之一",
+        "The product's terms name no such authority; write one of these codes as authority",
+    ),
 }
 
 
@@ -131,6 +151,7 @@ class ExceptionRequest(Act):
             "requested_by": self.person,
             "authority_needed": {"zh": waiver.authority.zh, "en": waiver.authority.en},
             "evidence_needed": {"zh": waiver.evidence.zh, "en": waiver.evidence.en},
+            "authorities": authorities_document(waiver.authorities),
         }
         return Result(ExceptionState.REQUESTED.value, shown)
 
@@ -168,16 +189,17 @@ class ExceptionApproval(Act):
             "requested_by": requested_by,
             "settled_by": self.person,
             "authority": said["authority"],
+            "authority_basis": None,
             "up_to": None,
             "new_decision": None,
         }
         if said["outcome"] == ExceptionState.REJECTED:
             return Result(ExceptionState.REJECTED.value, shown)
         opened = open_record(self.decision.record)
-        # Whoever approves without an amount approves what was asked for, and no more.
-        shown["up_to"] = said.get("up_to") or opened.application.request.amount.text()
         _refuse_closed(work, opened, self.lender)
-        self._refuse_unwaivable(work, opened, shown["gate"])
+        waiver = self._waiver(work, opened, shown["gate"])
+        basis, up_to = _covered(waiver, said, opened.application.request.amount)
+        shown |= {"authority_basis": basis.value, "up_to": up_to.text()}
         waived = Waived(
             gate=shown["gate"],
             exception_id=self.request.record_id,
@@ -186,12 +208,14 @@ class ExceptionApproval(Act):
             authority=said["authority"],
             requested_by=requested_by,
             approved_by=self.person,
-            up_to=Yuan.parse(shown["up_to"]),
+            up_to=up_to,
+            authority_basis=basis,
         )
         try:
             made = orjson.loads(work.decide_again(self._submission(opened), (*opened.standing.waived, waived)))
         except BeyondTheWaiver as beyond:
-            raise ExceptionRefused(WhyNot.ABOVE_AUTHORITY, beyond.credit_limit.text()) from None
+            needed = beyond.credit_limit.text()
+            raise ExceptionRefused(WhyNot.ABOVE_AUTHORITY, needed, waiver.authorities) from None
         offer = made["offer"]
         shown["new_decision"] = {
             "decision_id": made["decision_id"],
@@ -200,7 +224,7 @@ class ExceptionApproval(Act):
         }
         return Result(ExceptionState.APPROVED.value, shown)
 
-    def _refuse_unwaivable(self, work: Work, opened: OpenRecord, gate_name: str) -> None:
+    def _waiver(self, work: Work, opened: OpenRecord, gate_name: str) -> Waiver:
         """The new decision is made under today's terms, so they too must let the gate go."""
         try:
             terms = work.room.catalogue.terms(opened.application.product, on=work.on).terms
@@ -209,6 +233,7 @@ class ExceptionApproval(Act):
         gate = next((gate for gate in terms.gates if gate.path == gate_name), None)
         if gate is None or not may_be_waived(gate, Facts(opened.application, work.on)):
             raise ExceptionRefused(WhyNot.GATE_NOT_WAIVABLE)
+        return gate.waiver
 
     def _submission(self, opened: OpenRecord) -> Submission:
         """The application as it was sent, decided once more; no client's key holds a space."""
@@ -216,6 +241,22 @@ class ExceptionApproval(Act):
         sent = record[len(b'{"application":') : record.index(b',"decision":{')]
         key = f"exception {self.request.record_id}"
         return Submission(self.lender, key, sent, opened.application, self.submitted_by, self.submitted_for)
+
+
+def _covered(waiver: Waiver, said: Mapping[str, Any], asked: Yuan) -> tuple[AuthorityBasis, Yuan]:
+    """What the approver's authority covers: whoever approves without an amount approves what was asked for, and no
+    more; where the product names its authorities, never more than it gives the one that is named. Raises
+    ExceptionRefused.
+    """
+    up_to = asked if said.get("up_to") is None else Yuan.parse(said["up_to"])
+    if waiver.authorities is None:
+        return AuthorityBasis.APPROVER, up_to
+    named = waiver.named(said["authority"])
+    if named is None:
+        raise ExceptionRefused(WhyNot.NO_SUCH_AUTHORITY, "", waiver.authorities)
+    if said.get("up_to") is not None and up_to > named.up_to.value:
+        raise ExceptionRefused(WhyNot.ABOVE_AUTHORITY, up_to.text(), waiver.authorities)
+    return AuthorityBasis.PRODUCT, min(up_to, named.up_to.value)
 
 
 def settlement_of(request: StoredAct, history: Sequence[StoredAct]) -> StoredAct | None:
@@ -241,11 +282,13 @@ def exception_document(request: StoredAct, settled: StoredAct | None) -> dict[st
         "reason": asked["document"]["reason"],
         "authority_needed": asked["result"]["authority_needed"],
         "evidence_needed": asked["result"]["evidence_needed"],
+        "authorities": asked["result"].get("authorities"),
         "requested_by": asked["result"]["requested_by"],
         "requested_at": asked["result"]["recorded_at"],
         "settled_by": None if told is None else told["result"]["settled_by"],
         "settled_at": None if told is None else told["result"]["recorded_at"],
         "authority": None if told is None else told["document"]["authority"],
+        "authority_basis": None if told is None else told["result"].get("authority_basis"),
         "up_to": None if told is None else told["result"].get("up_to"),
         "comment": None if told is None else told["document"].get("comment"),
         "new_decision": None if told is None else told["result"]["new_decision"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from app.adapters.demo import EXCEPTION_DECISION_ID, EXCEPTION_RECORD_ID
 from app.api.examples import DECISION_ID, REFERRED_DECISION_ID, exception_examples, settlement_examples
+from app.settings import BUILT_IN_CATALOGUE
 from app.usecases.days import day_in_shanghai
 from app.usecases.replay import replay_stored
 from tests.api.test_offers import CLEAR
@@ -63,8 +65,9 @@ class TestCaseG8:
         assert named == {
             "exception_id": asked["exception_id"], "original": REFERRED_DECISION_ID, "gate": ASKED["gate"],
             "evidence": ASKED["evidence"], "authority": SETTLED["authority"], "requested_by": "demo-loan-officer",
-            "approved_by": "demo-second-officer", "up_to": "6000000.00",
+            "approved_by": "demo-second-officer", "up_to": "6000000.00", "authority_basis": "APPROVER",
         }  # fmt: skip
+        assert f"exception.{ASKED['gate']}" in decision["assumptions"]
         assert "GATE_WAIVED" in [reason["code"] for reason in decision["reasons"]]
         for exception in ("any", ASKED["gate"]):
             found = await service.get(f"/v1/decisions?exception={exception}", caller="auditor")
@@ -125,6 +128,89 @@ class TestTheAuthority:
         again = await settle(service, exception_id, up_to="7000000.00")
 
         assert again.json()["up_to"] == "7000000.00", again.text
+
+
+AUTHORITIES = """      authorities:
+        branch-president:
+          name: {zh: 分行行长, en: the branch's president}
+          up_to: {unit: CNY, values: {2022-09-01: {value: 5_999_999, reference: published}}}
+        credit-committee:
+          name: {zh: 总行贷审会, en: the head office's credit committee}
+          up_to:
+            values:
+              2022-09-01: {value: 5_000_000, reference: published}
+              2023-01-01: {value: 6_000_000, reference: published}
+        founding-president:
+          name: {zh: 首任行长, en: the first president}
+          up_to:
+            values:
+              2022-09-01: {value: 90_000_000, reference: published}
+              2023-01-01: {value: null}
+"""
+NAMED = [("branch-president", "5999999.00"), ("credit-committee", "6000000.00")]
+
+
+@pytest.fixture(scope="module")
+def authorities(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built-in catalogue, whose product names who may let its gate go."""
+    folder = tmp_path_factory.mktemp("named") / "catalogue"
+    shutil.copytree(BUILT_IN_CATALOGUE, folder)
+    product = folder / "lenders" / "boc" / "donghu-technology-credit-loan.yaml"
+    text, waiver = product.read_text("utf-8"), "      at_most: 1\n"
+    known = "references:\n  published: {basis: published, title: 授权管理办法 2022}\n"
+    assert text.count(waiver) == text.count("references:\n") == 1
+    product.write_text(text.replace(waiver, waiver + AUTHORITIES).replace("references:\n", known), "utf-8")
+    return folder
+
+
+@pytest.fixture
+async def naming(tmp_path: Path, sqlite_url: str, authorities: Path) -> AsyncIterator[Service]:
+    """A demonstration under that catalogue."""
+    settings = demo_settings(tmp_path / "data", sqlite_url, CATALOGUE_DIR=str(authorities))
+    async with running(settings, clock=lambda: NOW) as started:
+        yield started
+
+
+class TestAProductThatNamesItsAuthorities:
+    async def test_refuses_any_other_and_any_amount_above_and_says_who_may(self, naming: Service):
+        asked = (await ask(naming)).json()
+        refused = (
+            ("NO_SUCH_AUTHORITY", {"authority": "分行行长"}),
+            ("NO_SUCH_AUTHORITY", {"authority": "founding-president"}),
+            ("ABOVE_AUTHORITY", {"authority": "branch-president"}),
+            ("ABOVE_AUTHORITY", {"authority": "branch-president", "up_to": "5999999.01"}),
+            ("ABOVE_AUTHORITY", {"authority": "credit-committee", "up_to": "6000000.01"}),
+            ("ABOVE_AUTHORITY", {"authority": "credit-committee", "up_to": "5000000.00"}),
+        )
+
+        answers = [await settle(naming, asked["exception_id"], **said) for _, said in refused]
+
+        told = [answer.json() for answer in answers]
+        assert [(a.status_code, one["reason"]) for a, one in zip(answers, told, strict=True)] == [
+            (409, reason) for reason, _ in refused
+        ]
+        for one in told:
+            assert [(named["code"], named["up_to"]) for named in one["authorities"]] == NAMED
+            assert one["authorities"] == asked["authorities"]
+        assert (await naming.get(f"/v1/exceptions/{asked['exception_id']}")).json()["state"] == "REQUESTED"
+
+    async def test_is_let_go_by_one_of_them_as_the_decision_says_by_its_reference(self, naming: Service):
+        exception_id = (await ask(naming)).json()["exception_id"]
+
+        settled = (await settle(naming, exception_id, authority="credit-committee")).json()
+
+        assert (settled["authority_basis"], settled["up_to"]) == ("PRODUCT", "6000000.00")
+        found = await naming.get(f"/v1/decisions/{settled['new_decision']['decision_id']}")
+        decision, step = found.json(), f"exception.{ASKED['gate']}"
+        [line] = [line for line in decision["trace"] if line["step"] == step]
+        assert line["reference"]["title"] == "授权管理办法 2022"
+        assert (line["facts"]["authority"], line["facts"]["authority_limit"]) == ("credit-committee", "6000000.00")
+        assert step not in decision["assumptions"]
+        assert decision["exceptions"][0]["authority_basis"] == "PRODUCT"
+        again = await naming.client.post(
+            f"/v1/decisions/{decision['decision_id']}/replay", headers=naming.bearer()
+        )
+        assert again.json()["result"] == "IDENTICAL"
 
 
 class TestAnException:
