@@ -24,6 +24,7 @@ from app.usecases.known_logs import KnownLogs, OperatorLogNotSoundError, read_kn
 from app.usecases.log_trail import LogTrail
 from app.usecases.outside import SUFFIX
 from app.usecases.verify import KnownLog, verify_log, verify_terms
+from app.usecases.verify_pools import verify_pools
 
 _TELLS_EVERY = 10_000
 _LENDER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -98,6 +99,7 @@ async def verified(settings: Settings, vkeys: Sequence[str], files: Sequence[Pat
         faults += _shown("terms 条款", await verify_terms(database.trail))
         for log in logs:
             faults += await _verify(database.trail, log)
+        faults += _shown("pools 资金池", await verify_pools(database.trail.pools, lenders))
     if not files:
         say(
             "No --checkpoint was given: a database set back to an older state, or built anew with the signing key, "

@@ -5,25 +5,79 @@ Neighbours may rely on this: rows come as they are stored, every column by name;
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from app.domain.standing import Commitment
-from app.usecases.act_rows import StoredAct
+from app.usecases.act_rows import StoredAct, Value
 from app.usecases.ports import DecisionRow, LogEntry, LogHead, OfferRow, SignedCheckpoint, StoredDecision
 
 
 @dataclass(frozen=True, slots=True)
+class StoredCover:
+    """What is stored of an offer in its pool's book (None: no row), its entries by their number among the lender's;
+    whether the decision that they name was pruned.
+    """
+
+    values: Mapping[str, Any] | None = None
+    entries: Sequence[Mapping[str, Any]] = ()
+    pruned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class StoredLine:
-    """What an offer is stored as counting as since its first event (None: no row), the events on it in log order, and
-    the decision that made the offer.
+    """What an offer is stored as counting as since its first event (None: no row), the events on it in log order, the
+    decision that made the offer, the one that took its place and when, and its cover; `acts_until` is the index before
+    which the log's acts had been recorded.
     """
 
     offer_id: str
     values: Mapping[str, Any] | None
     acts: Sequence[StoredAct]
     decision: StoredDecision | None
+    superseded: tuple[str, datetime] | None = None
+    cover: StoredCover = StoredCover()
+    acts_until: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PartSums:
+    """What the entries of one holder of a pool (None: its own capital) come to: how many there are, whether their own
+    numbers count from 0 without a gap and in the order of their recording, and their sums by column.
+    """
+
+    holder: str | None
+    entries: int
+    in_order: bool
+    sums: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPool:
+    """One pool's book as it is stored, all of one moment: its own row, its holders' rows, what its entries come to,
+    holder by holder, and whether their numbers count from 0 without a gap.
+    """
+
+    own: Mapping[str, Any] | None
+    holders: Sequence[Mapping[str, Any]]
+    parts: Sequence[PartSums]
+    numbered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredOperatorRows:
+    """What the operator's acts have made, all of one moment: the acts, in the order of the log; the entries of pools'
+    own capital by pool and number; managers' statements; the newest state of budgets; and, by pool, at what ratio's
+    numerator its stop was lifted.
+    """
+
+    acts: Sequence[StoredAct]
+    capital: Sequence[Mapping[str, Any]]
+    statements: Sequence[Mapping[str, Any]]
+    budgets: Sequence[Mapping[str, Any]]
+    lifted: Mapping[str, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +92,51 @@ class StoredMember:
     since: bool
 
 
+class PoolTrail(Protocol):
+    """What is stored of pools and budgets, for whoever verifies it."""
+
+    async def uncovered(self, lender: str, offer_ids: Sequence[str]) -> Sequence[str]:
+        """This function will return those of these offers of which there is no cover's row."""
+        ...
+
+    async def claims(self, lender: str) -> tuple[Sequence[Mapping[str, Any]], int]:
+        """This function will return the lender's claims, and the index before which its acts had been recorded."""
+        ...
+
+    async def entries_of_no_offer(self, lender: str) -> Sequence[str]:
+        """This function will name, by record, up to 100 of the lender's entries that are of no offer."""
+        ...
+
+    async def pools(self) -> Sequence[str]:
+        """This function will return the id of every pool of which there is a row."""
+        ...
+
+    async def pool(self, pool: str, cover: Callable[[Mapping[str, Any]], None]) -> StoredPool:
+        """This function will return a pool's book, and give `cover` each of its covers that holds room until a day."""
+        ...
+
+    async def operator_rows(self) -> StoredOperatorRows:
+        """This function will return what the operator's acts have made."""
+        ...
+
+    def stored(self, values: Mapping[str, Value]) -> Mapping[str, Any]:
+        """This function will return the values as a row holds them."""
+        ...
+
+
 class StandingTrail(Protocol):
     """What is stored of what was promised, for whoever verifies it."""
 
     async def lines(self, lender: str, after: str) -> Sequence[StoredLine]:
-        """This function will return a page of the offers with a credit line or an event, by id behind `after`, all of
-        one moment; nothing at the end.
+        """This function will return a page of the offers with a credit line, an event, a cover or an entry, by id
+        behind `after`, all of one moment; nothing at the end.
         """
         ...
 
-    async def pool_acts(self, lender: str) -> Sequence[StoredAct]:
-        """This function will return the lender's acts on pools that tell of a line, in the order of the log."""
+    async def pool_acts(self, lender: str, since: int = 0) -> Sequence[StoredAct]:
+        """This function will return the lender's acts on pools that tell of a line, in the order of the log, from the
+        index `since` on.
+        """
         ...
 
     def stored_line(self, lender: str, commitment: Commitment) -> Mapping[str, Any]:
@@ -115,6 +203,7 @@ class LogTrail(Protocol):
     """
 
     standing: StandingTrail
+    pools: PoolTrail
 
     async def lenders(self) -> tuple[str, ...]:
         """This function will return every lender of which there is a row."""

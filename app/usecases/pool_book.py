@@ -311,6 +311,11 @@ def _cover_row(held: HeldCover) -> tuple[Value, ...]:
     return (*_cover_part(held.cover), held.decision_id, *_written(held.cover.share, tuple(held.shares.items())))
 
 
+def cover_values(held: HeldCover) -> dict[str, Value]:
+    """This function will return what a cover's row holds, by column."""
+    return dict(zip(_COVER, _cover_row(held), strict=True))
+
+
 @lru_cache(maxsize=1_024)
 def _written(share: Decimal, shares: tuple[tuple[str, Decimal], ...]) -> tuple[str, str]:
     return decimal_text(share), shares_text(dict(shares))
@@ -334,8 +339,7 @@ _NO_PART = _Part()
 
 
 def _part_values(part: _Part) -> dict[str, Value]:
-    days = " ".join(f"{day.isoformat()}:{fen}" for day, fen in sorted(part.held.items()) if fen)
-    return {"entries": part.entries, **_named(part.sums), "reserved_by_day": days}
+    return {"entries": part.entries, **_named(part.sums), "reserved_by_day": days_text(part.held)}
 
 
 def _pool_values(pool: _Pool) -> dict[str, Value]:
@@ -363,6 +367,18 @@ def _entry_row(change: PoolChange, number: int, own_number: int, entry: Entry, a
         change.pool, number, own_number, entry.kind.value, entry.lender, entry.cover,
         None if held is None else held.decision_id, change.record_id, entry.value_on, at, *entry.change,
     )  # fmt: skip
+
+
+def entry_values(change: PoolChange, entry: Entry, at: datetime) -> dict[str, Value]:
+    """This function will return what an entry's row holds, by column; its numbers tell of all other entries."""
+    values = dict(zip(_ENTRY, _entry_row(change, 0, 0, entry, at), strict=True))
+    del values["number"], values["own_number"]
+    return values
+
+
+def days_text(held: Mapping[date, int]) -> str:
+    """This function will write until which day how much is reserved: "2027-01-20:500"."""
+    return " ".join(f"{day.isoformat()}:{fen}" for day, fen in sorted(held.items()) if fen)
 
 
 def with_cover(held: HeldCover, cover: Cover) -> HeldCover:

@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from app.audit.record import place_bytes
+from app.domain.decision import RiskStatus
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
 from app.usecases.ports import DecisionRow, OfferRow
@@ -44,6 +45,8 @@ class RecordedRows:
     offer: OfferRow | None
     replaces: str | None
     group_id: str | None = None
+    reserved: bool = False
+    """Whether the decision reserved room in a pool for its offer."""
 
 
 def recorded_rows(record: bytes, place: RecordPlace, idempotency_key: str) -> RecordedRows:
@@ -59,6 +62,7 @@ def recorded_rows(record: bytes, place: RecordPlace, idempotency_key: str) -> Re
             offer=offer,
             replaces=None if offer is None else _replaced(found),
             group_id=found.application.company.group_id,
+            reserved=offer is not None and found.decision.offer.risk_compensation.status == RiskStatus.RESERVED,
         )
     except ArithmeticError as error:
         raise ValueError("not a record of a decision") from error
@@ -171,10 +175,15 @@ class _Reason(msgspec.Struct, gc=False):
     code: str
 
 
+class _Covered(msgspec.Struct, gc=False):
+    status: str
+
+
 class _Offered(msgspec.Struct, gc=False):
     offer_id: str
     credit_limit: str
     expires_on: date
+    risk_compensation: _Covered
 
 
 class _Decided(msgspec.Struct, gc=False):

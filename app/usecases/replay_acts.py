@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
-from typing import Any, Final
+from datetime import date, datetime
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -22,7 +22,7 @@ from app.domain.pool import ClaimTerms, LossBasis, PoolStanding
 from app.domain.reasons import ReasonCode
 from app.ledger.claim import POOL, Loss, PoolSide, compensation, newly_returned
 from app.ledger.offer import OfferLife
-from app.ledger.pool import Cover, CoveredLine, compensate, promise
+from app.ledger.pool import Cover, CoveredLine, Entry, compensate, promise, recover, release
 from app.usecases.act_rows import StoredAct
 from app.usecases.days import day_in_shanghai
 from app.usecases.external_pools import CONFIRMATION_FORMAT, confirmed_cover
@@ -54,11 +54,7 @@ def replay_acts(
 
     Raises ValueError, LookupError, TypeError or ArithmeticError for what cannot be read.
     """
-    line = _Line.of(decision)
-    for act in sorted(acts, key=lambda one: one.index):
-        worked_out = _AGAIN.get(act.format)
-        if worked_out is not None:
-            yield act, tuple(_differing(act, worked_out(line, act)))
+    yield from LineAgain.of(decision).follow(acts)
 
 
 def _differing(act: StoredAct, again: Shown) -> Iterator[Difference]:
@@ -68,9 +64,17 @@ def _differing(act: StoredAct, again: Shown) -> Iterator[Difference]:
         yield from differences_between(f"/result/{name}", recorded.get(name), value)
 
 
+class Booked(NamedTuple):
+    """An entry that a record of the line makes in its pool's book, and when it was recorded."""
+
+    record_id: str
+    at: datetime
+    entry: Entry
+
+
 @dataclass(slots=True)
-class _Line:
-    """A line while its acts are told again."""
+class LineAgain:
+    """A line while its acts are told again: its life, its cover, and what was booked of that."""
 
     life: OfferLife
     lender: str
@@ -80,24 +84,48 @@ class _Line:
     borne: dict[str, Mapping[str, Yuan]] = field(default_factory=dict)
     recovered: dict[str, Yuan] = field(default_factory=dict)
     covered: dict[str, Yuan] = field(default_factory=dict)
+    booked: list[Booked] = field(default_factory=list)
 
     @classmethod
-    def of(cls, decision: StoredDecision) -> _Line:
+    def of(cls, decision: StoredDecision) -> LineAgain:
+        """This function will begin with what the decision offered, and reserved for it. Raises ValueError where it
+        offered nothing.
+        """
         offer, named = pre_approval_of(decision), pool_named_by(decision)
-        told = orjson.loads(decision.record)["decision"]["offer"]["risk_compensation"]
+        decided = orjson.loads(decision.record)["decision"]
+        told = decided["offer"]["risk_compensation"]
         line = cls(OfferLife(offer), decision.lender, named)
         if named is not None and told["status"] == RiskStatus.RESERVED:
             covered = CoveredLine(offer.offer_id, named.pool, line.lender, offer.uscc, named.shares[POOL])
             amount = Yuan.parse(told["covered_amount"])
-            cover, _ = promise(covered, amount, held_until=offer.expires_on, on=offer.decided_on)
+            cover, entries = promise(covered, amount, held_until=offer.expires_on, on=offer.decided_on)
             line.held = HeldCover(cover, offer.decision_id, named.shares)
+            line.book(offer.decision_id, datetime.fromisoformat(decided["recorded_at"]), entries)
         return line
+
+    def follow(self, acts: Iterable[StoredAct]) -> Iterator[tuple[StoredAct, tuple[Difference, ...]]]:
+        """This function will work out each act again, in the order of the log, and give what differs."""
+        for act in sorted(acts, key=lambda one: one.index):
+            worked_out = _AGAIN.get(act.format)
+            if worked_out is not None:
+                yield act, tuple(_differing(act, worked_out(self, act)))
+
+    def superseded(self, by: str, at: datetime) -> None:
+        """This function will give back what is reserved: a later decision took the offer's place."""
+        if self.held is not None:
+            cover, entries = release(self.held.cover, day_in_shanghai(at))
+            self.held = replace(self.held, cover=cover)
+            self.book(by, at, entries)
+
+    def book(self, record_id: str, at: datetime, entries: Iterable[Entry]) -> None:
+        """This function will note what a record books."""
+        self.booked += (Booked(record_id, at, entry) for entry in entries)
 
 
 # ---- one kind after the other ---------------------------------------------------------------------------------------
 
 
-def _event(line: _Line, act: StoredAct) -> Shown:
+def _event(line: LineAgain, act: StoredAct) -> Shown:
     event, on = event_of(_document(act), act.record_id), _day(act)
     line.life = replace(line.life, events=(*line.life.events, event))
     recorded = _result(act)["cover"]
@@ -105,6 +133,7 @@ def _event(line: _Line, act: StoredAct) -> Shown:
     moved = cover_after(seen, line.named, line.life, event.kind, line.lender, act.record_id)
     for change in moved.changes:
         line.held = change.held
+        line.book(act.record_id, act.recorded_at, change.entries)
     line.covered[act.record_id] = covered_after(moved.shown)
     return {"state": line.life.status(on).value, **event_shown(event, line.life, moved, on)}
 
@@ -124,22 +153,23 @@ def _room_as_recorded(recorded: Shown, cover: Cover) -> PoolStanding:
     return PoolStanding(cover.pool, Yuan(0), stopped=True)
 
 
-def _confirmation(line: _Line, act: StoredAct) -> Shown:
+def _confirmation(line: LineAgain, act: StoredAct) -> Shown:
     covered, offer = Yuan.parse(_document(act)["covered_amount"]), line.life.offer
     new = Cover(offer.offer_id, line.named.pool, line.lender, offer.uscc, line.named.shares[POOL])
-    cover, _ = confirmed_cover(new, covered, line.life, _day(act))
+    cover, entries = confirmed_cover(new, covered, line.life, _day(act))
+    line.book(act.record_id, act.recorded_at, entries)
     line.held = HeldCover(cover, offer.decision_id, line.named.shares)
     return {"covered": covered.text(), "reserved": cover.reserved.text(), "committed": cover.committed.text()}
 
 
-def _claim(line: _Line, act: StoredAct) -> Shown:
+def _claim(line: LineAgain, act: StoredAct) -> Shown:
     said = _document(act)
     loss = Loss(*(Yuan.parse(said[name]) for name in ("principal", "interest")), _day(act))
     line.claims[act.record_id] = loss
     return {"principal": loss.principal.text(), "interest": loss.interest.text()}
 
 
-def _claim_decision(line: _Line, act: StoredAct) -> Shown:
+def _claim_decision(line: LineAgain, act: StoredAct) -> Shown:
     recorded, paid = _result(act), _document(act)["outcome"] == "PAID"
     if not paid:
         return {"state": "REJECTED"}
@@ -150,21 +180,26 @@ def _claim_decision(line: _Line, act: StoredAct) -> Shown:
     told = {part["bearer"]: part["amount"] for part in recorded["borne"]}
     most = Yuan.parse(told[POOL]) if bounds else _MORE_THAN_ANY
     found = compensation(line.held.cover, loss, line.held.shares, ClaimTerms(loss_basis=basis), PoolSide(most))
-    cover, _ = compensate(line.held.cover, found.by_pool, _day(act))
+    cover, entries = compensate(line.held.cover, found.by_pool, _day(act))
+    line.book(act.record_id, act.recorded_at, entries)
     line.held = replace(line.held, cover=cover)
     line.borne[claim_id] = found.borne
     return {"state": "PAID", "loss": found.loss.text(), "borne": _parts(found.borne)}
 
 
-def _recovery(line: _Line, act: StoredAct) -> Shown:
+def _recovery(line: LineAgain, act: StoredAct) -> Shown:
     said = _document(act)
     net = Yuan(max(0, Yuan.parse(said["gross"]) - Yuan.parse(said["costs"])))
     before = line.recovered.get(said["claim_id"], Yuan(0))
     line.recovered[said["claim_id"]] = before + net
-    return {"net": net.text(), "returned": _parts(newly_returned(line.borne[said["claim_id"]], before, net))}
+    returned = newly_returned(line.borne[said["claim_id"]], before, net)
+    if returned.get(POOL):
+        entry = recover(line.held.cover, returned[POOL], date.fromisoformat(said["value_on"]))
+        line.book(act.record_id, act.recorded_at, (entry,))
+    return {"net": net.text(), "returned": _parts(returned)}
 
 
-_AGAIN: Final[Mapping[str, Callable[[_Line, StoredAct], Shown]]] = {
+_AGAIN: Final[Mapping[str, Callable[[LineAgain, StoredAct], Shown]]] = {
     EVENT_FORMAT: _event, CONFIRMATION_FORMAT: _confirmation, CLAIM_FORMAT: _claim,
     CLAIM_DECISION_FORMAT: _claim_decision, RECOVERY_FORMAT: _recovery,
 }  # fmt: skip

@@ -29,6 +29,7 @@ from app.usecases.recorded_row import RecordPlace, recorded_rows
 from app.usecases.verify_acts import act_findings
 from app.usecases.verify_lines import Members, hold_lines, hold_members
 from app.usecases.verify_offers import OpenOffers, hold_offers, hold_the_number_of_offers
+from app.usecases.verify_pools import hold_operator_rows, hold_reserved
 
 MOST_NAMED = 100
 """Findings of one kind are named up to here; a log that is wrong throughout is not listed record by record."""
@@ -37,7 +38,7 @@ MOST_NAMED = 100
 # What was done to the log comes first, what follows from it last.
 _ORDER = (
     "stale", "missing", "inserted", "changed", "swapped", "moved", "root outside", "root stored", "note", "unsigned",
-    "head", "unlisted", "stray", "answer", "column", "offer", "line", "member",
+    "head", "unlisted", "stray", "answer", "column", "offer", "line", "cover", "claim", "member",
     "terms", "sm3", "act",
 )  # fmt: skip
 
@@ -96,6 +97,9 @@ async def verify_log(trail: LogTrail, log: KnownLog, told: Callable[[int, int], 
                 work.hold_to_outside()
                 await work.hold_to_stored(checkpoints)
         await _hold_offers(trail, work, work.offers.closed())
+        async for found in hold_reserved(trail.pools, log.lender, work.reserved):
+            work.find("cover", found.en, found.zh)
+        work.reserved.clear()
         after = page[-1].index
         told(work.size, work.extent.entries)
     while work.stored is not None:
@@ -106,8 +110,11 @@ async def verify_log(trail: LogTrail, log: KnownLog, told: Callable[[int, int], 
     await _hold_offers(trail, work, work.offers.all_that_is_left())
     async for found in hold_the_number_of_offers(trail, log.lender, work.offers.read, work.extent.entries):
         work.find("offer", found.en, found.zh)
-    async for found in hold_lines(trail.standing, log.lender):
-        work.find("line", found.en, found.zh)
+    async for kind, found in hold_lines(trail.standing, trail.pools, log.lender):
+        work.find(kind, found.en, found.zh)
+    if log.lender == OPERATOR:
+        async for found in hold_operator_rows(trail.pools):
+            work.find("cover", found.en, found.zh)
     whole = not work.pruned
     async for found in hold_members(trail.standing, log.lender, work.members, work.extent.entries, all_there=whole):
         work.find("member", found.en, found.zh)
@@ -162,6 +169,8 @@ class _Work:
     stored_row: Callable[[DecisionRow], Mapping[str, Any]]
     offers: OpenOffers = field(default_factory=OpenOffers)
     members: Members = field(default_factory=Members)
+    reserved: list[str] = field(default_factory=list)
+    """The offers, of the page at hand, for which their decisions reserved room."""
     size: int = 0
     pruned: int = 0
     stored: SignedCheckpoint | None = None
@@ -270,6 +279,8 @@ class _Work:
             self._answers_otherwise(leaf)
             return
         self.offers.follow(due)
+        if due.reserved:
+            self.reserved.append(due.offer.commitment.offer_id)
         if due.group_id is not None:
             self.members.named((due.decision.uscc, due.group_id))
         if row is None:

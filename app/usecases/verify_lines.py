@@ -17,9 +17,11 @@ from app.ledger.offer import EventKind, OfferLife
 from app.usecases.act_rows import StoredAct
 from app.usecases.days import day_in_shanghai
 from app.usecases.finding import Finding, differences
-from app.usecases.log_trail import StandingTrail, StoredLine
+from app.usecases.log_trail import PoolTrail, StandingTrail, StoredLine
 from app.usecases.offers import EVENT_FORMAT, life_of, pre_approval_of
-from app.usecases.replay_acts import complaints, of_offer, replay_acts
+from app.usecases.replay import Difference
+from app.usecases.replay_acts import LineAgain, complaints, of_offer
+from app.usecases.verify_pools import cover_findings, hold_claims
 
 Member = tuple[str, str]
 """Company and group."""
@@ -48,31 +50,58 @@ class Members:
             self.left.add((uscc, result["group_id"]))
 
 
-async def hold_lines(trail: StandingTrail, lender: str) -> AsyncIterator[Finding]:
-    """This function will hold every credit line of the lender to the acts on its offer."""
-    after, pools = "", of_offer(await trail.pool_acts(lender))
-    while page := await trail.lines(lender, after):
+async def hold_lines(standing: StandingTrail, pools: PoolTrail, lender: str) -> AsyncIterator[tuple[str, Finding]]:
+    """This function will hold every credit line of the lender to the acts on its offer, and its cover and claims to
+    them and to the acts on pools: each finding with its kind.
+    """
+    after, acts = "", list(await standing.pool_acts(lender))
+    by_offer = of_offer(acts)
+    while page := await standing.lines(lender, after):
+        await _catch_up(standing, lender, page[0].acts_until, acts, by_offer)
         for line in page:
-            for found in (*_of_line(trail, line), *_worked_out_again(line, pools.get(line.offer_id, ()))):
-                yield found
+            own = [act for act in by_offer.get(line.offer_id, ()) if act.index < line.acts_until]
+            for found in _of_line(standing, line):
+                yield "line", found
+            for kind, found in _worked_out_again(pools, line, own):
+                yield kind, found
         after = page[-1].offer_id
+    claims, until = await pools.claims(lender)
+    await _catch_up(standing, lender, until, acts, by_offer)
+    async for found in hold_claims(pools, lender, [act for act in acts if act.index < until], claims):
+        yield "claim", found
 
 
-def _worked_out_again(line: StoredLine, pool_acts: Sequence[StoredAct]) -> Sequence[Finding]:
-    if line.decision is None:
-        return ()
+async def _catch_up(
+    trail: StandingTrail, lender: str, until: int, acts: list[StoredAct], by_offer: dict[str, list[StoredAct]]
+) -> None:
+    """Acts on pools that a service has recorded since, as rows of the moment before `until` were made by them."""
+    since = acts[-1].index + 1 if acts else 0
+    if since >= until:
+        return
+    new = await trail.pool_acts(lender, since)
+    acts += new
+    for offer_id, of in of_offer(new).items():
+        by_offer.setdefault(offer_id, []).extend(of)
+
+
+def _worked_out_again(
+    trail: PoolTrail, line: StoredLine, pool_acts: Sequence[StoredAct]
+) -> Sequence[tuple[str, Finding]]:
     try:
-        found = [(act, bad) for act, bad in replay_acts(line.decision, (*line.acts, *pool_acts)) if bad]
+        again = None if line.decision is None else LineAgain.of(line.decision)
+        acts = () if again is None else again.follow((*line.acts, *pool_acts))
+        found = [("line", _unlike(line, act, bad)) for act, bad in acts if bad]
+        return (*found, *(("cover", one) for one in cover_findings(trail, line, again)))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         # What cannot be read is named where its record is held.
         return ()
-    return tuple(
-        Finding(
-            f"act {act.record_id} on credit line {line.offer_id} does not follow from the records before it: "
-            f"{complaints(bad)}",
-            f"授信 {line.offer_id} 的事项 {act.record_id} 与此前记录推出的不符：{complaints(bad)}",
-        )
-        for act, bad in found
+
+
+def _unlike(line: StoredLine, act: StoredAct, bad: Sequence[Difference]) -> Finding:
+    return Finding(
+        f"act {act.record_id} on credit line {line.offer_id} does not follow from the records before it: "
+        f"{complaints(bad)}",
+        f"授信 {line.offer_id} 的事项 {act.record_id} 与此前记录推出的不符：{complaints(bad)}",
     )
 
 

@@ -184,10 +184,10 @@ def _rows_one_by_one(rows: Sequence[Written | NewRows]) -> Iterator[Statement]:
     for row in rows:
         if isinstance(row, Written) and row.key is not None:
             table = METADATA.tables[row.table]
-            values = [_stored(value) for value in row.values.values()]
+            values = [stored_value(value) for value in row.values.values()]
             sets = ", ".join(f'"{table.columns[name].name}" = ?' for name in row.values)
             where = " AND ".join(f'"{table.columns[name].name}" = ?' for name in row.key)
-            keyed = [_stored(value) for value in row.key.values()]
+            keyed = [stored_value(value) for value in row.key.values()]
             yield Statement(f"UPDATE {row.table} SET {sets} WHERE {where}", (*values, *keyed))
 
 
@@ -388,7 +388,7 @@ def _insert(names: tuple[str, ...], table: str = "act", rows: int = 1) -> str:
 
 
 def _act_values(act: ActRow) -> tuple[Any, ...]:
-    return tuple(_stored(getattr(act, name)) for name in ACT.columns.keys())
+    return tuple(stored_value(getattr(act, name)) for name in ACT.columns.keys())
 
 
 def _answer(record: bytes, answer_from: int, answer_until: int, place: bytes) -> bytes:
@@ -400,7 +400,7 @@ def _stored_columns(table: str, names: Sequence[str], rows: Sequence[Sequence[Va
     kinds = _of_time(table, tuple(names))
     return [
         # Rows that are written together mostly tell of one day and one instant.
-        ([_stored(column[0])] * len(column) if len(set(column)) == 1 else list(map(_stored, column)))
+        ([stored_value(column[0])] * len(column) if len(set(column)) == 1 else list(map(stored_value, column)))
         if is_time else list(column)
         for is_time, column in zip(kinds, zip(*rows, strict=True), strict=True)
     ]  # fmt: skip
@@ -412,7 +412,8 @@ def _of_time(table: str, names: tuple[str, ...]) -> tuple[bool, ...]:
     return tuple(isinstance(columns[name].type, Instant | Day) for name in names)
 
 
-def _stored(value: Value) -> Any:
+def stored_value(value: Value) -> Any:
+    """This function will return a value as the database holds it."""
     if isinstance(value, datetime):
         return to_microseconds(value)
     if isinstance(value, date):

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from app.adapters.database.column_types import as_stored
+from app.adapters.database.pool_trail import PoolTrail
 from app.adapters.database.rows import decision_values, offer_values
 from app.adapters.database.standing_trail import StandingTrail
 from app.adapters.database.store import EVERY_LENDER, NO_LENDER, Store
@@ -54,6 +55,7 @@ class LogTrail:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.standing = StandingTrail(store)
+        self.pools = PoolTrail(store)
 
     async def lenders(self) -> tuple[str, ...]:
         """This function will return every lender of which there is a row."""
