@@ -124,7 +124,7 @@ def update_something(intruder: Intruder, draw: random.Random) -> None:
             here = intruder.of(update(CHECKPOINT), CHECKPOINT).where(CHECKPOINT.c.size == row["size"])
             intruder.run(here.values({column: flip(bytes(row[column]), draw)}))
         case _:
-            used = intruder.run(intruder.of(select(DECISION.c.terms_digest), DECISION, index)).scalar_one()
+            used = draw.choice(intruder.run(intruder.of(select(DECISION.c.terms_digest), DECISION)).scalars().all())
             terms = intruder.run(select(TERMS.c.canonical).where(TERMS.c.digest == used)).scalar_one()
             intruder.run(update(TERMS).where(TERMS.c.digest == used).values(canonical=flip(bytes(terms), draw)))
 
@@ -207,6 +207,9 @@ def rebuild_without_the_key(intruder: Intruder, draw: random.Random) -> None:
     intruder.set_entry(index, record=record.replace(b'"tenor_months":12', b'"tenor_months":24', 1))
     if record == bytes(intruder.entry(index)["record"]):
         intruder.set_entry(index, record=record.replace(b'"revision":', b'"revision":1', 1))
+    if record == bytes(intruder.entry(index)["record"]):
+        # An act has neither.
+        intruder.set_entry(index, record=record.replace(b'"recorded_at":"2', b'"recorded_at":"3', 1))
     thief = Signer(intruder.origin, Ed25519PrivateKey.generate())
     by_the_thief = draw.random() < 0.5
     intruder.rebuild((lambda *args: sign_checkpoint(*args, thief)) if by_the_thief else None)

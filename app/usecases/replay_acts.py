@@ -194,7 +194,8 @@ def _recovery(line: LineAgain, act: StoredAct) -> Shown:
     line.recovered[said["claim_id"]] = before + net
     returned = newly_returned(line.borne[said["claim_id"]], before, net)
     if returned.get(POOL):
-        entry = recover(line.held.cover, returned[POOL], date.fromisoformat(said["value_on"]))
+        value_on = date.fromisoformat(said["value_on"]) if "value_on" in said else _day(act)
+        entry = recover(line.held.cover, returned[POOL], value_on)
         line.book(act.record_id, act.recorded_at, (entry,))
     return {"net": net.text(), "returned": _parts(returned)}
 

@@ -99,8 +99,8 @@ class TestRetention:
         archive.on(years=10, days=1)
         a_day_later, pruned = archive.retention("plan"), archive.retention("prune", "--yes")
 
-        assert "icbc: 0 cases may be pruned 可清除, 0 held 保全, 9 kept" in to_the_day.out
-        assert "icbc: 4 cases may be pruned 可清除, 0 held 保全, 5 kept" in a_day_later.out
+        assert "icbc: 0 cases may be pruned 可清除, 0 held 保全, 10 kept" in to_the_day.out
+        assert "icbc: 4 cases may be pruned 可清除, 0 held 保全, 6 kept" in a_day_later.out
         assert pruned.code == 0
         statuses = [answer.status_code for answer in archive.get(*map("/v1/decisions/{}".format, archive.receipts))]
         assert statuses == [{"PRE_APPROVED": 200, "DECLINED": 410}[outcome] for outcome in archive.outcomes]

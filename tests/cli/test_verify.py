@@ -177,7 +177,7 @@ class TestADatabase:
             ("insert_decision", "decision invented is listed, but the log has no record of it"),
             ("change_an_answer", "is answered otherwise than recorded"),
             ("change_the_terms", "were changed: their bytes have the digest"),
-            ("remove_the_terms", "(index 7) are missing"),
+            ("remove_the_terms", f"(index {SEEDED + 2}) are missing"),
             ("spoil_a_leaf_hash", "record 1 was changed"),
             ("close_an_offer", "its superseded_by says"),
             ("remove_an_offer", "is missing: it was removed"),
@@ -338,7 +338,7 @@ class TestAReceipt:
 
         assert (by_record.code, by_hash.code) == (0, 0)
         assert by_record.out == by_hash.out
-        assert by_record.out.startswith(f"{ORIGIN}: record 3 of 4")
+        assert by_record.out.startswith(f"{ORIGIN}: record 4 of 5")
 
     def test_says_that_without_a_record_it_proves_nothing_of_one(self, handed: Handed, jifendai: Jifendai):
         found = jifendai("verify", "receipt", handed.receipt, "--vkey", handed.vkey)
@@ -358,10 +358,10 @@ class TestAReceipt:
     @pytest.mark.parametrize(
         ("old", "new", "words"),
         [
-            ("index 3", "index 1", "the proof leads to root"),
-            ("index 3", "index 9", "has none at index 9"),
-            ("\n4\n", "\n5\n", "does not fit the checkpoint"),
-            ("/icbc\n4", "/nbcb\n4", "does not fit the checkpoint"),
+            ("index 4", "index 1", "is for another size, or cut"),
+            ("index 4", "index 9", "has none at index 9"),
+            ("\n5\n", "\n6\n", "does not fit the checkpoint"),
+            ("/icbc\n5", "/nbcb\n5", "does not fit the checkpoint"),
             ("c2sp.org/tlog-proof@v1", "c2sp.org/tlog-proof@v2", "not a receipt"),
             ("\n\n", "\n", "not a receipt"),
         ],
