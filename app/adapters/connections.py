@@ -1,8 +1,8 @@
 """Connections: what is refused before there is a request that an application could answer.
 
 Neighbours may rely on this: a request line with its headers is complete within 10 seconds and 32,768 bytes, or the
-connection is closed with a problem; what is no HTTP is answered by a problem too, not by the server's own words. What
-they say is given by whoever starts the server.
+connection is closed with a problem; what is no HTTP, or names no host or several, is answered by a problem too, not by
+the server's own words. What they say is given by whoever starts the server.
 """
 
 from __future__ import annotations
@@ -53,8 +53,11 @@ class Connection(HttpToolsProtocol):
         # What came with the head may be its body, so that a head is only looked at where it could be too long.
         if counted > LONGEST_HEAD_BYTES and self._head_size() > LONGEST_HEAD_BYTES:
             self.refuse(431)
-            return
-        super().on_headers_complete()
+        elif self.parser.get_http_version() == "1.1" and self._hosts() != 1:
+            # RFC 9112, section 3.2: a proxy in front could have taken another host for the one that is meant.
+            self.refuse(400)
+        else:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """This function will drop what follows a head that was refused."""
@@ -87,6 +90,9 @@ class Connection(HttpToolsProtocol):
         """This function will close a connection whose head has been arriving for too long."""
         if self._head_since is not None and now - self._head_since > HEAD_WITHIN_S and not self.transport.is_closing():
             self.refuse(408)
+
+    def _hosts(self) -> int:
+        return [name for name, _ in self.headers].count(b"host")
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

@@ -265,6 +265,7 @@ class TestAHead:
         GET + b"a b: c\r\n\r\n", GET + b"X: a\x00b\r\n\r\n", GET + b"Content-Length: -1\r\n\r\n",
         GET + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         GET + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n", GET + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /livez HTTP/1.1\r\n\r\n", GET + b"Host: x\r\n\r\n", GET + b"hOST: y\r\n\r\n",
     ])  # fmt: skip
     def test_that_is_no_http_is_refused_as_a_problem(self, address: httpx.URL, sent: bytes):
         answer = spoken(address, sent)
@@ -279,6 +280,9 @@ class TestAHead:
     ])  # fmt: skip
     def test_that_is_too_long_is_refused_before_it_has_arrived(self, address: httpx.URL, pieces: tuple[bytes, ...]):
         assert_refused(spoken(address, *pieces), 431)
+
+    def test_of_http_1_0_needs_no_host(self, address: httpx.URL):
+        assert spoken(address, b"GET /livez HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
 
     def test_of_more_than_a_hundred_headers_is_refused(self, address: httpx.URL):
         answer = spoken(
