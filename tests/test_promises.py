@@ -1,6 +1,6 @@
 """R1, R2, R3 and R5 of the promises, short: real services over HTTP, several processes, kill -9.
 
-`Services` starts `jifendai serve` as an operator would. Each harness is first shown services that break the
+`Services` starts `jifendai serve` in processes of their own. Each harness is first shown services that break the
 promise: two that do not share a book.
 """
 
@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
-import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import httpx
@@ -28,6 +25,7 @@ from app.audit.merkle import leaf_hash
 from app.usecases.days import day_in_shanghai
 from app.usecases.replay import replay
 from tests.applications import changed
+from tests.processes import jifendai
 from tests.service import demo_settings, running
 
 CAP_USED = "CAP_USED"
@@ -38,7 +36,7 @@ class Services:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, BaseProcess] = {}
         self._started_with: dict[str, dict[str, str]] = {}
         self._defects: dict[str, str] = {}
 
@@ -51,43 +49,39 @@ class Services:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("JIFENDAI_")}
-        environment = kept | {
+        variables = {
             "JIFENDAI_DEMO": "1",
             "JIFENDAI_PORT": str(port),
             "JIFENDAI_DATA_DIR": str(self._folder / data),
             "JIFENDAI_DATABASE_URL": database_url,
         }
         self._defects[f"http://127.0.0.1:{port}"] = defect
-        return self._start(f"http://127.0.0.1:{port}", environment)
+        return self._start(f"http://127.0.0.1:{port}", variables)
 
-    def _start(self, url: str, environment: dict[str, str]) -> str:
-        serve = "from app.cli import main; raise SystemExit(main(['serve']))"
-        command = [sys.executable, "-c", f"{self._defects[url]}\n{serve}"]
-        log = (self._folder / "service.log").open("ab")
-        self._processes[url] = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        self._started_with[url] = environment
+    def _start(self, url: str, variables: dict[str, str]) -> str:
+        log = self._folder / "service.log"
+        self._processes[url] = process = jifendai(["serve"], variables, log, defect=self._defects[url])
+        self._started_with[url] = variables
         until = time.monotonic() + 30
         while time.monotonic() < until:
-            assert self._processes[url].poll() is None, (self._folder / "service.log").read_text()[-3000:]
+            assert process.is_alive(), log.read_text()[-3000:]
             try:
                 if httpx.get(f"{url}/readyz", timeout=2).status_code == 200:
                     return url
             except httpx.TransportError:
-                time.sleep(0.05)
+                time.sleep(0.02)
         raise AssertionError("the service is not ready after 30 s")
 
     def kill(self, url: str) -> None:
-        self._processes[url].send_signal(signal.SIGKILL)
-        self._processes[url].wait()
+        self._processes[url].kill()
+        self._processes[url].join()
 
     def start_again(self, url: str) -> None:
         self._start(url, self._started_with[url])
 
     def stop(self) -> None:
-        for process in self._processes.values():
-            process.kill()
-            process.wait()
+        for url in self._processes:
+            self.kill(url)
 
     def key(self, data: str = "data", name: str = "loan_system") -> str:
         return json.loads((self._folder / data / "demo-keys.json").read_text())[name]

@@ -5,7 +5,6 @@ The check knows only what callers know: what they sent, what they were answered,
 
 import asyncio
 import hashlib
-import multiprocessing
 import os
 import random
 import time
@@ -20,8 +19,8 @@ from app.adapters.desk import Desk
 from app.domain.standing import Commitment
 from app.usecases.ports import BatchState, Book, CommitUnknown, Sealed, StoreUnavailable, Submission, Wanted
 from tests.adapters.sealing import CAP, Answer, seal, submission, wanted
+from tests.processes import FORKED, forked
 
-SPAWN = multiprocessing.get_context("spawn")
 CLIENTS = 8
 COMPANIES = 5
 Defect = Callable[[Database], Book]
@@ -214,9 +213,8 @@ def faults_after_kills(url: str, folder: Path, kills: int, defect: Defect = soun
     path, dice = folder / "journal", random.Random(7)
     path.touch()
     for number in range(kills):
-        process = SPAWN.Process(target=serve, args=(url, str(path), f"run{number}", defect))
         before = path.stat().st_size
-        process.start()
+        process = forked(serve, url, str(path), f"run{number}", defect)
         try:
             _until_answers(path, before, process)
             time.sleep(dice.uniform(0.01, 0.3))
@@ -269,10 +267,8 @@ def faults_after_race(
     url: str, folder: Path, batches: Sequence[Sequence[Submission]], defect: Defect = sound
 ) -> list[str]:
     """This function will let one process for each batch race the others, and say what is wrong then."""
-    start, path = SPAWN.Barrier(len(batches)), folder / "race"
-    racers = [SPAWN.Process(target=race, args=(url, start, batch, defect, str(path))) for batch in batches]
-    for racer in racers:
-        racer.start()
+    start, path = FORKED.Barrier(len(batches)), folder / "race"
+    racers = [forked(race, url, start, batch, defect, str(path)) for batch in batches]
     for racer in racers:
         racer.join(60)
     codes = [racer.exitcode for racer in racers]

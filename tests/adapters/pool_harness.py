@@ -6,7 +6,6 @@ room of each moment by itself.
 
 import asyncio
 import itertools
-import multiprocessing
 import os
 import random
 import time
@@ -39,10 +38,10 @@ from app.usecases.ports import CommitUnknown, StoreUnavailable, Submission
 from app.usecases.room import Room
 from tests.applications import sound
 from tests.policy_cases import product_files
+from tests.processes import forked
 from tests.records import ACTIVATED
 from tests.usecases.test_decide import OneKey
 
-SPAWN = multiprocessing.get_context("spawn")
 POOL, SLUG = "zhongkai/illustration", "zhongkai-pool-illustration"
 LENDERS = ("boc", "icbc", "psbc", "undisclosed")
 OTHER = "zhongkai-innovation-points-loan"
@@ -256,7 +255,7 @@ def faults_under_load(
     """This function will let processes work on the pool, kill some, sample, and return whatever was wrong."""
     asyncio.run(prepared(url, capital))
     each = operations // processes
-    running = {n: _started(url, f"{n}-0-", clients, each, defect) for n in range(processes)}
+    running = {n: forked(work_on, url, f"{n}-0-", clients, each, defect) for n in range(processes)}
     wrong, killed, chance = [], 0, random.Random(processes)
     while any(process.is_alive() for process in running.values()):
         time.sleep(0.3)
@@ -265,16 +264,10 @@ def faults_under_load(
             running[n].kill()
             running[n].join()
             killed += 1
-            running[n] = _started(url, f"{n}-{killed}-", clients, each // 2, defect)
+            running[n] = forked(work_on, url, f"{n}-{killed}-", clients, each // 2, defect)
             time.sleep(chance.random())
         wrong += asyncio.run(faults(url, at_rest=False))
     return wrong + asyncio.run(faults(url))
-
-
-def _started(url: str, name: str, clients: int, operations: int, defect: str | None):
-    process = SPAWN.Process(target=work_on, args=(url, name, clients, operations, defect), daemon=True)
-    process.start()
-    return process
 
 
 # ---- a race for the last places -------------------------------------------------------------------------------------
@@ -306,11 +299,9 @@ def faults_after_rush(
     asyncio.run(prepared(url, capital))
     start = folder / "start"
     asked_by = [
-        SPAWN.Process(target=rush, args=(url, name, lenders, count, start, defect), daemon=True)
+        forked(rush, url, name, lenders, count, start, defect)
         for name, lenders in (("a", LENDERS[:2]), ("b", LENDERS[2:]))
     ]
-    for process in asked_by:
-        process.start()
     while len(list(folder.glob("ready-*"))) < len(asked_by):
         assert all(process.is_alive() for process in asked_by), "a process ended before it had asked"
         time.sleep(0.02)

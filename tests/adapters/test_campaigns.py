@@ -4,10 +4,7 @@ The harness is first shown a planted defect: keys that are made anew each time.
 """
 
 import asyncio
-import os
 import random
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +18,7 @@ from app.adapters.database.campaign_tables import CAMPAIGN, CAMPAIGN_RESULT
 from app.audit.open_record import open_record
 from app.usecases.campaigns import Campaign, submissions_of
 from tests.api.test_campaigns import PRODUCT, change, heads_and_rows, made_from_sheet, until
-from tests.conftest import ROOT
+from tests.processes import jifendai
 from tests.service import demo_settings, running
 from tests.sheets import as_csv
 
@@ -92,30 +89,29 @@ class TestACampaignThatIsKilled:
         async with running(demo_settings(folder / "data", url)):
             pass
         (folder / "list.csv").write_bytes(as_csv(heads_and_rows(COMPANIES)))
-        arguments = [
-            sys.executable, "-c", "from app.cli import main; raise SystemExit(main())", "campaign", "run",
-            str(folder / "list.csv"), "--zone", "suzhou-snd", "--product", PRODUCT, "--amount", "3000000",
-        ]  # fmt: skip
-        environment = os.environ | {
-            "JIFENDAI_DEMO": "1", "JIFENDAI_DATA_DIR": str(folder / "data"), "JIFENDAI_DATABASE_URL": url,
-            "PYTHONPATH": str(ROOT),
-        }  # fmt: skip
+        arguments = (
+            "campaign", "run", str(folder / "list.csv"), "--zone", "suzhou-snd", "--product", PRODUCT,
+            "--amount", "3000000",
+        )  # fmt: skip
+        variables = {"JIFENDAI_DEMO": "1", "JIFENDAI_DATA_DIR": str(folder / "data"), "JIFENDAI_DATABASE_URL": url}
+        log = folder / "campaign.log"
         database, reached = open_database(url), 0
         try:
             for _ in range(kills):
-                process = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-                while process.poll() is None:
+                process = jifendai(arguments, variables, log)
+                while process.is_alive():
                     found = await database.campaigns.listed(("icbc",), limit=1, after=None)
                     if found and found[0].done > reached:
                         await asyncio.sleep(dice.uniform(0, 0.2))
                         break
                     await asyncio.sleep(0.02)
                 process.kill()
-                process.wait()
-                process.stdout.close()
+                process.join()
                 (found,) = await database.campaigns.listed(("icbc",), limit=1, after=None)
                 reached = found.done
-            await asyncio.to_thread(subprocess.run, arguments, env=environment, check=True, capture_output=True)
+            last = jifendai(arguments, variables, log)
+            await asyncio.to_thread(last.join)
+            assert last.exitcode == 0, log.read_text()[-3000:]
             (found,) = await database.campaigns.listed(("icbc",), limit=1, after=None)
             return found, Counter(await decided(database, found.campaign_id))
         finally:

@@ -1,6 +1,5 @@
 """Migrations: the tables are what the code believes they are, and any number of replicas may start at once."""
 
-import multiprocessing
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from app.adapters.database.migrate import _config
 from app.adapters.database.store import database_url as with_driver
 from app.adapters.database.tables import METADATA
 from tests.postgres import as_owner
+from tests.processes import forked
 
 
 def differences(url: str) -> list[object]:
@@ -48,11 +48,8 @@ class TestMigrate:
         assert is_current(empty_database_url)
 
     def test_is_done_once_when_several_replicas_start_at_once(self, empty_database_url: str):
-        spawn = multiprocessing.get_context("spawn")
-        replicas = [spawn.Process(target=migrate, args=(empty_database_url,)) for _ in range(4)]
+        replicas = [forked(migrate, empty_database_url) for _ in range(4)]
 
-        for replica in replicas:
-            replica.start()
         for replica in replicas:
             replica.join(60)
 

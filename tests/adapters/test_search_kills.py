@@ -17,9 +17,9 @@ from app.adapters.database.tables import DECISION
 from app.adapters.search_follower import Follower, rebuild
 from app.usecases.search import Search, Sort
 from app.usecases.search_blocks import PLACES, Key
-from tests.adapters.harness import SPAWN
 from tests.adapters.varied import LENDERS, VariedBook
 from tests.conftest import SOAK
+from tests.processes import forked
 
 KILLS = 60 if SOAK else 3
 # The defect leaves its trace at most kills; this many say that it is not found at all.
@@ -62,8 +62,7 @@ async def faults_after_kills(url: str, kills: int, blocks: type[SearchBlocks] = 
     """This function will kill a service so often and say what is wrong with the marks then, or after the first."""
     dice, grown = random.Random(11), 0
     for run in range(kills):
-        service = SPAWN.Process(target=write_and_follow, args=(url, run, blocks), daemon=True)
-        service.start()
+        service = forked(write_and_follow, url, run, blocks)
         try:
             await _until_marked_beyond(url, grown, service)
             await asyncio.sleep(dice.uniform(0.0, 0.2))

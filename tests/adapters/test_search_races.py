@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from app.adapters.database import Database, open_database
 from app.adapters.search_follower import Follower
 from app.usecases.search import Position, Search, SearchPage, Sort
-from tests.adapters.harness import SPAWN
 from tests.adapters.varied import LENDERS, VariedBook
+from tests.processes import forked
 
 Pager = Callable[[Database, Search, Sort, SearchPage | None, int], Awaitable[SearchPage]]
 _LIMIT = 40
@@ -69,8 +69,7 @@ async def raced(url: str, pager: Pager, sorts: Sequence[Sort]) -> list[str]:
         await book.write(lender, 230)
     asked, wrong = Search(LENDERS, outcome="PRE_APPROVED"), list[str]()
     there = [row.decision_id for row, _ in book.every if row.outcome == "PRE_APPROVED"]
-    writer = SPAWN.Process(target=write_on, args=(url, 99), daemon=True)
-    writer.start()
+    writer = forked(write_on, url, 99)
     try:
         while await _places(database) <= 3 * 230:
             await asyncio.sleep(0.05)

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import multiprocessing
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from functools import partial
@@ -28,10 +27,10 @@ from app.usecases.subsidy_refusals import SubsidyRefused
 from tests.adapters.conftest import SetClock, opened
 from tests.applications import sound
 from tests.policy_cases import catalogue
+from tests.processes import forked
 from tests.records import ACTIVATED
 from tests.usecases.test_decide import OneKey
 
-SPAWN = multiprocessing.get_context("spawn")
 PRODUCT, PROGRAMME = "icbc/suzhou-innovation-points-loan", "suzhou-snd/startup-interest-subsidy"
 OTHER = "zhongkai/innovation-points-interest-subsidy"
 TODAY = date(2026, 11, 20)
@@ -178,8 +177,7 @@ class TestTwoProcesses:
         await database.start()
         bank = Bank(database)
         await database.catalogue.activate(bank.catalogue.digest, "test", ACTIVATED)
-        other = SPAWN.Process(target=use_up, args=(database_url, tmp_path), daemon=True)
-        other.start()
+        other = forked(use_up, database_url, tmp_path)
         while not (tmp_path / "ready").exists():
             assert other.is_alive()
             await asyncio.sleep(0.02)

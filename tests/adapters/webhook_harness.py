@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from multiprocessing import get_context
 from pathlib import Path
 from threading import Lock
 
@@ -32,6 +31,7 @@ from app.usecases.room import Room
 from app.usecases.webhooks import Attempt, Delivery, DeliveryState, Endpoint, Outcome
 from tests.applications import sound
 from tests.policy_cases import catalogue
+from tests.processes import FORKED, forked
 from tests.records import ACTIVATED, RECORDS
 from tests.usecases.test_decide import OneKey
 
@@ -40,7 +40,6 @@ CATALOGUE = ActiveCatalogue(catalogue())
 BOX = SecretBox((b"k" * 32,))
 LOG_NAME = "test.example/log"
 RECORDED = RECORDS.recording(OperatorAct.WEBHOOK_CREATED, {}, by="test")
-SPAWN = get_context("spawn")
 _ids = itertools.count(1)
 
 
@@ -204,10 +203,9 @@ async def faults_after_kills(url: str, folder: Path, kills: int, defect: type[Di
     """This function will kill -9 the dispatcher so many times while decisions are made, some of them rolled back, and
     say which committed event was not delivered and which was that never was.
     """
-    journal, port, dice = folder / "received", SPAWN.Value("i", 0), random.Random(7)
+    journal, port, dice = folder / "received", FORKED.Value("i", 0), random.Random(7)
     journal.touch()
-    receiver = SPAWN.Process(target=receive, args=(str(journal), port), daemon=True)
-    receiver.start()
+    receiver = forked(receive, str(journal), port)
     database = open_database(url)
     await database.start()
     bank = Bank(database)
@@ -223,17 +221,15 @@ async def faults_after_kills(url: str, folder: Path, kills: int, defect: type[Di
                 answer = await bank.decide(f"A-{number}-{one % 2}")
                 committed.add(f"dec_{answer['decision_id']}")
             await _rolled_back(bank, f"R-{number}")
-            running = SPAWN.Process(target=dispatch, args=(url, number, defect), daemon=True)
             before = journal.stat().st_size
-            running.start()
+            running = forked(dispatch, url, number, defect)
             _until(lambda before=before: journal.stat().st_size > before, 20)
             time.sleep(dice.uniform(0, 0.05))
             running.kill()
             running.join()
             # The lease of the dead is over; nobody waits a minute for it here.
             await database.webhook_queue.release(endpoint.endpoint_id, f"run-{number}")
-        running = SPAWN.Process(target=dispatch, args=(url, kills, None), daemon=True)
-        running.start()
+        running = forked(dispatch, url, kills, None)
         return await _compared(database, journal, committed)
     finally:
         for process in (running, receiver):

@@ -6,7 +6,6 @@ The book's cost is simulated and large beside this machine's own noise: a commit
 
 import asyncio
 import json
-import multiprocessing
 import re
 import time
 from collections.abc import Iterator
@@ -26,12 +25,12 @@ from app.adapters.server import configured
 from app.api.examples import pre_approved
 from app.api.problems import connection_refusals
 from tests.api.test_decisions import today
+from tests.processes import FORKED, forked
 from tests.service import demo_settings
 
 COMMIT_S, EACH_S = 0.100, 0.010
 SUSTAINABLE_PER_S = 0.8 / EACH_S
 MOST_TIMES_NORMAL, MOST_GROWTH_BYTES = 4, 40 * 2**20
-SPAWN = multiprocessing.get_context("spawn")
 
 
 def serve_slowly(folder: Path, told: Connection, admits: bool) -> None:
@@ -68,9 +67,8 @@ def serve_slowly(folder: Path, told: Connection, admits: bool) -> None:
 @contextmanager
 def slow_service(folder: Path, *, admits: bool) -> Iterator[tuple[str, str, psutil.Process]]:
     """This function will start such a process and yield its address, a key and the process."""
-    here, there = SPAWN.Pipe()
-    process = SPAWN.Process(target=serve_slowly, args=(folder, there, admits), daemon=True)
-    process.start()
+    here, there = FORKED.Pipe()
+    process = forked(serve_slowly, folder, there, admits)
     try:
         assert here.poll(60), "the service did not start"
         address, keys = here.recv()
