@@ -199,7 +199,7 @@ def _require(need: str) -> str:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def needs_chromium() -> str:
     """The path of a Chromium that runs."""
     return _require("needs_chromium")

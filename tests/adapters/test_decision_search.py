@@ -1,6 +1,7 @@
 """Searches, in memory and on both databases: what is found, in which order, page by page, marked or not yet."""
 
 import asyncio
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -136,7 +137,9 @@ class TestTheFollower:
 
     async def test_follows_by_itself_once_started(self, real_database: Database):
         await populated(real_database, marks=False)
-        follower = Follower(real_database.blocks, busy=lambda: True)
+        # Applications are waiting for a while and then no longer: while they are, it rests five times as long.
+        waiting = itertools.repeat(True, 16)
+        follower = Follower(real_database.blocks, busy=lambda: next(waiting, False))
         follower.start()
 
         async with asyncio.timeout(120):

@@ -55,7 +55,7 @@ def stretched(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def browser(needs_chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=needs_chromium, args=["--no-sandbox"])
