@@ -67,9 +67,9 @@ def amount_from(kind: type, sent: Any) -> Yuan:
     """This function will give a decoder what it asks for a type that is not its own: an amount, the only one that the
     vocabulary has.
     """
-    if kind is not Yuan or type(sent) is not str:
-        raise NotImplementedError(f"a {kind.__name__} in an application")
-    return Yuan.parse(sent)
+    if kind is Yuan and type(sent) is str:
+        return Yuan.parse(sent)
+    raise NotImplementedError(f"a {kind.__name__} in an application")
 
 
 _DECODER = msgspec.json.Decoder(Application, dec_hook=amount_from)

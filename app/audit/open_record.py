@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from datetime import date, datetime
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from functools import lru_cache, reduce
+from operator import or_
+from types import UnionType
+from typing import Any, Final, NamedTuple, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -73,7 +75,7 @@ def open_record(record: bytes) -> OpenRecord:
 
 class ToReplay(NamedTuple):
     """What a replay needs of a record: what was decided from, the identity as it is spelled there, and where the
-    decision stands.
+    decision stands. The application has the names and values of an `Application`, and is one to whoever reads it.
     """
 
     application: Application
@@ -104,14 +106,17 @@ def open_to_replay(record: bytes) -> ToReplay | None:
     recorded_at, revision, rules_edition, supersedes = then.groups()
     try:
         rest = _REST.decode(b"{" + record[ends + len(_FORMAT) :])
-        application = application_from_bytes(record[len(_APPLICATION) : begins])
+        application = _LEAN_APPLICATION.decode(record[len(_APPLICATION) : begins])
     except (msgspec.MsgspecError, ValueError):
         return None
+    if rest.snapshot is not None:
+        found = _lookup(rest.snapshot)
+        application = msgspec.structs.replace(application, innovation_score=found.score, score_lookup=found)
     return ToReplay(
-        application if rest.snapshot is None else application.with_lookup(_lookup(rest.snapshot)),
+        application,
         _standing(rest),
         rest.terms,
-        date.fromisoformat(decided_on.decode()),
+        _day(decided_on),
         rules_edition[1:-1].decode(),
         SpelledIdentity(
             decision_id, b"" if named is None else named.group(1), revision, supersedes, recorded_at, rules_edition,
@@ -120,6 +125,11 @@ def open_to_replay(record: bytes) -> ToReplay | None:
         begins + _BEFORE_IT,
         ends,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def _day(spelled: bytes) -> date:
+    return date.fromisoformat(spelled.decode())
 
 
 @lru_cache(maxsize=256)
@@ -237,6 +247,22 @@ def _standing(found: _Record | _Rest, waived: tuple[Waived, ...] = ()) -> Standi
     return Standing(found.standing, room, frozenset(found.subsidies_used_up), waived)
 
 
+def _lean(kind: Any) -> Any:
+    """The same type with a struct in the place of each dataclass: of a dataclass the decoder asks for every field,
+    once it is filled, whether it is there, which takes longer than filling it.
+    """
+    if is_dataclass(kind):
+        hints = get_type_hints(kind)
+        told = [(field.name, _lean(hints[field.name]), field.default) for field in fields(kind)]
+        named = [one[:2] if one[2] is MISSING else one for one in told]
+        return msgspec.defstruct(kind.__name__, named, frozen=True, gc=False)
+    within = tuple(map(_lean, get_args(kind)))
+    if not within:
+        return kind
+    return reduce(or_, within) if get_origin(kind) is UnionType else get_origin(kind)[within]
+
+
+_LEAN_APPLICATION = msgspec.json.Decoder(_lean(Application), dec_hook=amount_from)
 _RECORD = msgspec.json.Decoder(_Record, dec_hook=amount_from)
 _REST = msgspec.json.Decoder(_Rest, dec_hook=amount_from)
 _DECIDED = msgspec.json.Decoder(_Decided, dec_hook=amount_from)

@@ -12,8 +12,8 @@ from datetime import date
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from operator import itemgetter
-from typing import Any, NamedTuple
+from operator import call, itemgetter
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -49,7 +49,7 @@ def trace_bytes(decision: Decision) -> WrittenTrace:
             kind.append(part.decisive)
             values += part.actuals
     pattern, order, assumptions = _whole(tuple(kind))
-    texts = [_WRITERS[type(value)](value) for value in values]
+    texts = [*map(call, map(_WRITERS.__getitem__, map(type, values)), values)]
     return WrittenTrace(pattern % order(texts), assumptions)
 
 
@@ -169,9 +169,26 @@ def _other(value: Any) -> bytes:
     return vouched_bytes(value, plain)
 
 
-@lru_cache(maxsize=8_192)
+class _Remembered(dict[Any, bytes]):
+    """The bytes of values, by value: looked up at a third of what a cache that orders them takes. All are forgotten
+    when they are many.
+    """
+
+    def __init__(self, write: Callable[[Any], bytes]) -> None:
+        self._write = write
+
+    def __missing__(self, value: Any) -> bytes:
+        if len(self) >= _MOST_REMEMBERED:
+            self.clear()
+        written = self[value] = self._write(value)
+        return written
+
+
+_MOST_REMEMBERED: Final = 8_192
+
+
 def _yuan(amount: Yuan) -> bytes:
-    return b'"%b"' % amount.text().encode()
+    return f'"{amount.text()}"'.encode()
 
 
 def _decimal(value: Decimal) -> bytes:
@@ -182,18 +199,13 @@ def _decimal(value: Decimal) -> bytes:
 
 class _Writers(dict[type, Callable[[Any], bytes]]):
     def __missing__(self, kind: type) -> Callable[[Any], bytes]:
-        found = self[kind] = _constant_of_enum if issubclass(kind, Enum) else _other
+        found = self[kind] = _Remembered(orjson.dumps).__getitem__ if issubclass(kind, Enum) else _other
         return found
 
 
-@lru_cache(maxsize=1_024)
-def _constant_of_enum(value: Enum) -> bytes:
-    return orjson.dumps(value)
-
-
-# Of the texts, counts and days in a trace few are a company's own.
+# Of the texts, counts and days in a trace few are a company's own; an amount stands in several lines.
 _WRITERS = _Writers({
-    Yuan: _yuan, Decimal: _decimal, str: lru_cache(4_096)(vouched_bytes), int: lru_cache(4_096)(vouched_bytes),
-    date: lru_cache(4_096)(orjson.dumps),
+    Yuan: _Remembered(_yuan).__getitem__, Decimal: _decimal, str: _Remembered(vouched_bytes).__getitem__,
+    int: _Remembered(vouched_bytes).__getitem__, date: _Remembered(orjson.dumps).__getitem__,
     bool: {True: b"true", False: b"false"}.get, type(None): {None: b"null"}.get,
 })  # fmt: skip

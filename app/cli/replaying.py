@@ -17,7 +17,7 @@ from app.cli.installation import DONE, FAULTY, Refused, its_database, its_settin
 from app.usecases.act_rows import StoredAct
 from app.usecases.log_trail import StoredLine
 from app.usecases.ports import StoredDecision
-from app.usecases.replay import replay_stored
+from app.usecases.replay import Difference, replay_together
 from app.usecases.replay_acts import complaints, of_offer, replay_acts
 
 _TELLS_EVERY = 10_000
@@ -130,18 +130,13 @@ def complaints_of(chunk: Chunk) -> list[Complaints]:
     """This function will decide a chunk again and return the lines to show of each decision, none where it is
     identical. It runs in a process of its own where the log is long.
     """
-    return [_complaints(stored) for stored in chunk]
+    return [_complaints(stored.decision_id, found) for stored, found in zip(chunk, replay_together(chunk), strict=True)]
 
 
-def _complaints(stored: StoredDecision) -> Complaints:
-    try:
-        differences = replay_stored(stored)
-    except ValueError as error:
-        return [f"{stored.decision_id}: {error}"]
-    return [
-        f"{stored.decision_id}{found.pointer}: recorded 记录 {found.recorded}, now 重算 {found.recomputed}"
-        for found in differences
-    ]
+def _complaints(decision_id: str, found: tuple[Difference, ...] | ValueError) -> Complaints:
+    if isinstance(found, ValueError):
+        return [f"{decision_id}: {found}"]
+    return [f"{decision_id}{one.pointer}: recorded 记录 {one.recorded}, now 重算 {one.recomputed}" for one in found]
 
 
 async def _named(database: Database, ids: Sequence[str], lenders: Sequence[str]) -> AsyncIterator[StoredDecision]:

@@ -27,9 +27,9 @@ class Yuan(int):
         """This function will read a decimal string such as "10000000.00" or "5"; ValueError for more than two
         decimals.
         """
-        yuan, point, fen = text.partition(".")
-        if point and len(fen) == 2 and len(yuan) <= 13 and text.isascii() and (yuan + fen).isdigit() and yuan:
-            return cls(yuan + fen)  # the ordinary spelling, at a third of the cost
+        fen = text[:-3] + text[-2:]
+        if text[-3:-2] == "." and 4 <= len(text) <= 16 and fen.isdigit() and fen.isascii():
+            return cls(fen)  # the ordinary spelling, at a third of the cost
         match = _AMOUNT.fullmatch(text)
         if match is None:
             raise ValueError('an amount is a decimal string with at most two decimals, such as "10000000.00"')

@@ -1,8 +1,10 @@
 """重算: the recorded input gives the recorded bytes, and whatever was changed since is named."""
 
-from collections.abc import Callable
+import os
+import re
 from random import Random
 
+import msgspec
 import orjson
 import pytest
 
@@ -11,7 +13,9 @@ from app.audit.open_record import open_record, open_to_replay
 from app.audit.record import spelled
 from app.rules.decide import EDITION
 from app.usecases import replay as replaying
-from app.usecases.replay import is_identical, replay
+from app.usecases.ports import StoredDecision
+from app.usecases.replay import Difference, identical_among, replay, replay_together
+from benchmarks.replays import recorded_decisions
 from tests.usecases.test_decide import asked, sealed
 
 
@@ -73,36 +77,98 @@ class TestReplay:
 
 
 class TestTheShortWay:
-    """A replay reads most of a record without parsing it."""
+    """A replay reads most of a record without parsing it, and takes many records at once."""
 
     def test_reads_what_the_long_way_reads(self, recorded: tuple[bytes, bytes]):
         record, _ = recorded
         short, long = open_to_replay(record), open_record(record)
 
-        assert short[:4] == (long.application, long.standing, long.terms_digest, long.decided_on)
+        assert values_of(short.application) == values_of(long.application)
+        assert short[1:4] == (long.standing, long.terms_digest, long.decided_on)
         assert short.rules_edition == long.identity.rules_edition
         assert short.identity == spelled(long.identity, long.campaign)
         assert record[short.begins : short.ends] == long.decision
 
     def test_finds_no_changed_record_identical_that_the_long_way_does_not(self, recorded: tuple[bytes, bytes]):
         record, terms = recorded
-        draw, wrong = Random(3), []
-        for _ in range(400):
-            at = draw.randrange(len(record))
-            changed = record[:at] + bytes([record[at] ^ 1 << draw.randrange(7)]) + record[at + 1 :]
-            if outcome(is_identical, changed, terms) and not outcome(is_identical_the_long_way, changed, terms):
-                wrong.append(changed)
+        draw = Random(3)
+        changed = [(with_a_bit_changed(record, draw), terms, None) for _ in range(400)]
 
+        found = identical_among(changed)
+
+        wrong = [one for one, same in zip(changed, found, strict=True) if same and the_long_way(*one[:2]) != ()]
         assert wrong == []
 
+    def test_says_of_every_products_records_sound_and_tampered_with_what_the_long_way_says(self):
+        draw, stored = Random(5), []
+        for number, (record, terms) in enumerate(recorded_decisions(RECORDS_A_PRODUCT)):
+            tampered = TAMPERED[number % len(TAMPERED)](record, draw)
+            for one in (record, tampered):
+                try:
+                    name = open_record(record).identity.decision_id
+                    stored.append(StoredDecision(name, "", 0, b"", one, terms))
+                except ValueError:
+                    pytest.fail("a record as it was sealed cannot be read")
 
-def is_identical_the_long_way(record: bytes, terms: bytes) -> bool:
-    return replaying._compared(open_record(record), terms) == ()
+        found = replay_together(stored)
+
+        expected = [the_long_way(one.record, one.terms, one.decision_id) for one in stored]
+        assert [readable(one) for one in found] == expected
+        assert expected[::2] == [()] * (len(stored) // 2)
+        # What was tampered with is told apart: by what differs, or as unreadable; a fact that decides nothing is not.
+        assert len([one for one in expected[1::2] if one == ()]) < len(stored) // 4
 
 
-def outcome(compare: Callable[[bytes, bytes], bool], record: bytes, terms: bytes) -> bool:
-    """Whether a replay this way finds the bytes identical; not where they cannot be read."""
+RECORDS_A_PRODUCT = int(os.environ.get("JIFENDAI_SOAK_REPLAYS", "40"))
+
+UNREADABLE = "unreadable"
+Verdict = tuple[Difference, ...] | str
+
+
+def with_a_bit_changed(record: bytes, draw: Random) -> bytes:
+    at = draw.randrange(len(record))
+    return record[:at] + bytes([record[at] ^ 1 << draw.randrange(7)]) + record[at + 1 :]
+
+
+def with_another_amount(record: bytes, draw: Random) -> bytes:
+    """The facts or the decision tell of another amount."""
+    at = draw.choice([found.start(1) for found in re.finditer(rb'"([0-9]+)\.[0-9]{2}"', record)])
+    return record[:at] + b"%d" % draw.randrange(1, 9) + record[at + 1 :]
+
+
+def with_another_outcome(record: bytes, draw: Random) -> bytes:
+    return re.sub(rb'"outcome":"[A-Z_]+"', b'"outcome":"%b"' % draw.choice((b"DECLINED", b"REFERRED")), record)
+
+
+def with_an_answer_turned(record: bytes, draw: Random) -> bytes:
+    return record.replace(b'"answer":true', b'"answer":false', draw.randrange(1, 4))
+
+
+def with_an_amount_spelled_otherwise(record: bytes, draw: Random) -> bytes:
+    return re.sub(rb'"amount":"([0-9]+)\.00"', rb'"amount":"%b"' % draw.choice((rb"\1", rb" \1.00", rb"\1.0_")), record)
+
+
+TAMPERED = (
+    with_a_bit_changed, with_another_amount, with_another_outcome, with_an_answer_turned,
+    with_an_amount_spelled_otherwise,
+)  # fmt: skip
+
+
+def the_long_way(record: bytes, terms: bytes, decision_id: str | None = None) -> Verdict:
+    """What the naive way says: everything parsed, written, and compared as documents."""
     try:
-        return compare(record, terms)
+        opened = open_record(record)
+        recorded = opened.identity.decision_id
+        if decision_id not in (None, recorded):
+            return (Difference("/decision_id", recorded, decision_id),)
+        return replaying._compared(opened, terms)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        return False
+        return UNREADABLE
+
+
+def readable(found: tuple[Difference, ...] | ValueError) -> Verdict:
+    return UNREADABLE if isinstance(found, ValueError) else found
+
+
+def values_of(application: object) -> object:
+    return msgspec.to_builtins(application, enc_hook=str)
