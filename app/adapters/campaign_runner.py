@@ -1,10 +1,10 @@
 """Campaigns while they run: forecasts are made and lists decided, behind the requests and through the same desk.
 
 Neighbours may rely on this: what was begun goes on after a restart, wherever it stopped, and nothing is decided twice:
-each request has a key of its own and never changes. A campaign keeps only so much in the desk's queue that a single
-request meanwhile waits for little more than one batch. Campaigns that run at once take turns, page by page; one that is
-paused or cancelled here stops within a batch, and what was decided by then is kept. Of two processes that run one
-campaign the same keys give the same answers.
+each request has a key of its own and never changes. The desk takes a campaign's requests behind all others, and so few
+at once that these hardly wait. Campaigns that run at once take turns, page by page; one that is paused or cancelled
+here stops once the desk has decided what it was given, and that is kept. Of two processes that run one campaign the
+same keys give the same answers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
@@ -39,8 +39,9 @@ from app.usecases.room import Room
 LOOKS_EVERY_S: Final = 1.0
 _AGAIN_AFTER_S: Final = 1.0
 COMPANIES_AT_ONCE: Final = 256
-WINDOW: Final = 16
-"""How many of a campaign's requests may be in the desk at a time: the size of the batches that it makes."""
+WINDOW: Final = 32
+"""How many of a campaign's requests may be in the desk at a time: two of its batches, so that one is made while the
+other is being written."""
 _FORECAST_AT_ONCE: Final = 32
 _log = logging.getLogger("jifendai.campaigns")
 
@@ -154,22 +155,23 @@ class CampaignRunner:
         return campaign
 
     async def _decided(self, campaign: Campaign, companies: Sequence[ListedCompany]) -> list[CampaignResult]:
-        each, results = len(campaign.products), []
-        at_once = max(1, self._window // each)
-        for start in range(0, len(companies), at_once):
-            if self._nudged.is_set() and results:
-                # Somebody has changed a campaign, perhaps this one: what is decided is kept, and then it is looked at.
-                break
-            # Made window by window: whoever asks meanwhile waits for no more than that.
-            asked = [
-                (company.number * each + place, one)
-                for company in companies[start : start + at_once]
-                for place, one in enumerate(submissions_of(campaign, company))
-            ]
-            asked = [one for one in asked if one[0] >= campaign.done]
-            answers = await asyncio.gather(*(self._answer(one) for _, one in asked))
-            results += [result_of(n, one, answer) for (n, one), answer in zip(asked, answers, strict=True)]
-        return results
+        results: list[CampaignResult] = []
+        room = asyncio.Semaphore(self._window)
+        async with asyncio.TaskGroup() as group:
+            for number, asked in _requests(campaign, companies):
+                # Each is made when there is room for it: whoever asks meanwhile waits for the making of one.
+                await room.acquire()
+                if self._nudged.is_set() and results:
+                    # Somebody has changed a campaign, perhaps this one: what is decided is kept, then it is looked at.
+                    break
+                group.create_task(self._result(number, asked, results, room))
+        return sorted(results, key=lambda result: result.number)
+
+    async def _result(
+        self, number: int, asked: Submission, results: list[CampaignResult], room: asyncio.Semaphore
+    ) -> None:
+        results.append(result_of(number, asked, await self._answer(asked)))
+        room.release()
 
     async def _answer(self, asked: Submission) -> bytes | Obstacle:
         while True:
@@ -196,3 +198,12 @@ class CampaignRunner:
         with contextlib.suppress(CampaignRefused):
             await self._desk.submit(done)
 
+
+
+def _requests(campaign: Campaign, companies: Sequence[ListedCompany]) -> Iterator[tuple[int, Submission]]:
+    """What is not decided yet, each with its number."""
+    for company in companies:
+        for place, asked in enumerate(submissions_of(campaign, company)):
+            number = company.number * len(campaign.products) + place
+            if number >= campaign.done:
+                yield number, asked

@@ -1,10 +1,11 @@
 """The desk: applications and acts that arrive together are decided and written together, in the order in which they
-came.
+came, those of campaigns behind what somebody waits for.
 
 Neighbours may rely on this: `submit` answers only what is durable. Nothing waits for company: whatever has queued
-while the last batch was being written goes into the next one. A batch that fails is undone and redone one by one, so
-that only the culprit gets its error. Where COMMIT's result is unknown nobody is redone: the same key will tell. A
-caller that goes away harms nobody: its application is decided all the same once its batch has begun.
+while the last batch was being written goes into the next one, of campaigns only a few, so that whoever asks meanwhile
+hardly waits for them. A batch that fails is undone and redone one by one, so that only the culprit gets its error.
+Where COMMIT's result is unknown nobody is redone: the same key will tell. A caller that goes away harms nobody: its
+application is decided all the same once its batch has begun.
 """
 
 from __future__ import annotations
@@ -21,7 +22,15 @@ from app.usecases.offer_cover import with_rows
 from app.usecases.ports import BatchState, Book, CommitUnknown, Sealed, StoreUnavailable, Submission, Wanted
 
 _Answer = TypeVar("_Answer", covariant=True)
+_Waiting = tuple[Submission | Act, asyncio.Future[_Answer]]
+_Queue = deque[_Waiting[_Answer]]
 _LONGEST_BATCH = 256
+# Requests of campaigns ride along with those of others, one for so many of them and one at least. Where nobody asks,
+# they are written by themselves: as many as are worth a commit, or few for a while after others have asked, who may
+# have to wait for them. Whoever was answered may ask again at once: so long a batch of campaigns alone waits.
+_ONE_RIDES_FOR = 8
+_BY_THEMSELVES, _SOON_AFTER_OTHERS = 16, 4
+_SOON_S, _MAY_ASK_AGAIN_S = 1.0, 0.003
 _LONGEST_QUEUE = 1024
 # How long what is waiting may take to be decided, at least, before nothing more is let in from outside: so long, or as
 # long as three commits of a few, where the disk is slow. Small batches tell what a commit costs, large ones what a
@@ -82,7 +91,10 @@ class Desk(Generic[_Answer]):
         self._longest_batch = longest_batch
         self._longest_queue = longest_queue
         self._observer = observer
-        self._queue: deque[tuple[Submission | Act, asyncio.Future[_Answer]]] = deque()
+        self._queue: _Queue[_Answer] = deque()
+        self._behind: _Queue[_Answer] = deque()
+        self._others_answered_at = 0.0
+        self._others_ask: asyncio.Event | None = None
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
         self._usual_batch_s = 0.0
@@ -92,7 +104,7 @@ class Desk(Generic[_Answer]):
     @property
     def waiting(self) -> int:
         """How many submissions no batch has taken yet."""
-        return len(self._queue)
+        return len(self._queue) + len(self._behind)
 
     def admit(self) -> None:
         """This function will return if one more, from outside, would be answered about as soon as ever; it is asked
@@ -113,14 +125,17 @@ class Desk(Generic[_Answer]):
         """
         if self._closed:
             raise DeskFull("the service is stopping")
-        queue = self._queue
+        loop, queue = asyncio.get_running_loop(), self._queue
+        if type(submission) is Submission and submission.campaign is not None:
+            queue = self._behind
         if len(queue) >= self._longest_queue:
             raise self._full()
-        loop = asyncio.get_running_loop()
         answer = loop.create_future()
         queue.append((submission, answer))
         if self._writer is None:
             self._writer = loop.create_task(self._write_batches())
+        elif self._others_ask is not None and queue is self._queue:
+            self._others_ask.set()
         return answer
 
     async def drain(self) -> None:
@@ -131,21 +146,42 @@ class Desk(Generic[_Answer]):
 
     async def _write_batches(self) -> None:
         try:
-            while self._queue:
+            while self._queue or self._behind:
+                if not self._queue:
+                    await self._let_others_ask()
                 await self._write(self._next_batch())
         finally:
             self._writer = None
 
-    def _next_batch(self) -> list[tuple[Submission | Act, asyncio.Future[_Answer]]]:
-        queue, batch = self._queue, []
-        while queue and len(batch) < self._longest_batch:
-            taken = queue.popleft()
-            # Whoever left before anything began is not decided at all.
-            if not taken[1].done():
-                batch.append(taken)
+    async def _let_others_ask(self) -> None:
+        """Returns once somebody asks, or has had the time to."""
+        loop = asyncio.get_running_loop()
+        left_s = self._others_answered_at + _MAY_ASK_AGAIN_S - loop.time()
+        if left_s <= 0:
+            return
+        self._others_ask = asyncio.Event()
+        try:
+            async with asyncio.timeout(left_s):
+                await self._others_ask.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._others_ask = None
+
+    def _next_batch(self) -> list[_Waiting[_Answer]]:
+        batch = _taken(self._queue, self._longest_batch)
+        if self._behind:
+            batch += _taken(self._behind, self._room_behind(len(batch)))
         return batch
 
-    async def _write(self, batch: list[tuple[Submission | Act, asyncio.Future[_Answer]]]) -> None:
+    def _room_behind(self, before: int) -> int:
+        """How many of campaigns' requests the batch takes that holds so many of others."""
+        if before:
+            return min(max(1, before // _ONE_RIDES_FOR), self._longest_batch - before)
+        soon = asyncio.get_running_loop().time() < self._others_answered_at + _SOON_S
+        return _SOON_AFTER_OTHERS if soon else _BY_THEMSELVES
+
+    async def _write(self, batch: list[_Waiting[_Answer]]) -> None:
         if not batch:
             return
         try:
@@ -169,8 +205,10 @@ class Desk(Generic[_Answer]):
                     answer.set_exception(result)
                 else:
                     answer.set_result(result)
+            if any(type(one) is Submission and one.campaign is None for one, _ in batch):
+                self._others_answered_at = asyncio.get_running_loop().time()
 
-    async def _write_one_by_one(self, batch: list[tuple[Submission | Act, asyncio.Future[_Answer]]]) -> None:
+    async def _write_one_by_one(self, batch: list[_Waiting[_Answer]]) -> None:
         for one in batch:
             await self._write([one])
 
@@ -230,7 +268,17 @@ class Desk(Generic[_Answer]):
         )
 
 
-def _refuse(batch: Sequence[tuple[Submission | Act, asyncio.Future[_Answer]]], error: Exception) -> None:
+def _taken(queue: _Queue[_Answer], most: int) -> list[_Waiting[_Answer]]:
+    batch = []
+    while queue and len(batch) < most:
+        waiting = queue.popleft()
+        # Whoever left before anything began is not decided at all.
+        if not waiting[1].done():
+            batch.append(waiting)
+    return batch
+
+
+def _refuse(batch: Sequence[_Waiting[_Answer]], error: Exception) -> None:
     for _, answer in batch:
         if not answer.done():
             # Each waiter raises an exception of its own, or their tracebacks would pile up in one.

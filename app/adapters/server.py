@@ -24,7 +24,7 @@ from app.adapters.connections import Connection, Refusals, watch
 # How long a stopped service still answers, so that whoever balances the load hears of it from /readyz.
 _STILL_ANSWERS_S = 1.0
 _WAITS_FOR_REQUESTS_S = 25
-_THREADS_TAKE_TURNS_OF_S = 0.001
+_THREADS_TAKE_TURNS_OF_S = 0.0002
 # Longer than what proxies keep, so that it is they who close: the other way round a request may meet a closed door.
 _KEEPS_IDLE_CONNECTIONS_S = 75
 

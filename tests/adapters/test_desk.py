@@ -166,6 +166,68 @@ class TestTheDesk:
         assert observer.written == [(4, 2), (2, 0)]
 
 
+def of_campaign(key: str) -> Submission:
+    """This function will return a campaign's application."""
+    return replace(submission(key), campaign="campaign-1")
+
+
+class TestRequestsOfCampaigns:
+    @pytest.fixture
+    def desk(self, book: SlowBook) -> Desk[Answer]:
+        """A desk before the slow book."""
+        return Desk(book, wanted=wanted, seal=seal)
+
+    async def test_are_written_sixteen_at_once_where_nobody_asks(self, desk: Desk[Answer], book: SlowBook):
+        book.gate.set()
+
+        await everyone([desk.submit(of_campaign(f"c{n}")) for n in range(40)])
+
+        assert book.batches == [16, 16, 8]
+
+    async def test_stand_behind_whoever_asks_and_one_rides_along(self, desk: Desk[Answer], book: SlowBook):
+        first = desk.submit(of_campaign("c0"))
+        await until_taken(desk)
+        behind = [desk.submit(of_campaign(f"c{n}")) for n in range(1, 5)]
+        asked = [desk.submit(submission(f"k{n}")) for n in range(2)]
+
+        book.gate.set()
+        await everyone([first, *asked])
+        done = [answer.done() for answer in behind]
+        await everyone(behind)
+
+        assert (book.batches[:2], done) == ([1, 3], [True, False, False, False])
+
+    async def test_go_on_however_many_ask(self, desk: Desk[Answer], book: SlowBook):
+        asked = [desk.submit(submission(f"k{n}")) for n in range(64)]
+        behind = [desk.submit(of_campaign(f"c{n}")) for n in range(16)]
+
+        book.gate.set()
+        await everyone([*asked, *behind])
+
+        assert book.batches[0] == 64 + 8
+
+    async def test_are_written_four_at_once_soon_after_somebody_has_asked(self, desk: Desk[Answer], book: SlowBook):
+        book.gate.set()
+        await desk.submit(submission("k0"))
+
+        await everyone([desk.submit(of_campaign(f"c{n}")) for n in range(8)])
+
+        assert book.batches == [1, 4, 4]
+
+    async def test_let_whoever_was_answered_ask_again_first(self, desk: Desk[Answer], book: SlowBook):
+        book.gate.set()
+        asked = desk.submit(submission("k0"))
+        behind = [desk.submit(of_campaign(f"c{n}")) for n in range(12)]
+
+        await asked
+        again = desk.submit(submission("k1"))
+        await again
+        done = sum(answer.done() for answer in behind)
+        await everyone(behind)
+
+        assert (book.batches[:2], done) == ([2, 2], 2)
+
+
 class TestAFullDesk:
     async def test_refuses_at_once_and_says_when_to_come_again(
         self, desk: Desk[Answer], book: SlowBook, observer: CountingObserver
