@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 from benchmarks import access, campaigns, http_decisions, pools, replays, rules, search, startup
@@ -25,6 +26,7 @@ _BEGIN, _END = "<!-- figures: make bench ARGS=--write -->", "<!-- end of figures
 _ALONE = {
     "search": ('<!-- searches: make bench ARGS="search --write" -->', "<!-- end of searches -->"),
     "access": ('<!-- access: make bench ARGS="access --write" -->', "<!-- end of access -->"),
+    "campaigns": ('<!-- campaigns: make bench ARGS="campaigns --write" -->', "<!-- end of campaigns -->"),
 }
 
 
@@ -43,11 +45,11 @@ def main() -> None:
     every = (*_PARTS, *_ON_DEMAND)
     if unknown := set(parts) - set(every):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; take {', '.join(every)}")
-    alone = _ALONE.get(parts[0]) if len(parts) == 1 else None
-    if options.write and alone is None and set(parts) != set(_PARTS):
-        parser.error(f"--write is for all of {', '.join(_PARTS)} together, or one alone of {', '.join(_ALONE)}")
-    sections: list[Section] = []
-    for part in parts:
+    together, alone = set(_PARTS) - set(_ALONE), set(parts) & set(_ALONE)
+    if options.write and set(parts) - alone not in (set(), together):
+        parser.error(f"--write is for all of {', '.join(sorted(together))} together, and any of {', '.join(_ALONE)}")
+    measured: dict[str, list[Section]] = {part: [] for part in parts}
+    for part, sections in measured.items():
         print(f"{part}: measuring 测量中 …", file=sys.stderr, flush=True)
         match part:
             case "rules":
@@ -68,10 +70,12 @@ def main() -> None:
                 sections += search.measure(quick=options.quick, databases=options.database)
     today = datetime.now(UTC).date().isoformat()
     machine = f"{today}, {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}"
-    table = f"{machine}\n\n{show(sections)}"
-    print(table)
+    print(f"{machine}\n\n{show([*chain(*measured.values())])}")
     if options.write:
-        _write(table, *(alone or (_BEGIN, _END)))
+        for part in alone:
+            _write(f"{machine}\n\n{show(measured.pop(part))}", *_ALONE[part])
+        if measured:
+            _write(f"{machine}\n\n{show([*chain(*measured.values())])}", _BEGIN, _END)
 
 
 def _write(table: str, begin: str, end: str) -> None:
