@@ -6,6 +6,7 @@ where it is missing; with JIFENDAI_REQUIRE_ALL=1 every skip fails. No variable o
 """
 
 import functools
+import gc
 import os
 import shutil
 import subprocess
@@ -205,31 +206,31 @@ def needs_chromium() -> str:
     return _require("needs_chromium")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def needs_node() -> str:
     """The path of a Node that runs."""
     return _require("needs_node")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def needs_spectral() -> str:
     """The path of a spectral that runs."""
     return _require("needs_spectral")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def needs_owasp_rules() -> str:
     """The path of a spectral that has the OWASP rules beside it."""
     return _require("needs_owasp_rules")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def needs_standardwebhooks() -> str:
     """The path of a Node that has the official library for webhooks beside it."""
     return _require("needs_standardwebhooks")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def needs_go() -> str:
     """The path of a Go that runs, with the checksum database's own packages beside it."""
     return _require("needs_go")
@@ -239,6 +240,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     for need in TOOLS:
         if item.get_closest_marker(need):
             _require(need)
+
+
+# ---- what takes long ------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collecting makes hundreds of thousands of objects and lets go of none: looking for what may be freed, then and in
+    every test, only takes time.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 # ---- nothing is left out in silence ---------------------------------------------------------------------------------

@@ -55,26 +55,31 @@ class TestAKilledServer:
 
 
 class TestASkip:
-    PLANTED = "import pytest\n\ndef test_planted():\n    pytest.skip('planted')\n"
+    SKIPS = "import pytest\n\ndef test_planted():\n    pytest.skip('planted')\n"
+    LACKS_TOOLS = "def test_planted(needs_go, needs_chromium): pass\n"
 
-    @pytest.mark.parametrize(("require_all", "status"), [("0", 0), ("1", 1)])
-    def test_fails_the_run_only_where_everything_is_required(self, tmp_path: Path, require_all: str, status: int):
-        (tmp_path / "test_planted.py").write_text(self.PLANTED)
+    def test_is_no_failure_and_the_last_lines_name_the_missing_tool_and_how_to_install_it(self, tmp_path: Path):
+        (tmp_path / "test_skips.py").write_text(self.SKIPS)
+        (tmp_path / "test_lacks_tools.py").write_text(self.LACKS_TOOLS)
 
-        finished = subprocess.run(
-            [sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "-p", "tests.conftest", tmp_path],
-            cwd=ROOT, capture_output=True, text=True,
-            env={"PATH": "/usr/bin:/bin", "JIFENDAI_REQUIRE_ALL": require_all},
-        )  # fmt: skip
+        finished = self.run(tmp_path, require_all="0")
 
-        assert finished.returncode == status, finished.stdout
-
-    def test_for_a_missing_tool_is_named_in_the_last_lines_with_how_to_install_it(self, tmp_path: Path):
-        (tmp_path / "test_planted.py").write_text("def test_planted(needs_go, needs_chromium): pass\n")
-
-        finished = subprocess.run(
-            [sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "-p", "tests.conftest", tmp_path],
-            cwd=ROOT, capture_output=True, text=True, env={"PATH": str(tmp_path)},
-        )  # fmt: skip
-
+        assert finished.returncode == 0, finished.stdout
+        assert "2 skipped" in finished.stdout
         assert "apt install golang-go" in finished.stdout.splitlines()[-1], finished.stdout
+
+    def test_fails_the_run_where_everything_is_required(self, tmp_path: Path):
+        (tmp_path / "test_skips.py").write_text(self.SKIPS)
+
+        finished = self.run(tmp_path, require_all="1")
+
+        assert finished.returncode == 1, finished.stdout
+        assert "1 failed" in finished.stdout
+
+    def run(self, folder: Path, *, require_all: str) -> subprocess.CompletedProcess[str]:
+        """A run of its own where no tool is found, with the settings and the hooks of every run."""
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "-p", "tests.conftest", folder],
+            cwd=ROOT, capture_output=True, text=True,
+            env={"PATH": str(folder), "JIFENDAI_REQUIRE_ALL": require_all},
+        )  # fmt: skip

@@ -21,12 +21,20 @@ from tests.service import demo_settings, listening
 
 OPERATIONS = {one.name: one for one in hostile.operations()}
 
+_ROWS = sa.union_all(
+    *(
+        sa.select(sa.literal(name).label("name"), sa.select(sa.func.count()).select_from(table).scalar_subquery())
+        for name, table in METADATA.tables.items()
+        if not name.startswith("search_")
+    )
+)
+
 
 class Attacked:
     """A service that listens, a client that keeps its connection, and its database beside it."""
 
     def __init__(self, client: httpx.Client, keys: dict[str, str], url: str) -> None:
-        self.client, self.keys, self._url = client, keys, url
+        self.client, self.keys, self._engine = client, keys, sa.create_engine(database_url(url))
 
     def send(self, operation: Operation, request: Request) -> httpx.Response:
         """This function will send the request with a key of a role that may."""
@@ -34,15 +42,12 @@ class Attacked:
 
     def recorded(self) -> dict[str, int]:
         """This function will count the rows of every table, but for the marks that are made behind the decisions."""
-        engine = sa.create_engine(database_url(self._url))
-        with engine.connect() as connection:
-            counted = {
-                name: connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
-                for name, table in METADATA.tables.items()
-                if not name.startswith("search_")
-            }
-        engine.dispose()
-        return counted
+        with self._engine.connect() as connection:
+            return dict(connection.execute(_ROWS).all())
+
+    def close(self) -> None:
+        """This function will let go of the database."""
+        self._engine.dispose()
 
     def settled(self) -> dict[str, int]:
         """This function will count once what an earlier sound request has set going (a campaign) has ended."""
@@ -71,7 +76,9 @@ class Attacked:
 def attacked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacked]:
     settings = demo_settings(tmp_path_factory.mktemp("attacked") / "data")
     with listening(settings) as address, httpx.Client(base_url=address, timeout=30) as client:
-        yield Attacked(client, json.loads(settings.demo_keys_file.read_bytes()), settings.database_url)
+        attacked = Attacked(client, json.loads(settings.demo_keys_file.read_bytes()), settings.database_url)
+        yield attacked
+        attacked.close()
 
 
 class TestEveryOperation:
