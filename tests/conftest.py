@@ -39,7 +39,7 @@ for _name in [name for name in os.environ if name.startswith("JIFENDAI_") and na
     del os.environ[_name]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def anyio_backend() -> str:
     """Async tests run on asyncio, as the service does."""
     return "asyncio"

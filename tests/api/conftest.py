@@ -49,6 +49,13 @@ async def embedded(tmp_path: Path) -> AsyncIterator[Service]:
 
 
 @pytest.fixture(scope="module")
+async def lasting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Service]:
+    """A service on the embedded database, one a module, for tests that change nothing in it."""
+    async with running(demo_settings(begun(tmp_path_factory.mktemp("lasting") / "data"))) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
 def listener(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a service that listens on a port, with the loan officer's key; one a module."""
     settings = demo_settings(tmp_path_factory.mktemp("listening") / "data")

@@ -224,9 +224,9 @@ class TestAKey:
          "Bearer jfd_0123456789abcdef_" + "A" * 43, "Bearer jfd_" + "A" * 300, "Bearer a b"],
     )  # fmt: skip
     @pytest.mark.parametrize("operation", ["decide", "list_zones", "metrics"])
-    async def test_is_needed(self, embedded: Service, operation: str, header: str | None):
+    async def test_is_needed(self, lasting: Service, operation: str, header: str | None):
         method, path = PATHS[operation]
-        answer = await embedded.client.request(method, path, headers={"Authorization": header} if header else {})
+        answer = await lasting.client.request(method, path, headers={"Authorization": header} if header else {})
 
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"].startswith("Bearer")
@@ -238,10 +238,10 @@ class TestAKey:
 
         assert (await embedded.get("/v1/zones", caller="wrong")).status_code == 401
 
-    async def test_sent_twice_is_refused(self, embedded: Service):
-        headers = [*embedded.bearer("loan_officer").items(), *embedded.bearer("auditor").items()]
+    async def test_sent_twice_is_refused(self, lasting: Service):
+        headers = [*lasting.bearer("loan_officer").items(), *lasting.bearer("auditor").items()]
 
-        assert (await embedded.client.get("/v1/zones", headers=headers)).status_code == 401
+        assert (await lasting.client.get("/v1/zones", headers=headers)).status_code == 401
 
     async def test_that_has_expired_is_refused(self, embedded: Service):
         await embedded.add_key("short", "loan_officer", valid_for=timedelta(seconds=-1))
@@ -480,21 +480,21 @@ class TestAnActor:
         assert "submitted_for" not in orjson.loads(stored.record)
 
     @pytest.mark.parametrize("caller", ["loan_officer", "auditor"])
-    async def test_is_named_by_no_person(self, embedded: Service, caller: str):
-        headers = embedded.bearer(caller) | {"Jifendai-Actor": "E1001"}
-        answer = await embedded.client.get("/v1/decisions", headers=headers)
+    async def test_is_named_by_no_person(self, lasting: Service, caller: str):
+        headers = lasting.bearer(caller) | {"Jifendai-Actor": "E1001"}
+        answer = await lasting.client.get("/v1/decisions", headers=headers)
 
         assert (answer.status_code, answer.json()["type"]) == (400, "/problems/actor-not-valid")
 
     @pytest.mark.parametrize("actor", ["", " ", "张三", "a b", "-E1", "E" * 65, "E1\u00e9", 'E"1', "E1,E2"])
-    async def test_whose_id_is_malformed_is_refused_and_not_repeated(self, embedded: Service, actor: str):
-        headers = [*embedded.bearer("loan_system").items(), ("Jifendai-Actor", actor.encode())]
-        answer = await embedded.client.get("/v1/decisions", headers=headers)
+    async def test_whose_id_is_malformed_is_refused_and_not_repeated(self, lasting: Service, actor: str):
+        headers = [*lasting.bearer("loan_system").items(), ("Jifendai-Actor", actor.encode())]
+        answer = await lasting.client.get("/v1/decisions", headers=headers)
 
         assert (answer.status_code, answer.json()["type"]) == (400, "/problems/actor-not-valid")
         assert len(actor) < 3 or actor not in answer.text
 
-    async def test_named_twice_is_refused(self, embedded: Service):
-        headers = [*embedded.bearer("loan_system").items(), ("Jifendai-Actor", "E1"), ("Jifendai-Actor", "E1")]
+    async def test_named_twice_is_refused(self, lasting: Service):
+        headers = [*lasting.bearer("loan_system").items(), ("Jifendai-Actor", "E1"), ("Jifendai-Actor", "E1")]
 
-        assert (await embedded.client.get("/v1/decisions", headers=headers)).status_code == 400
+        assert (await lasting.client.get("/v1/decisions", headers=headers)).status_code == 400
