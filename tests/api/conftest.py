@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -53,6 +54,23 @@ async def lasting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
     """A service on the embedded database, one a module, for tests that change nothing in it."""
     async with running(demo_settings(begun(tmp_path_factory.mktemp("lasting") / "data"))) as service:
         yield service
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+async def lasting_on_each(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Service]:
+    """The same on each kind of database."""
+    folder = tmp_path_factory.mktemp("lasting") / "data"
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            settings = demo_settings(begun(folder))
+        else:
+            made, databases = (request.getfixturevalue(name) for name in ("_begun_on_postgresql", "postgres_databases"))
+            shutil.copytree(made.data_dir, folder)
+            settings = demo_settings(folder, stack.enter_context(databases.fresh(like=made.database_url)))
+        async with running(settings) as service:
+            yield service
 
 
 @pytest.fixture(scope="module")

@@ -223,9 +223,9 @@ class TestTheList:
             ("reason=SCORE_BELOW_MINIMUM", lambda item: "SCORE_BELOW_MINIMUM" in {r["code"] for r in item["reasons"]}),
         ],
     )
-    async def test_holds_what_was_asked_for_and_nothing_else(self, service: Service, filters: str, holds: Any):
-        every = (await service.get("/v1/decisions?limit=200")).json()["items"]
-        found = (await service.get(f"/v1/decisions?limit=200&{filters}")).json()["items"]
+    async def test_holds_what_was_asked_for_and_nothing_else(self, lasting_on_each: Service, filters: str, holds: Any):
+        every = (await lasting_on_each.get("/v1/decisions?limit=200")).json()["items"]
+        found = (await lasting_on_each.get(f"/v1/decisions?limit=200&{filters}")).json()["items"]
 
         assert found == [item for item in every if holds(item)]
         assert 0 < len(found) < len(every)

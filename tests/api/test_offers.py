@@ -210,8 +210,10 @@ class TestAnEvent:
             (drawn("1.00") | {"checks": CLEAR | {"score_vetoed": None}}, "/checks/score_vetoed"),
         ],
     )
-    async def test_that_does_not_fit_its_kind_is_told_where(self, service: Service, document: Any, pointer: str):
-        answer = await tell(service, OFFER_ID, document, "k")
+    async def test_that_does_not_fit_its_kind_is_told_where(
+        self, lasting_on_each: Service, document: Any, pointer: str
+    ):
+        answer = await tell(lasting_on_each, OFFER_ID, document, "k")
 
         assert answer.status_code == 422
         assert pointer in [place["pointer"] for place in answer.json()["errors"]]
