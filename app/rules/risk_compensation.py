@@ -45,12 +45,12 @@ def fitting_room(
     return fits
 
 
-_NOTHING = Yuan(0)
+_NOTHING, _NO_SHARE = Yuan(0), Decimal(0)
 _ROOM_NAMES = ("limit", "room", "company_room", "lender_room", "stopped")
 
 
 def _share(pool: RiskCompensationTerms) -> Decimal:
-    return pool.shares.value.get("POOL", Decimal(0))
+    return pool.shares.value.get("POOL", _NO_SHARE)
 
 
 def cover(pool: RiskCompensationTerms | None, limit: Yuan, fits: Fits | None = None) -> Cover:

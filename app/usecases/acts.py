@@ -205,6 +205,8 @@ class ActsInBatch:
         self._history = dict(read.history)
         self._rows: dict[str, list[dict[str, Value]]] = {}
         for lookup, found in read.rows.items():
+            if not found:
+                continue
             known = self._rows.setdefault(lookup.table, [])
             known += [dict(row) for row in found if dict(row) not in known]
         self._acts: list[ActRow] = []

@@ -10,10 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
-from types import MappingProxyType
 
-from app.domain.decision import Decision, LossShare, RiskStatus
+from app.domain.decision import Decision, RiskStatus
 from app.domain.pool import PoolStanding
 from app.domain.standing import Commitment, Standing
 from app.domain.terms import RiskCompensationTerms
@@ -99,18 +97,13 @@ def pool_changes(
     if decision.offer is None or decision.offer.risk_compensation.status is not RiskStatus.RESERVED:
         return
     promised = decision.offer.risk_compensation
-    shares = _by_bearer(promised.shares)
-    line = CoveredLine(offer_id, promised.pool, holder.lender, holder.uscc, shares.get(POOL, _NONE))
+    pool, shares = promised.terms.pool, promised.terms.shares.value
+    line = CoveredLine(offer_id, pool, holder.lender, holder.uscc, shares.get(POOL, _NONE))
     cover, entries = promise(line, promised.covered_amount, held_until=decision.offer.expires_on, on=holder.on)
-    yield PoolChange(promised.pool, decision_id, entries, HeldCover(cover, decision_id, shares))
+    yield PoolChange(pool, decision_id, entries, HeldCover(cover, decision_id, shares))
 
 
 _NONE = Decimal(0)
-
-
-@lru_cache(maxsize=1_024)
-def _by_bearer(shares: tuple[LossShare, ...]) -> Mapping[str, Decimal]:
-    return MappingProxyType({part.bearer: part.share for part in shares})
 
 
 def replaced_by(standing: Standing, replaces: str | None, superseded: list[Commitment]) -> list[Commitment]:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
@@ -122,7 +121,8 @@ class PoolsInBatch:
         self._of_company: dict[tuple[str, str], set[str]] = {}
         self._known_holders: set[tuple[str, str]] = set()
         self._known_covers: set[str] = set()
-        self._asked: set[Lookup] = set(read)
+        self._asked = read
+        self._made: set[str] = set()
         self._held = {lookup.value for lookup in read if lookup.table == "pool"}
         for lookup, rows in read.items():
             for row in rows:
@@ -139,11 +139,11 @@ class PoolsInBatch:
 
     def is_new(self, offer_id: str) -> None:
         """This function will hear of an offer that the batch makes: nothing that is stored covers it."""
-        self._asked.add(cover_lookup(offer_id))
+        self._made.add(offer_id)
 
     def has_read(self, lookup: Lookup) -> bool:
-        """This function will tell whether the batch asked for this."""
-        return lookup in self._asked
+        """This function will tell whether the batch asked for this, or made it."""
+        return lookup in self._asked or (lookup.value in self._made and lookup == cover_lookup(lookup.value))
 
     def standing(
         self, terms: PoolTerms, uscc: str, lender: str, on: date, *, without: Iterable[Cover] = ()
@@ -152,7 +152,7 @@ class PoolsInBatch:
         had been given back: those of offers that the decision itself supersedes.
         """
         pool = self._pool(terms.id)
-        totals, company = Totals._make(pool.sums), self._company(terms.id, uscc, on)
+        totals, company = tuple.__new__(Totals, pool.sums), self._company(terms.id, uscc, on)
         holder = _NOTHING
         if terms.lender_quotas is not None:
             part = self._part(terms.id, lender)
@@ -189,16 +189,18 @@ class PoolsInBatch:
 
     def book(self, change: PoolChange, at: datetime) -> None:
         """This function will carry a record's entries out."""
-        pool, held = self._pool(change.pool), change.held
-        for entry in change.entries:
+        name, _, entries, held, _ = change
+        pool = self._pool(name)
+        for entry in entries:
             pool.sums = _plus(pool.sums, entry.change)
-            if entry.lender is None:
+            lender = entry.lender
+            if lender is None:
                 own_number, pool.own_entries = pool.own_entries, pool.own_entries + 1
             else:
-                part = self._part(change.pool, entry.lender)
+                part = self._part(name, lender)
                 part.sums = _plus(part.sums, entry.change)
                 own_number, part.entries = part.entries, part.entries + 1
-                self._changed_holders[change.pool, entry.lender] = None
+                self._changed_holders[name, lender] = None
             self._entries.append(_entry_row(change, pool.entries, own_number, entry, at))
             pool.entries += 1
         pool.changed = True
@@ -222,9 +224,13 @@ class PoolsInBatch:
             key = {"pool_id": pool_id, "holder": holder}
             known = (pool_id, holder) in self._known_holders
             rows.append(_row("pool_holder", key, _part_values(self._holders[pool_id, holder]), known=known))
-        new = [_cover_row(self._covers[id_]) for id_ in self._changed_covers if id_ not in self._known_covers]
+        new = [self._covers[id_] for id_ in self._changed_covers if id_ not in self._known_covers]
         if new:
-            rows.append(NewRows("pool_cover", _COVER, tuple(new)))
+            # Lines of one product have the same shares, and what is written of them.
+            alike = {id(held.shares): held for held in new}
+            texts = {key: _written(held.cover.share, held.shares) for key, held in alike.items()}
+            made = tuple([(*_cover_part(one.cover), one.decision_id, *texts[id(one.shares)]) for one in new])
+            rows.append(NewRows("pool_cover", _COVER, made))
         for offer_id in self._changed_covers:
             if offer_id in self._known_covers:
                 values = dict(zip(_COVER[1:], _cover_row(self._covers[offer_id])[1:], strict=True))
@@ -308,7 +314,7 @@ _cover_part = attrgetter("id", "pool", "lender", "uscc", *_COVER[4:13])
 
 def _cover_row(held: HeldCover) -> tuple[Value, ...]:
     """The columns of a cover's row."""
-    return (*_cover_part(held.cover), held.decision_id, *_written(held.cover.share, tuple(held.shares.items())))
+    return (*_cover_part(held.cover), held.decision_id, *_written(held.cover.share, held.shares))
 
 
 def cover_values(held: HeldCover) -> dict[str, Value]:
@@ -316,9 +322,8 @@ def cover_values(held: HeldCover) -> dict[str, Value]:
     return dict(zip(_COVER, _cover_row(held), strict=True))
 
 
-@lru_cache(maxsize=1_024)
-def _written(share: Decimal, shares: tuple[tuple[str, Decimal], ...]) -> tuple[str, str]:
-    return decimal_text(share), shares_text(dict(shares))
+def _written(share: Decimal, shares: Mapping[str, Decimal]) -> tuple[str, str]:
+    return decimal_text(share), shares_text(shares)
 
 
 def shares_text(shares: Mapping[str, Decimal]) -> str:
@@ -364,7 +369,7 @@ _ENTRY = (
 def _entry_row(change: PoolChange, number: int, own_number: int, entry: Entry, at: datetime) -> tuple[Value, ...]:
     held = change.held
     return (
-        change.pool, number, own_number, entry.kind.value, entry.lender, entry.cover,
+        change.pool, number, own_number, entry.kind._value_, entry.lender, entry.cover,
         None if held is None else held.decision_id, change.record_id, entry.value_on, at, *entry.change,
     )  # fmt: skip
 

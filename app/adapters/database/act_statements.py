@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import cache
-from itertools import count, groupby
+from itertools import count
 from typing import Any, NamedTuple
 
 import orjson
@@ -125,16 +125,17 @@ def _literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def reading_rows(wanted: Sequence[Lookup]) -> Statement:
-    """This function will return the one statement (PostgreSQL) that reads the rows of all lookups, whose locks are held
-    already; `rows_read` takes its one row.
+def reading_rows(wanted: Sequence[Lookup], first: int) -> Statement:
+    """This function will return what reads the rows of all lookups, whose locks are held already (PostgreSQL): parts of
+    a UNION whose parameters are numbered from `first`, and which give for each group of lookups alike a row of its
+    number and its text; `rows_read` takes the texts.
     """
     groups = list(_alike(wanted))
     columns = tuple((alike[0].table, alike[0].column) for alike in groups)
-    return Statement(_rows_text(columns), tuple([lookup.value for lookup in alike] for alike in groups))
+    return Statement(_rows_text(columns, first), tuple([lookup.value for lookup in alike] for alike in groups))
 
 
-def rows_read(wanted: Sequence[Lookup], found: Sequence[str]) -> dict[Lookup, tuple[Row, ...]]:
+def rows_read(wanted: Sequence[Lookup], found: Sequence[str | None]) -> dict[Lookup, tuple[Row, ...]]:
     """This function will return the rows of each lookup."""
     rows: dict[Lookup, tuple[Row, ...]] = {}
     for alike, text in zip(_alike(wanted), found, strict=True):
@@ -143,19 +144,21 @@ def rows_read(wanted: Sequence[Lookup], found: Sequence[str]) -> dict[Lookup, tu
 
 
 @cache
-def _rows_text(groups: tuple[tuple[str, str], ...]) -> str:
+def _rows_text(groups: tuple[tuple[str, str], ...], first: int) -> str:
     # A table's rows become one text each, so that tables of different columns fit into one answer; hardly any row is
-    # found where most companies are new to a pool.
+    # found where most companies are new to a pool. They ride in the statement that reads the state, so that a pool
+    # costs a batch no message.
     parts = []
-    for name, column in groups:
+    for number, (name, column) in enumerate(groups):
         table = METADATA.tables[name]
         names = ", ".join(_as_json(c) for c in table.columns)
         keys = ", ".join(f't."{c.name}"' for c in table.primary_key)
-        where = f't."{table.columns[column].name}" = ANY (?::text[])'
+        where = f't."{table.columns[column].name}" = ANY (${first + number}::text[])'
         parts.append(
-            f"(SELECT json_agg(json_build_array({names}) ORDER BY {keys})::text FROM {table.name} t WHERE {where})"
+            f"UNION ALL SELECT 'rows', (SELECT json_agg(json_build_array({names}) ORDER BY {keys})::text "
+            f"FROM {table.name} t WHERE {where}), NULL, NULL, NULL, NULL, NULL, NULL, {number}, NULL, NULL, NULL"
         )
-    return f"SELECT {', '.join(parts)}"
+    return "\n".join(parts)
 
 
 def _as_json(column: Column[Any]) -> str:
@@ -193,13 +196,14 @@ def _rows_one_by_one(rows: Sequence[Written | NewRows]) -> Iterator[Statement]:
 
 class _Shape(NamedTuple):
     """What rows that are written alike have in common. No keys: they are new. `once` are the places of the columns,
-    keys first, in which all of them hold the same.
+    keys first, in which all of them hold the same, `joined` of those whose values are sent as one text.
     """
 
     table: str
     keys: tuple[str, ...]
     columns: tuple[str, ...]
     once: frozenset[int] = frozenset()
+    joined: frozenset[int] = frozenset()
 
 
 # Rows by the dozen mostly agree in most of their columns, and what is sent once costs nothing; for fewer, the driver
@@ -233,11 +237,41 @@ def as_arrays(rows: Sequence[Written | NewRows]) -> tuple[tuple[_Shape, ...], li
     known: list[_Shape] = []
     for shape, alike in shapes.items():
         columns = _stored_columns(shape.table, (*shape.keys, *shape.columns), alike)
-        once = frozenset() if shape.keys or len(alike) < _MANY else _agreeing(columns)
-        known.append(shape._replace(once=once))
-        parameters += [column for place, column in enumerate(columns) if place not in once]
+        if shape.keys or len(alike) < _MANY:
+            known.append(shape)
+            parameters += columns
+            continue
+        once = _agreeing(columns)
+        kinds = _kinds(shape)
+        joined = {
+            place: text
+            for place, column in enumerate(columns)
+            if place not in once and (text := _joined(column, kinds[place])) is not None
+        }
+        known.append(shape._replace(once=once, joined=frozenset(joined)))
+        parameters += [joined.get(place, column) for place, column in enumerate(columns) if place not in once]
         parameters += [columns[place][0] for place in sorted(once)]
     return tuple(known), parameters
+
+
+_BETWEEN = "\x1f"
+
+
+@cache
+def _kinds(shape: _Shape) -> tuple[str, ...]:
+    columns = METADATA.tables[shape.table].columns
+    return tuple(_array_of(columns[name].type) for name in (*shape.keys, *shape.columns))
+
+
+def _joined(column: Sequence[Any], kind: str) -> str | None:
+    """The driver looks at each element of an array more than once, which for texts costs five times what it costs to
+    send one and take it apart there. None for what cannot be told apart again.
+    """
+    if kind not in ("text[]", "bigint[]", "int[]") or None in column:
+        return None
+    # An amount is an integer whose own text is that of yuan.
+    text = _BETWEEN.join(column if kind == "text[]" else map(int.__repr__, column))
+    return text if text.count(_BETWEEN) == len(column) - 1 else None
 
 
 def _agreeing(columns: Sequence[Sequence[Any]]) -> frozenset[int]:
@@ -250,12 +284,13 @@ def _agreeing(columns: Sequence[Sequence[Any]]) -> frozenset[int]:
 def array_parts(shapes: tuple[_Shape, ...], first: int) -> tuple[str, ...]:
     """This function will write the parts of a WITH, their parameters numbered from `first`."""
     parts, marks = [], count(first)
-    for number, (name, keys, columns, once) in enumerate(shapes):
+    for number, (name, keys, columns, once, joined) in enumerate(shapes):
         table = METADATA.tables[name]
         every = [(f'"{table.columns[c].name}"', _array_of(table.columns[c].type)) for c in (*keys, *columns)]
-        many = [every[place] for place in range(len(every)) if place not in once]
-        given = ", ".join(quoted for quoted, _ in many)
-        unnested = f"unnest({', '.join(f'${next(marks)}::{kind}' for _, kind in many)}) AS g ({given})"
+        many = [place for place in range(len(every)) if place not in once]
+        given = ", ".join(every[place][0] for place in many)
+        arrays = ", ".join(_array(next(marks), every[place][1], apart=place in joined) for place in many)
+        unnested = f"unnest({arrays}) AS g ({given})"
         if once:
             singles = (every[place] for place in sorted(once))
             same = ", ".join(f"${next(marks)}::{kind.removesuffix('[]')} AS {quoted}" for quoted, kind in singles)
@@ -269,6 +304,10 @@ def array_parts(shapes: tuple[_Shape, ...], first: int) -> tuple[str, ...]:
             text = f"INSERT INTO {name} ({names}) SELECT {names} FROM {unnested}"
         parts.append(f"rows_{number} AS ({text})")
     return tuple(parts)
+
+
+def _array(mark: int, kind: str, *, apart: bool) -> str:
+    return f"string_to_array(${mark}::text, chr(31))::{kind}" if apart else f"${mark}::{kind}"
 
 
 def _array_of(kind: Any) -> str:
@@ -336,10 +375,15 @@ def _among(text: str, values: Sequence[str]) -> Statement:
 
 
 def _alike(lookups: Iterable[Lookup]) -> Iterator[list[Lookup]]:
-    """Lookups that one statement answers, in the order in which everybody locks."""
-    ordered = sorted(lookups, key=lambda asked: (asked.table, not asked.locked, asked.column, asked.value))
-    for _, group in groupby(ordered, key=lambda asked: (asked.table, asked.column, asked.locked)):
-        every = list(group)
+    """Lookups that one statement answers, tables in the order in which everybody locks; a statement that locks puts its
+    rows in order itself.
+    """
+    groups: dict[tuple[str, bool, str], list[Lookup]] = {}
+    for lookup in lookups:
+        table, column, _, locked = lookup
+        groups.setdefault((table, not locked, column), []).append(lookup)
+    for key in sorted(groups):
+        every = groups[key]
         for start in range(0, len(every), _AT_ONCE):
             yield every[start : start + _AT_ONCE]
 

@@ -34,7 +34,7 @@ from app.adapters.database.column_types import to_instant
 from app.adapters.database.postgresql_statements import LOCK_HEADS, NEW_HEADS, reading, writing
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
-from app.usecases.act_rows import ActsRead, ActsWanted, KeyedAnswer, Member
+from app.usecases.act_rows import ActsRead, ActsWanted, KeyedAnswer, Lookup, Member
 from app.usecases.ports import BatchState, CommitUnknown, LogHead, Previous, Sealed, StoreUnavailable, Wanted
 
 _LENDER, _POOL = re.compile(r"[a-z0-9-]+"), re.compile(r"[a-z0-9-]+/[a-z0-9-]+")
@@ -146,7 +146,7 @@ class PostgresqlBook:
     async def _behind_lock(self, wanted: Wanted, seal: Callable[[BatchState], Sealed]) -> Sealed:
         connection, state = await self._reading(wanted, self._lock_and_read)
         if wanted.acts is not None:
-            state = replace(state, acts=await _read_acts(connection, wanted.acts))
+            state = replace(state, acts=await _read_acts(connection, wanted.acts, state.acts))
         sealed = seal(state)
         if not sealed.entries:
             await connection.execute("ROLLBACK", timeout=_ANSWERS_WITHIN_S)
@@ -189,7 +189,8 @@ class PostgresqlBook:
         simulated = None if self._now is None else self._now()
         since = None if simulated is None else (simulated - timedelta(days=1)).date().isoformat()
         statement, asked = reading(wanted, since)
-        return _to_state(await connection.fetch(statement, *asked, timeout=_ANSWERS_WITHIN_S), simulated)
+        found = await connection.fetch(statement, *asked, timeout=_ANSWERS_WITHIN_S)
+        return _to_state(found, simulated, None if wanted.acts is None else wanted.acts.rows)
 
     async def _make_heads(self, connection: asyncpg.Connection, lenders: Sequence[str]) -> None:
         unknown = [lender for lender in lenders if lender not in self._known_lenders]
@@ -247,9 +248,11 @@ class PostgresqlBook:
         self._known_terms.clear()
 
 
-async def _read_acts(connection: asyncpg.Connection, wanted: ActsWanted) -> ActsRead:
-    """Rows of tables apart, a statement each kind of thing; those in one, as a pool's are on the road of a decision."""
-    read = ActsRead()
+async def _read_acts(connection: asyncpg.Connection, wanted: ActsWanted, rows: ActsRead) -> ActsRead:
+    """Rows of tables have come with the state, as a pool's are on the road of a decision; a statement each kind of
+    thing besides.
+    """
+    read = rows
     if wanted.keys or wanted.subjects or wanted.offers:
         steps = act_statements.reading(replace(wanted, rows=()), locks=True)
         found: act_statements.Found | None = None
@@ -260,15 +263,13 @@ async def _read_acts(connection: asyncpg.Connection, wanted: ActsWanted) -> Acts
                     act_statements.numbered(text), *parameters, timeout=_ANSWERS_WITHIN_S
                 )
         except StopIteration as end:
-            read = end.value
-    if not wanted.rows:
-        return read
-    text, parameters = act_statements.reading_rows(wanted.rows)
-    row = await connection.fetchrow(act_statements.numbered(text), *parameters, timeout=_ANSWERS_WITHIN_S)
-    return replace(read, rows=act_statements.rows_read(wanted.rows, row))
+            read = replace(end.value, rows=rows.rows)
+    return read
 
 
-def _to_state(rows: Sequence[asyncpg.Record], simulated: datetime | None) -> BatchState:
+def _to_state(
+    rows: Sequence[asyncpg.Record], simulated: datetime | None, lookups: Sequence[Lookup] | None = None
+) -> BatchState:
     """Each row says what it is in its first column; see READ_STATE for what the others then hold."""
     now, edition, key_change = datetime.min.replace(tzinfo=UTC), None, None
     heads: dict[str, LogHead] = {}
@@ -278,6 +279,7 @@ def _to_state(rows: Sequence[asyncpg.Record], simulated: datetime | None) -> Bat
     members: list[Member] = []
     left: list[Member] = []
     used_up: frozenset[str] = frozenset()
+    texts: dict[int, str | None] = {}
     for kind, a, b, c, d, e, f, g, n, m, x, y in rows:
         if kind == "offer":
             commitments[b] = (
@@ -295,6 +297,8 @@ def _to_state(rows: Sequence[asyncpg.Record], simulated: datetime | None) -> Bat
             (members if n else left).append((a, b, c))
         elif kind == "head":
             heads[a] = LogHead(a, n, x, None if m is None else to_instant(m))
+        elif kind == "rows":
+            texts[n] = a
         elif kind == "now":
             now, edition, key_change = to_instant(n), a, m
             used_up = frozenset(c.split()) if c else used_up
@@ -303,8 +307,13 @@ def _to_state(rows: Sequence[asyncpg.Record], simulated: datetime | None) -> Bat
     # A clock that was set back never takes the log's time back with it.
     now = max([now, *(head.recorded_at for head in heads.values() if head.recorded_at is not None)])
     open_ones = tuple(commitments.values())
+    acts = None
+    if lookups is not None:
+        # Texts come in the order of their groups; without lookups there are none.
+        acts = ActsRead(rows=act_statements.rows_read(lookups, [texts[number] for number in sorted(texts)]))
     return BatchState(
-        now, edition, heads, answered, previous, open_ones, members, key_change=key_change, used_up=used_up, left=left
+        now, edition, heads, answered, previous, open_ones, members, key_change=key_change, used_up=used_up, left=left,
+        acts=acts,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from app.adapters.database.act_statements import array_parts, as_arrays
+from app.adapters.database.act_statements import array_parts, as_arrays, reading_rows
 from app.adapters.database.rows import (
     Row,
     checkpoint_rows,
@@ -46,6 +46,14 @@ def reading(wanted: Wanted, since: str | None) -> tuple[str, list[Any]]:
 
     `since` is the day before in UTC, where time is simulated; otherwise the database takes it from its own clock.
     """
+    text, asked = _reading(wanted, since)
+    if wanted.acts is None or not wanted.acts.rows:
+        return text, asked
+    rows = reading_rows(wanted.acts.rows, len(asked) + 1)
+    return f"{text}\n{rows.text}", [*asked, *rows.parameters]
+
+
+def _reading(wanted: Wanted, since: str | None) -> tuple[str, list[Any]]:
     keys, companies, applications = wanted.keys, wanted.companies, wanted.applications
     if len(wanted.lenders) == len(keys) == len(companies) == len(applications) == 1:
         [(lender, uscc, group)] = companies
