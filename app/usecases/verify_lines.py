@@ -138,9 +138,9 @@ def _of_line(trail: StandingTrail, line: StoredLine) -> Sequence[Finding]:
 
 
 def _due(trail: StandingTrail, line: StoredLine) -> Mapping[str, Any] | None:
-    if line.decision is None:
-        return None
     acts = [act for act in line.acts if act.format == EVENT_FORMAT]
+    if line.decision is None or not acts:
+        return None
     life = life_of(pre_approval_of(line.decision), acts, None)
     # A note that time has ended an offer changes nothing of what it counts as.
     told = [place for place, event in enumerate(life.events) if event.kind is not EventKind.EXPIRED]

@@ -34,12 +34,12 @@ class TestASearch:
         right = {
             "sort=oldest": " ".join(map(short, SEEDED)),
             "": " ".join(map(short, reversed(SEEDED))),
-            "branch=suzhou-xinqu": "10 02 01",
+            "branch=suzhou-xinqu": "12 10 02 01",
             "stage=growth": "06 05",
             "score_min=79.16&score_max=85": "09 05 03",
             "requested_min=20000000&sort=requested_amount": "03 09",
-            "credit_limit_min=10000000&credit_limit_max=10000000.00": "05 01",
-            "decisive=credit_limit.score_band&zone=suzhou-snd&lender=icbc": "02 01",
+            "credit_limit_min=10000000&credit_limit_max=10000000.00": "12 05 01",
+            "decisive=credit_limit.score_band&zone=suzhou-snd&lender=icbc": "12 02 01",
             "assumption=gates.minimum_score&outcome=DECLINED": "10",
             "recorded_until=2026-01-01T00:00:00Z": "",
         }
@@ -51,7 +51,7 @@ class TestASearch:
         page = (await embedded.get(asked, caller="auditor")).json()
         plain = (await embedded.get("/v1/decisions?limit=2", caller="auditor")).json()
 
-        assert page["count"] == {"value": 4, "exact": True}
+        assert page["count"] == {"value": 5, "exact": True}
         assert plain["count"] is None
         assert plain["searched"] == {"complete": True, "recorded_from": None, "recorded_until": None}
 
