@@ -56,10 +56,13 @@ def measure(*, quick: bool) -> Section:
             servers.settle(server)
             runs.append(load.run(side, clients=64, seconds=seconds))
             rates.append(runs[-1]["per_second"])
+            # What the 64 and the campaigns have left to be written out is nobody's here.
+            servers.settle(server)
             runs.append(load.run(side, clients=1, answers=requests))
             normal.append(runs[-1])
             alone.append(_Campaign(side, key, f"alone-{number}", companies, 2 * number).run())
             campaign = _Campaign(side, key, f"beside-{number}", companies, 2 * number + 1)
+            servers.settle(server)
             campaign.begin()
             runs.append(load.run(side, clients=1, answers=requests))
             meanwhile.append(runs[-1])
