@@ -184,7 +184,10 @@ class _NobodyAsked:
     def of_zone(self, zone: str) -> None:
         """This function will return no platform."""
 
-    async def ask(self, platform: ScorePlatform, uscc: str) -> NoReturn:
+    def moment(self) -> None:
+        """This function will tell nothing."""
+
+    async def ask(self, platform: ScorePlatform, uscc: str, since: None) -> NoReturn:
         """This function will never be called."""
         raise NotImplementedError
 

@@ -135,7 +135,7 @@ async def _under(asked: Asked, fault: Fault | str, kept: bool, uscc: str, key: s
     began = time.monotonic()
     answer = await service.decide(application(uscc, key, zone), key)
     took_s = time.monotonic() - began
-    # A lookup reads twice before it asks, so that what the machine adds to the control it may add twice.
+    # What the machine adds to the control it may add to each half: to the lookup, and to what is decided on it.
     allowed_s = 2 * await control - DEADLINE_MS / 1_000
     found = [] if took_s < allowed_s + slack_s else [f"{fault}: answered after {took_s:.3f} s"]
     if answer.status_code != 201:
@@ -145,7 +145,8 @@ async def _under(asked: Asked, fault: Fault | str, kept: bool, uscc: str, key: s
 
 def _wrong_with(decision: dict[str, Any], fault: Fault | str, kept: bool) -> list[str]:
     codes, outcome = {reason["code"] for reason in decision["reasons"]}, decision["outcome"]
-    may_approve = kept and fault in SAYS_NOTHING
+    # A lie that comes after the deadline is none: it was never read.
+    may_approve = kept and (fault in SAYS_NOTHING or _why_no_answer(decision) == "DEADLINE")
     if outcome == "PRE_APPROVED" and not may_approve:
         return [f"{fault}: approved on what cannot be believed: {sorted(codes)}"]
     if outcome == "PRE_APPROVED" and "SCORE_KEPT" not in codes:
@@ -154,6 +155,11 @@ def _wrong_with(decision: dict[str, Any], fault: Fault | str, kept: bool) -> lis
         return [f"{fault}: a kept snapshot that is fresh did not stand in: {sorted(codes)}"]
     said = codes & {"SCORE_UNAVAILABLE", "SCORE_INVALID", "SCORE_STALE", "SCORE_NOT_FOUND", "SCORE_KEPT"}
     return [] if said else [f"{fault}: {outcome}, and nothing is said of the platform: {sorted(codes)}"]
+
+
+def _why_no_answer(decision: dict[str, Any]) -> str | None:
+    lines = [line["facts"] for line in decision["trace"] if line["step"] == "eligibility.score"]
+    return lines[0].get("why") if lines else None
 
 
 async def _not_replayed(service: Service) -> list[str]:

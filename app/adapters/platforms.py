@@ -1,8 +1,8 @@
 """The zones' score platforms: who is asked how, and how often.
 
-Neighbours may rely on this: whoever asks is answered by the platform's deadline, attempts and pauses included, even
-where the connection takes longer to come to its end; callers who ask about one company at one moment share one
-question, and one of them going away ends nobody's. Only a GET is asked
+Neighbours may rely on this: whoever asks is answered by the platform's deadline, attempts, pauses and what the caller
+did since the moment that it names included, even where the connection takes longer to come to its end; callers who ask
+about one company at one moment share one question, and one of them going away ends nobody's. Only a GET is asked
 again, after a pause with jitter, while the zone's budget lasts; what fails again and again is left alone for a while;
 of one zone at most `MOST_AT_ONCE` questions are under way. Secrets are in no message, metric or line of the log.
 """
@@ -129,10 +129,15 @@ class Platforms:
         """This function will return the zones whose platform is left alone for now."""
         return tuple(zone for zone, found in self._zones.items() if found.breaker.is_open)
 
-    async def ask(self, platform: ScorePlatform, uscc: str) -> Answered:
-        """This function will ask about a company and answer within the deadline. Raises PlatformUnavailable,
-        AnswerRefused.
+    def moment(self) -> float:
+        """This function will tell the moment, in seconds."""
+        return self._monotonic()
+
+    async def ask(self, platform: ScorePlatform, uscc: str, since: float | None = None) -> Answered:
+        """This function will ask about a company and answer within the deadline, which runs since the moment, or from
+        now on. Raises PlatformUnavailable, AnswerRefused.
         """
+        gone_s = 0.0 if since is None else self._monotonic() - since
         zone = self._zones[platform.zone]
         running = zone.running.get(uscc)
         if running is None:
@@ -142,7 +147,7 @@ class Platforms:
             running.add_done_callback(lambda done: _ended(zone, uscc, done))
         # Whoever goes away, or has waited for as long as may be, leaves the others and the connection to come to their
         # own end: nothing that is on the wire is cancelled.
-        done, _ = await asyncio.wait((running,), timeout=platform.deadline_ms / 1_000)
+        done, _ = await asyncio.wait((running,), timeout=max(0.0, platform.deadline_ms / 1_000 - gone_s))
         if not done:
             raise PlatformUnavailable(WhyNot.DEADLINE)
         return running.result()

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from app.domain.access import lender_of
 from app.domain.company import Application, Company, InnovationScore, LookupAnswer, ScoreLookup, ScoreSource, SourceKind
@@ -47,9 +47,12 @@ class ScorePlatforms(Protocol):
     def of_zone(self, zone: str) -> ScorePlatform | None:
         """This function will return the zone's platform."""
 
-    async def ask(self, platform: ScorePlatform, uscc: str) -> Answered:
-        """This function will ask about a company and answer within the platform's deadline. Raises
-        PlatformUnavailable, AnswerRefused.
+    def moment(self) -> Any:
+        """This function will tell the moment, for `ask`."""
+
+    async def ask(self, platform: ScorePlatform, uscc: str, since: Any) -> Answered:
+        """This function will ask about a company and answer within the platform's deadline, which runs since that
+        moment. Raises PlatformUnavailable, AnswerRefused.
         """
 
     def told(self, zone: str, uscc: str, lookup: ScoreLookup) -> None:
@@ -92,21 +95,27 @@ class ScoreLookups:
         """This function will return the application with the score that was found for it, or as it is where the key is
         answered already. Raises UnknownCode, FactFromTheFuture, StoreUnavailable.
         """
+        # What is read before anybody is asked is time that the caller waits, too.
+        since = self._platforms.moment()
         check_codes(application, self._catalogue.catalog)
         check_days(application, day_in_shanghai(self._now()))
         lender = lender_of(application.product)
         if await decisions.answered(lender, key) is not None:
             return application
-        return (await self.looked_up(application, (lender,)))[lender]
+        return (await self.looked_up(application, (lender,), since))[lender]
 
-    async def looked_up(self, application: Application, lenders: Sequence[str]) -> Mapping[str, Application]:
+    async def looked_up(
+        self, application: Application, lenders: Sequence[str], since: Any = None
+    ) -> Mapping[str, Application]:
         """This function will return the application for each lender: with what its zone's platform said, which is asked
-        once, or else with what was kept for that lender. Raises StoreUnavailable.
+        once, or else with what was kept for that lender. The platform's deadline runs since the moment, or from now on.
+        Raises StoreUnavailable.
         """
+        since = self._platforms.moment() if since is None else since
         company = application.company
         platform = self._platforms.of_zone(company.zone)
         kept = {lender: await self._kept(lender, company) for lender in lenders}
-        said = None if platform is None else await self._said(platform, company.uscc)
+        said = None if platform is None else await self._said(platform, company.uscc, since)
         found: dict[str, Application] = {}
         for lender in lenders:
             lookup = await self._lookup(said, lender, company, kept[lender])
@@ -121,9 +130,9 @@ class ScoreLookups:
         kept = (await self._snapshots.newest(lender, company.zone, (company.uscc,))).get(company.uscc)
         return kept if kept is not None and fits_catalogue(kept.score, company.zone, self._catalogue.catalog) else None
 
-    async def _said(self, platform: ScorePlatform, uscc: str) -> _Said:
+    async def _said(self, platform: ScorePlatform, uscc: str, since: Any) -> _Said:
         try:
-            return platform, await self._platforms.ask(platform, uscc)
+            return platform, await self._platforms.ask(platform, uscc, since)
         except (PlatformUnavailable, AnswerRefused) as failed:
             return platform, failed
 

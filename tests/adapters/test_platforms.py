@@ -182,6 +182,15 @@ class TestABadPlatform:
         async with self.asked_with_tls(ssl.create_default_context(), b"", theirs) as (platforms, _):
             assert await why_not(platforms, "suzhou-snd", COMPANY) is WhyNot.TLS
 
+    async def test_has_the_less_time_the_more_its_caller_has_spent_before(self):
+        async with simulated() as (platforms, simulator, _):
+            simulator.faults[COMPANY] = Fault.HANG
+            began = time.monotonic()
+            with pytest.raises(PlatformUnavailable) as silent:
+                await platforms.ask(platforms.of_zone("suzhou-snd"), COMPANY, platforms.moment() - 0.35)
+
+        assert (silent.value.why, time.monotonic() - began < DEADLINE_MS / 1_000) == (WhyNot.DEADLINE, True)
+
     async def test_is_answered_for_by_the_deadline_even_where_its_connection_does_not_end(
         self, monkeypatch: pytest.MonkeyPatch
     ):

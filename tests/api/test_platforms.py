@@ -260,7 +260,9 @@ class TestBadPlatforms:
         assert any(found.startswith("JUMP: approved") for found in wrong), wrong
 
     async def test_would_be_seen_to_hold_a_decision_up(self, embedded_asked: Asked, monkeypatch: pytest.MonkeyPatch):
-        async def asked_for_as_long_as_it_takes(self: Platforms, platform: ScorePlatform, uscc: str) -> Answered:
+        async def asked_for_as_long_as_it_takes(
+            self: Platforms, platform: ScorePlatform, uscc: str, since: float
+        ) -> Answered:
             return await self._asked(self._zones[platform.zone], uscc)
 
         # Both hold the deadline: each step on the wire, and whoever waits for the answer.
