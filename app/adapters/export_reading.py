@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 import orjson
 
 from app.adapters.export_text import text_of_cell
-from app.usecases.export_row import COLUMNS, NAMES, Cell, Kind, Row
+from app.usecases.export_columns import COLUMNS, NAMES, Cell, Kind, Row
 
 
 def exported_rows(path: Path) -> Iterator[Row]:

@@ -15,7 +15,7 @@ from typing import Final
 
 import orjson
 
-from app.usecases.export_row import COLUMNS, NAMES, Cell, Kind, Row
+from app.usecases.export_columns import COLUMNS, NAMES, Cell, Kind, Row
 
 BYTE_ORDER_MARK: Final = "\ufeff"
 _TEXTS: Final = tuple(place for place, column in enumerate(COLUMNS) if column.kind is Kind.TEXT)

@@ -13,13 +13,14 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from importlib.abc import MetaPathFinder
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import orjson
 
-from app.usecases.export_row import COLUMNS, Column, Kind
+from app.usecases.export_columns import COLUMNS, Column, Kind
 
 DATA_ROWS_A_SHEET: Final = 1_048_575
 """What a sheet of XLSX holds below its head."""
@@ -112,7 +113,16 @@ def _write_cell(sheet: Any, at: tuple[int, int], column: Column, value: Any, for
 _SOUGHT_BY: Final = ["decided_on", "recorded_at", "lender", "product", "log_index"]
 
 
+class _WithoutPandas(MetaPathFinder):
+    """Where pandas is installed pyarrow would load it at the first array, 45 MB of which nothing is used here."""
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError("not for the making of a file", name=name)
+
+
 def _write_parquet(rows: _Rows, path: Path) -> None:
+    sys.meta_path.insert(0, _WithoutPandas())
     import pyarrow as pa
     from pyarrow import parquet
 

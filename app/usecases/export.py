@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from app.usecases.export_row import Row, exported_row
+from app.usecases.export_columns import Row
+from app.usecases.export_row import exported_row
 from app.usecases.ports import DecisionLog
 from app.usecases.search import DecisionSearch, FoundRow, Search, Sort
 

@@ -20,7 +20,8 @@ from app.audit import EvidenceError
 from app.audit.checkpoint import Checkpoint, Verifier, open_checkpoint
 from app.audit.merkle import Frontier, leaf_hash
 from app.audit.origin import parts_of
-from app.usecases.export_row import CHECKPOINT, COLUMNS, NAMES, Cell, Kind, Row, exported_row
+from app.usecases.export_columns import CHECKPOINT, COLUMNS, NAMES, Cell, Kind, Row
+from app.usecases.export_row import exported_row
 from app.usecases.finding import Finding, shown
 from app.usecases.ports import LogEntry
 

@@ -21,7 +21,7 @@ from app.adapters.export_text import text_of_cell
 from app.api.deadlines import Deadlines
 from app.api.examples import pre_approved
 from app.usecases.export import Exported
-from app.usecases.export_row import COLUMNS, NAMES, Kind
+from app.usecases.export_columns import COLUMNS, NAMES, Kind
 from app.usecases.obstacles import ExportsBusy
 from tests.api.test_decisions import today
 from tests.service import Service, demo_settings, listening

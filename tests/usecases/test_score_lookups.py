@@ -9,7 +9,8 @@ from app.audit.open_record import open_record
 from app.domain.company import LookupAnswer, ScoreLookup
 from app.usecases.decide import submission_of
 from app.usecases.explain import explain
-from app.usecases.export_row import NAMES, exported_row
+from app.usecases.export_columns import NAMES
+from app.usecases.export_row import exported_row
 from app.usecases.ports import StoredDecision, Submission
 from app.usecases.recorded_row import RecordPlace, recorded_rows
 from app.usecases.replay import replay
