@@ -21,7 +21,7 @@ from app.domain.money import Yuan
 from app.domain.pool import ClaimTerms, LossBasis, PoolStanding
 from app.domain.reasons import ReasonCode
 from app.ledger.claim import POOL, Loss, PoolSide, compensation, newly_returned
-from app.ledger.offer import OfferLife
+from app.ledger.offer import OfferLife, Refusal
 from app.ledger.pool import Cover, CoveredLine, Entry, compensate, promise, recover, release
 from app.usecases.act_rows import StoredAct
 from app.usecases.days import day_in_shanghai
@@ -85,6 +85,10 @@ class LineAgain:
     recovered: dict[str, Yuan] = field(default_factory=dict)
     covered: dict[str, Yuan] = field(default_factory=dict)
     booked: list[Booked] = field(default_factory=list)
+    broken_off: bool = False
+    """Whether an event was not possible where the line stood: a record before it is missing or another's, and what
+    comes behind it cannot be told.
+    """
 
     @classmethod
     def of(cls, decision: StoredDecision) -> LineAgain:
@@ -107,8 +111,15 @@ class LineAgain:
         """This function will work out each act again, in the order of the log, and give what differs."""
         for act in sorted(acts, key=lambda one: one.index):
             worked_out = _AGAIN.get(act.format)
-            if worked_out is not None:
-                yield act, tuple(_differing(act, worked_out(self, act)))
+            if worked_out is None:
+                continue
+            try:
+                again = worked_out(self, act)
+            except Refusal as refusal:
+                self.broken_off = True
+                yield act, (Difference("/event", _document(act).get("event"), f"{refusal.reason.value} 此时不可能"),)
+                return
+            yield act, tuple(_differing(act, again))
 
     def superseded(self, by: str, at: datetime) -> None:
         """This function will give back what is reserved: a later decision took the offer's place."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from app.ledger.offer import EventKind, OfferLife
+from app.ledger.offer import EventKind, OfferLife, Refusal
 from app.usecases.act_rows import StoredAct
 from app.usecases.days import day_in_shanghai
 from app.usecases.finding import Finding, differences
@@ -91,6 +91,8 @@ def _worked_out_again(
         again = None if line.decision is None else LineAgain.of(line.decision)
         acts = () if again is None else again.follow((*line.acts, *pool_acts))
         found = [("line", _unlike(line, act, bad)) for act, bad in acts if bad]
+        if again is not None and again.broken_off:
+            return found
         return (*found, *(("cover", one) for one in cover_findings(trail, line, again)))
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         # What cannot be read is named where its record is held.
@@ -109,8 +111,8 @@ def _of_line(trail: StandingTrail, line: StoredLine) -> Sequence[Finding]:
     offer_id = line.offer_id
     try:
         due = _due(trail, line)
-    except (ArithmeticError, LookupError, TypeError, ValueError):
-        # What cannot be read is named where its record is held.
+    except (ArithmeticError, LookupError, Refusal, TypeError, ValueError):
+        # What cannot be read is named where its record is held, and what cannot follow where it is worked out again.
         return ()
     if due is None:
         if line.values is None:

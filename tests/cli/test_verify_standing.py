@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from app.adapters.database import open_database
 from app.adapters.database.store import EVERY_LENDER
-from app.adapters.database.tables import ACT, CREDIT_LINE, GROUP_MEMBER
+from app.adapters.database.tables import ACT, CREDIT_LINE, GROUP_MEMBER, LOG_ENTRY
 from tests.api.test_decisions import application
 from tests.api.test_groups import codes, register
 from tests.applications import changed
@@ -71,6 +71,15 @@ def another_line(connection: Connection) -> None:
     connection.execute(insert(CREDIT_LINE), row | {"offer_id": "invented"})
 
 
+def more_drawn_than_there_was(connection: Connection) -> None:
+    for lender, index, record in connection.execute(select(LOG_ENTRY.c.lender, LOG_ENTRY.c.index, LOG_ENTRY.c.record)):
+        if record is not None and b'"event":"DRAWDOWN"' in record:
+            here = LOG_ENTRY.c.lender == lender, LOG_ENTRY.c.index == index
+            changed = record.replace(b'"amount":"', b'"amount":"9', 1)
+            connection.execute(update(LOG_ENTRY).where(*here).values(record=changed))
+            return
+
+
 STAYED, LEFT = codes()
 EARLIER = date(2020, 1, 1)
 STRANGER = {"uscc": "91999999MAD0000990", "lender": "icbc", "group_id": "GROUP-7", "is_member": True}
@@ -90,6 +99,7 @@ CHANGES: tuple[tuple[Tampering, str], ...] = (
         lambda c: c.execute(update(GROUP_MEMBER).where(GROUP_MEMBER.c.uscc == LEFT).values(is_member=True)),
         f"company {LEFT} is listed in group GROUP-8, where no record",
     ),
+    (more_drawn_than_there_was, "does not follow from the records before it: /event: recorded 记录 DRAWDOWN"),
     (lambda c: c.execute(update(ACT).values(idempotency_key=ACT.c.record_id)), "its idempotency_key says"),
 )
 
