@@ -26,7 +26,7 @@ DATA_ROWS_A_SHEET: Final = 1_048_575
 """What a sheet of XLSX holds below its head."""
 # What is known of every group stays in memory to the end: few groups, put together of slices that Python holds one of.
 _ROWS_A_SLICE: Final = 1_000
-_SLICES_A_GROUP: Final = 3
+_SLICES_A_GROUP: Final = 6
 
 _XLSX_FORMATS: Final = {
     Kind.MONEY: "#,##0.00", Kind.RATE: "0.00######%", Kind.SCORE: "0.00####", Kind.COUNT: "0", Kind.DAY: "yyyy-mm-dd",
