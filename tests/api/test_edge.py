@@ -150,8 +150,8 @@ class TestTheTrace:
          ("00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01", False),
          ("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", False), ("nonsense", False)],
     )  # fmt: skip
-    async def test_is_honoured_where_it_is_one(self, embedded: Service, sent: str, taken: bool):
-        answer = await embedded.client.get("/livez", headers={"traceparent": sent})
+    async def test_is_honoured_where_it_is_one(self, lasting: Service, sent: str, taken: bool):
+        answer = await lasting.client.get("/livez", headers={"traceparent": sent})
 
         assert (answer.headers["x-request-id"] == "4bf92f3577b34da6a3ce929d0e0e4736") is taken
         assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])

@@ -261,8 +261,8 @@ class TestAnException:
             ("01990000-0000-7000-8000-000000000100", "gates.minimum_score", "GATE_NOT_WAIVABLE"),
         ],
     )
-    async def test_is_never_of(self, service: Service, of: str, gate: str, reason: str):
-        answer = await ask(service, of=of, gate=gate)
+    async def test_is_never_of(self, lasting_on_each: Service, of: str, gate: str, reason: str):
+        answer = await ask(lasting_on_each, of=of, gate=gate)
 
         assert (answer.status_code, answer.json().get("reason")) == (409, reason), answer.text
 

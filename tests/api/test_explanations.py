@@ -112,9 +112,9 @@ class TestLanguageAndForm:
         ],
     )
     async def test_language_is_the_parameters_then_the_headers_then_chinese(
-        self, embedded: Service, query: str, headers: dict[str, str], language: str
+        self, lasting: Service, query: str, headers: dict[str, str], language: str
     ):
-        answer = await explained(embedded, query=query, **headers)
+        answer = await explained(lasting, query=query, **headers)
 
         assert answer.json()["language"] == language
 
@@ -129,9 +129,9 @@ class TestLanguageAndForm:
         ],
     )
     async def test_form_is_the_parameters_then_the_headers_then_json(
-        self, embedded: Service, query: str, accept: str, form: str
+        self, lasting: Service, query: str, accept: str, form: str
     ):
-        answer = await explained(embedded, query=query, Accept=accept)
+        answer = await explained(lasting, query=query, Accept=accept)
 
         assert answer.headers["content-type"] == form
 

@@ -88,11 +88,11 @@ class TestAConsistencyProof:
         ],
     )
     async def test_is_refused_where_there_can_be_none(
-        self, embedded: Service, query: str, parameter: str, words: str
+        self, lasting: Service, query: str, parameter: str, words: str
     ):
-        newest = checkpoint_in(embedded, (await embedded.get("/v1/logs/icbc/checkpoint")).content)
+        newest = checkpoint_in(lasting, (await lasting.get("/v1/logs/icbc/checkpoint")).content)
 
-        answer = await embedded.get(f"/v1/logs/icbc/consistency?{query.format(beyond=newest.size + 1)}")
+        answer = await lasting.get(f"/v1/logs/icbc/consistency?{query.format(beyond=newest.size + 1)}")
 
         assert answer.status_code == 422
         (fault,) = answer.json()["errors"]

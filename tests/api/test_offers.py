@@ -244,8 +244,8 @@ class TestAnEvent:
                 assert (said["offer_status"], said["possible_events"]) == ("WITHDRAWN", []), kind
 
     @pytest.mark.parametrize("caller", ["risk_analyst", "auditor", "operator"])
-    async def test_is_not_told_by(self, service: Service, caller: str):
-        assert (await tell(service, OFFER_ID, told("CLOSED"), "k", caller=caller)).status_code == 403
+    async def test_is_not_told_by(self, lasting_on_each: Service, caller: str):
+        assert (await tell(lasting_on_each, OFFER_ID, told("CLOSED"), "k", caller=caller)).status_code == 403
 
     async def test_on_a_foreign_offer_is_answered_as_on_none(self, service: Service):
         await service.add_key("foreign", "loan_system", "icbc")

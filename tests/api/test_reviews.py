@@ -106,12 +106,12 @@ class TestAReview:
             APPROVED | {"company": {"uscc": "x"}},
         ],
     )
-    async def test_refuses_what_does_not_fit_and_records_nothing(self, embedded: Service, body: Any):
-        answer = await reviewed(embedded, body, "r1")
+    async def test_refuses_what_does_not_fit_and_records_nothing(self, lasting: Service, body: Any):
+        answer = await reviewed(lasting, body, "r1")
 
         assert answer.status_code == 422
         assert answer.json()["type"] == "/problems/invalid-request"
-        assert (await embedded.get(f"/v1/decisions/{REFERRED_DECISION_ID}")).json()["review"] is None
+        assert (await lasting.get(f"/v1/decisions/{REFERRED_DECISION_ID}")).json()["review"] is None
 
     async def test_needs_an_idempotency_key(self, embedded: Service):
         path = f"/v1/decisions/{REFERRED_DECISION_ID}/review"
