@@ -85,6 +85,32 @@ class Approve(Act):
         return Result("CREDIT_APPROVED", {"half": half.credit_limit.text()}, commitments=(half,))
 
 
+class Note(Act):
+    """A kind of act for tests: writes a row for each text, and tells the texts that were written before."""
+
+    format = "jifendai/test-note/1"
+
+    def wants(self) -> ActsWanted:
+        """This function will ask for all rows."""
+        return ActsWanted(rows=(Lookup("preview", "zone", "noted"),))
+
+    def seal_into(self, work: Work, record_id: str) -> Result:
+        """This function will write them."""
+        before = [
+            [row["product"], row["branch"], int(row["credit_limit"]), row["on"].isoformat(), row["fingerprint"].hex()]
+            for row in work.rows(Lookup("preview", "zone", "noted"))
+        ]
+        rows = [
+            Written("preview", {
+                "preview_id": f"{record_id}-{number:02d}", "previewed_at": work.now, "previewed_by": "p",
+                "lender": "icbc", "product": text, "zone": "noted", "uscc": "U", "on": work.on, "outcome": "X",
+                "credit_limit": Yuan(number), "fingerprint": b"\0\1", "branch": branch,
+            })
+            for number, (text, branch) in enumerate(orjson.loads(self.document)["texts"])
+        ]  # fmt: skip
+        return Result("NOTED", {"before": before}, rows=tuple(rows))
+
+
 def take(key: str, subject: str = "pot", lender: str = "icbc", said: str = "please") -> Take:
     return Take(
         lender=lender, subject=subject, idempotency_key=key, document=canonical_bytes({"said": said}),
@@ -178,6 +204,22 @@ class TestAnAct:
         assert await bank.database.acts.answered("icbc", Take.format, "late") is None
         (answered,) = await bank.write(take("late", subject="pan"))
         assert body(answered)["taken"] == 1
+
+    @pytest.mark.parametrize("odd", ["", "a\x1fb", "创新 积分", None], ids=["empty", "separator", "Chinese", "nothing"])
+    async def test_writes_many_rows_alike_as_they_are_whatever_their_texts(self, bank: Bank, odd: str | None):
+        texts = [[f"text {number}", f"branch {number}"] for number in range(9)] + [["other", odd]]
+        notes = [
+            Note(lender="icbc", subject="notes", idempotency_key=key, document=canonical_bytes({"texts": given}),
+                 submitted_by="1001")
+            for key, given in (("write", texts), ("read", []))
+        ]  # fmt: skip
+
+        results = [result for note in notes for result in await bank.write(note)]
+
+        on = body(results[1])["before"][0][3]
+        assert body(results[1])["before"] == [
+            [text, branch, number, on, "0001"] for number, (text, branch) in enumerate(texts)
+        ]
 
     async def test_changes_what_later_decisions_find_promised(self, bank: Bank):
         (decided,) = await bank.write(asked("k1", application_id="A1"))
