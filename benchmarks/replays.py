@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
@@ -12,6 +13,7 @@ from app.adapters.identifiers import new_uuid7
 from app.audit.application import application_from_bytes
 from app.audit.canonical import canonical_bytes
 from app.audit.open_record import open_record
+from app.cli.installation import settle_for_long_work
 from app.domain.company import Application
 from app.domain.standing import Standing
 from app.domain.terms import ProductTerms
@@ -57,7 +59,10 @@ def measure(*, quick: bool) -> Section:
         for one in given:
             decide(*one)
 
+    often = gc.get_threshold()
+    settle_for_long_work()  # as the command does
     found = interleave({"replay": _timed(replayed), "decide": _timed(decided)}, rounds=2 if quick else 9)
+    gc.set_threshold(*often)
     each = median(found["replay"]) / len(records)
     size = sum(len(record) for record, _ in records) // len(records)
     return Section(
