@@ -2,12 +2,19 @@
 
 Neighbours may rely on this: whichever road an application takes, its canonical bytes and its values are the same (a
 property test holds the two together); a fault in a body is looked for and explained by `bodies.checked_document` alone.
-The quick road's decoder is made from the contract's own models, so that there is one place where fields are bounded.
+The quick road's decoder is made from the contract's own models, which bound the fields, and from the domain's types,
+which say what becomes of them, so that one pass does both. What it gives has the names and values of an `Application`,
+and is one to whoever reads it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
 from types import UnionType
 from typing import Annotated, Any, Final, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
@@ -24,6 +31,7 @@ from app.api.schemas import DecisionRequest
 from app.audit.application import application_from_bytes, application_from_document
 from app.audit.canonical import vouched_bytes
 from app.domain.company import Application
+from app.domain.money import Yuan
 from app.domain.uscc import normalised_uscc
 
 
@@ -36,14 +44,12 @@ class SentApplication(NamedTuple):
 
 async def read_application(headers: Sequence[tuple[bytes, bytes]], receive: Receive) -> SentApplication:
     """This function will receive a request's body as an application. Raises Problem."""
-    return application_in(await received_json(headers, receive))
+    body = await received_json(headers, receive)
+    return plain_application(body) or explained_application(body)
 
 
-def application_in(body: bytes) -> SentApplication:
+def explained_application(body: bytes) -> SentApplication:
     """This function will read an application from a body, whatever its spelling. Raises Problem."""
-    found = plain_application(body)
-    if found is not None:
-        return found
     document, _ = checked_document(DecisionRequest, body)
     return SentApplication(vouched_bytes(document), application_from_document(document))
 
@@ -58,47 +64,62 @@ def plain_application(body: bytes) -> SentApplication | None:
     if b"\\" in body and (b'\\"' in body or b"\\\\" in body):
         return None
     try:
-        uscc = _DECODER.decode(body).company.uscc
+        application = _DECODER.decode(body)
         canonical = vouched_bytes(orjson.loads(body))
-        application = application_from_bytes(canonical)
+        if application.innovation_score is None:
+            # A score may yet be looked up and put in, for which only the domain's own value has a way.
+            application = application_from_bytes(canonical)
     except (ValueError, msgspec.MsgspecError):
         return None
     # Each quote begins or ends a string. Of a key that is sent twice one is left, so that quotes are missing.
     if b"\\" in canonical or canonical.count(b'"') != body.count(b'"'):
         return None
+    uscc = application.company.uscc
     return SentApplication(canonical, application) if normalised_uscc(uscc) == uscc else None
 
 
-# ---- the decoder, from the models -----------------------------------------------------------------------------------
+# ---- the decoder, from the models and the domain ---------------------------------------------------------------------
 
 
-def _struct(model: type[BaseModel]) -> type[msgspec.Struct]:
-    """The same shape for the decoder: the same names, patterns and bounds, and nothing unknown let through."""
-    hints, fields = get_type_hints(model, include_extras=True), []
+def _struct(model: type[BaseModel], domain: type) -> type[msgspec.Struct]:
+    """The same shape for the decoder: the same names, patterns and bounds, nothing unknown let through, and values of
+    the domain. What a request cannot say is as the domain has it where nobody said it.
+    """
+    sent, told, found = get_type_hints(model, include_extras=True), get_type_hints(domain), []
     for name, field in model.model_fields.items():
-        kind = _kind(hints[name])
-        fields.append((name, kind) if field.is_required() else (name, kind, field.default))
+        kind = _kind(sent[name], told[name])
+        found.append((name, kind) if field.is_required() else (name, kind, field.default))
     # Whatever has a default comes after what has none.
-    fields.sort(key=len)
-    return msgspec.defstruct(model.__name__, fields, forbid_unknown_fields=True, gc=False)
+    found.sort(key=len)
+    unsaid = {field.name: field.default for field in fields(domain) if field.name not in model.model_fields}
+    return msgspec.defstruct(
+        model.__name__, found, namespace=unsaid, forbid_unknown_fields=True, frozen=True, gc=False
+    )
 
 
-def _kind(hint: Any) -> Any:
-    if hint == Uscc:
+def _kind(sent: Any, told: Any) -> Any:
+    """The type of a field that is `sent` so and is `told` to the domain so."""
+    if sent == Uscc:
         return str
-    origin, arguments = get_origin(hint), get_args(hint)
+    origin, arguments = get_origin(sent), get_args(sent)
     if origin is Annotated:
-        kind, bounds = _kind(arguments[0]), _bounds(arguments[1:])
+        bounds = _bounds(arguments[1:])
+        if told in _READERS:
+            return _Spelling(told.__name__, (), {"read": staticmethod(_reader(told, bounds["pattern"]))})
+        kind = _kind(arguments[0], told)
         return Annotated[kind, msgspec.Meta(**bounds)] if bounds else kind
     if origin in (Union, UnionType):
-        return Union[tuple(_kind(one) for one in arguments)]  # noqa: UP007 - of types that are known only now
-    if origin is list or origin is dict:
-        return origin[tuple(_kind(one) for one in arguments)]
-    if isinstance(hint, type) and issubclass(hint, BaseModel):
-        return _struct(hint)
-    if origin is Literal or hint in (str, int, bool, type(None)):
-        return hint
-    raise TypeError(f"the quick road has not heard of {hint!r}: teach it, or leave the field to the other road")
+        (one,), (value,) = ([part for part in get_args(hint) if part is not type(None)] for hint in (sent, told))
+        return _kind(one, value) | None
+    if origin is list:
+        return tuple[_kind(arguments[0], get_args(told)[0]), ...]
+    if origin is dict:
+        return dict[_kind(arguments[0], str), _kind(arguments[1], get_args(told)[1])]
+    if isinstance(sent, type) and issubclass(sent, BaseModel):
+        return _struct(sent, told)
+    if (origin is Literal and {*arguments} == {*told}) or (sent is told and sent in (str, int, bool)):
+        return told
+    raise TypeError(f"the quick road has not heard of {sent!r} as {told!r}: teach it, or leave it to the other road")
 
 
 def _bounds(marks: tuple[Any, ...]) -> dict[str, Any]:
@@ -118,4 +139,33 @@ def _bounds(marks: tuple[Any, ...]) -> dict[str, Any]:
     return found
 
 
-_DECODER: Final = msgspec.json.Decoder(_struct(DecisionRequest))
+class _Spelling(type):
+    """The types that the decoder leaves to `_read`: a text that has to fit a field's pattern, and becomes a value."""
+
+    def __instancecheck__(cls, value: Any) -> bool:
+        return True
+
+
+def _read(kind: Any, sent: Any) -> Any:
+    if type(sent) is not str:
+        raise ValueError
+    return kind.read(sent)
+
+
+def _reader(told: type, pattern: str) -> Callable[[str], Any]:
+    """What reads a text that fits the pattern as a value of that type, and raises ValueError for any other."""
+    fits, value_of = re.compile(pattern).match, _READERS[told]
+
+    def read(text: str) -> Any:
+        if fits(text) is None:
+            raise ValueError
+        return value_of(text)
+
+    # Days recur, amounts and scores hardly do.
+    return lru_cache(8_192)(read) if told is date else read
+
+
+_READERS: Final[dict[Any, Callable[[str], Any]]] = {
+    Yuan: Yuan.parse, Decimal: Decimal, date: date.fromisoformat, datetime: datetime.fromisoformat,
+}  # fmt: skip
+_DECODER: Final = msgspec.json.Decoder(_struct(DecisionRequest, Application), dec_hook=_read)

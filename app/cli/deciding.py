@@ -17,7 +17,7 @@ import orjson
 
 from app.adapters.clock import utc_now
 from app.adapters.identifiers import new_uuid7
-from app.api.applications import application_in
+from app.api.applications import explained_application
 from app.api.bodies import checked_document
 from app.api.calls import Services
 from app.api.examples import decision_examples
@@ -101,7 +101,7 @@ async def _answered(work: Callable[[Services], Awaitable[Any]]) -> bytes:
 
 async def _decided(services: Services, options: argparse.Namespace, body: bytes) -> Any:
     key = options.key or f"cli-{new_uuid7()}"
-    document, application = application_in(body)
+    document, application = explained_application(body)
     if services.lookups is not None and services.lookups.wants(application):
         application = await services.lookups.for_decision(application, services.decisions, key)
     asked = submission_of(document, application, idempotency_key=key, submitted_by=subject())
