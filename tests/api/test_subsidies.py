@@ -102,10 +102,11 @@ async def claim(service: Service, clock: Clock, offer_id: str, after: int, **cha
     return await post(service, path, sent | changes, f"claim-{after}-{sorted(changes)}", "loan_officer")
 
 
-async def listed(service: Service, clock: Clock) -> list[dict[str, Any]]:
+async def listed(service: Service, clock: Clock, offer_id: str) -> list[dict[str, Any]]:
     today = day_in_shanghai(clock())
     period = f"{today.year}Q{(today.month + 2) // 3}"
-    return (await service.get(f"/v1/subsidies/settlements?period={period}")).json()["items"]
+    items = (await service.get(f"/v1/subsidies/settlements?period={period}")).json()["items"]
+    return [item for item in items if item["offer_id"] == offer_id]
 
 
 class TestABudget:
@@ -154,10 +155,10 @@ class TestAClaim:
         offer_id = await drawn(service, clock)
         clock.go_to(10)
         await pay(service, clock, offer_id, 10, "9000.00")
-        [unclaimed] = await listed(service, clock)
+        [unclaimed] = await listed(service, clock, offer_id)
         claimed = await claim(service, clock, offer_id, 10)
         again = await claim(service, clock, offer_id, 10, evidence="T-2")
-        [counted] = await listed(service, clock)
+        [counted] = await listed(service, clock, offer_id)
         [shown] = (await service.get(f"/v1/offers/{offer_id}")).json()["subsidy_claims"]
 
         assert (unclaimed["amount"], unclaimed["bounds"]) == ("0.00", ["NOT_CLAIMED"])
