@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Self
 
@@ -64,8 +65,10 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """This function will read the variables JIFENDAI_…; an empty one counts as absent. Raises SettingsRefused."""
         faults: list[str] = []
+        known: set[str] = set()
 
         def sent(name: str, otherwise: str) -> str:
+            known.add(name)
             return environment.get(f"JIFENDAI_{name}", "").strip() or otherwise
 
         demo = _flag("DEMO", sent("DEMO", "0"), faults)
@@ -89,7 +92,7 @@ class Settings:
         key_file, previous = sent("SIGNING_KEY_FILE", ""), sent("PREVIOUS_SIGNING_KEY_FILE", "")
         token = sent("OUTSIDE_TOKEN_FILE", "")
         platforms = sent("PLATFORMS_DIR", "")
-        return cls(
+        settings = cls(
             host=sent("HOST", "127.0.0.1"),
             port=port,
             data_dir=data_dir,
@@ -114,6 +117,9 @@ class Settings:
             accept_data_loss=accept_data_loss,
             webhook_networks=networks,
         )
+        if misspelt := _misspelt(environment, known):
+            raise SettingsRefused(misspelt)
+        return settings
 
     @property
     def key_file(self) -> Path:
@@ -238,6 +244,19 @@ class Settings:
 
 def _open_to_others(path: Path) -> bool:
     return bool(path.stat().st_mode & stat.S_IRWXO)
+
+
+def _misspelt(environment: Mapping[str, str], known: Set[str]) -> tuple[str, ...]:
+    """Variables almost of a setting's name: what somebody meant to set would stay unset in silence. Other names are
+    other programs' affair.
+    """
+    names = (name.removeprefix("JIFENDAI_") for name in sorted(environment) if name.startswith("JIFENDAI_"))
+    meant = ((name, get_close_matches(name, known, n=1, cutoff=0.85)) for name in names if name not in known)
+    return tuple(
+        f"JIFENDAI_{name}: there is no such setting; is JIFENDAI_{nearest[0]} meant? 没有该设置，名称是否有误"
+        for name, nearest in meant
+        if nearest
+    )
 
 
 def _flag(name: str, text: str, faults: list[str]) -> bool:

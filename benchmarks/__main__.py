@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks import access, campaigns, http_decisions, pools, replays, rules, search, startup
 from benchmarks.report import Section, show
 
-_PARTS = ("rules", "replay", "http", "access", "pools", "campaigns", "start")
+PARTS = ("rules", "replay", "http", "access", "pools", "campaigns", "start")
 # Makes 1,000,000 decisions first, so it is measured when asked for.
 _ON_DEMAND = ("search",)
 _DOCUMENT = Path(__file__).parent.parent / "docs" / "performance.md"
@@ -41,11 +41,11 @@ def main() -> None:
         help="search: a history that lies there already, made by jifendai demo-data; repeatable",
     )  # fmt: skip
     options = parser.parse_args()
-    parts = options.parts or _PARTS
-    every = (*_PARTS, *_ON_DEMAND)
+    parts = options.parts or PARTS
+    every = (*PARTS, *_ON_DEMAND)
     if unknown := set(parts) - set(every):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; take {', '.join(every)}")
-    together, alone = set(_PARTS) - set(_ALONE), set(parts) & set(_ALONE)
+    together, alone = set(PARTS) - set(_ALONE), set(parts) & set(_ALONE)
     if options.write and set(parts) - alone not in (set(), together):
         parser.error(f"--write is for all of {', '.join(sorted(together))} together, and any of {', '.join(_ALONE)}")
     measured: dict[str, list[Section]] = {part: [] for part in parts}

@@ -25,7 +25,10 @@ from tests.sqlite import give_tables
 ROOT = Path(__file__).parent.parent
 REQUIRE_ALL = os.environ.get("JIFENDAI_REQUIRE_ALL") == "1"
 SOAK = os.environ.get("JIFENDAI_SOAK") == "1"
-_OURS = {"JIFENDAI_REQUIRE_ALL", "JIFENDAI_SOAK", "JIFENDAI_TEST_DATABASE_URL", "JIFENDAI_CHROMIUM"}
+_OURS = {
+    "JIFENDAI_REQUIRE_ALL", "JIFENDAI_SOAK", "JIFENDAI_SOAK_DECISIONS", "JIFENDAI_SOAK_REPLAYS",
+    "JIFENDAI_TEST_DATABASE_URL", "JIFENDAI_CHROMIUM",
+}  # fmt: skip
 
 hypothesis.settings.register_profile(
     "gate", derandomize=True, database=None, max_examples=50, deadline=None,

@@ -199,7 +199,6 @@ class CampaignRunner:
             await self._desk.submit(done)
 
 
-
 def _requests(campaign: Campaign, companies: Sequence[ListedCompany]) -> Iterator[tuple[int, Submission]]:
     """What is not decided yet, each with its number."""
     for company in companies:

@@ -83,7 +83,7 @@ class _Seeding:
         await self.desk(record_id).submit(made)
 
     async def line(self, number: int, uscc: str) -> None:
-        decision_id, document = f"{_ID}{number}0", _application(self._today, f"DEMO-POOL-{number}", uscc)
+        decision_id, document = f"{_ID}{number}0", pool_application(self._today, f"DEMO-POOL-{number}", uscc)
         sent = canonical_bytes(document)
         key = f"demo-pool-line-{number}"
         asked = submission_of(sent, application_from_document(document), idempotency_key=key, submitted_by=_BY)
@@ -121,7 +121,9 @@ def _events(today: date) -> Sequence[Mapping[str, Any]]:
     )  # fmt: skip
 
 
-def _application(today: date, application_id: str, uscc: str) -> dict[str, Any]:
+def pool_application(today: date, application_id: str, uscc: str) -> dict[str, Any]:
+    """This function will return an application for the product of the demonstration's pool, pre-approved."""
+
     def ago(days: int) -> str:
         return (today - timedelta(days=days)).isoformat()
 

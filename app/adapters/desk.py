@@ -126,7 +126,7 @@ class Desk(Generic[_Answer]):
         if self._closed:
             raise DeskFull("the service is stopping")
         loop, queue = asyncio.get_running_loop(), self._queue
-        if type(submission) is Submission and submission.campaign is not None:
+        if _rides(submission):
             queue = self._behind
         if len(queue) >= self._longest_queue:
             raise self._full()
@@ -205,7 +205,7 @@ class Desk(Generic[_Answer]):
                     answer.set_exception(result)
                 else:
                     answer.set_result(result)
-            if any(type(one) is Submission and one.campaign is None for one, _ in batch):
+            if not all(_rides(one) for one, _ in batch):
                 self._others_answered_at = asyncio.get_running_loop().time()
 
     async def _write_one_by_one(self, batch: list[_Waiting[_Answer]]) -> None:
@@ -266,6 +266,11 @@ class Desk(Generic[_Answer]):
         return DeskFull(
             f"{waiting} applications are waiting, as many as may", max(1, round(batches * self._usual_batch_s))
         )
+
+
+def _rides(submission: Submission | Act) -> bool:
+    """Whether it is a campaign's, for which nobody waits."""
+    return type(submission) is Submission and submission.campaign is not None
 
 
 def _taken(queue: _Queue[_Answer], most: int) -> list[_Waiting[_Answer]]:

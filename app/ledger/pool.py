@@ -184,7 +184,7 @@ def standing(
     return PoolStanding(
         pool=terms.id,
         room=room(terms, totals, lapsed),
-        company_room=None if cap is None else cap if not company else max(_ZERO, cap - company),
+        company_room=None if cap is None else max(_ZERO, cap - company),
         lender_room=None if quota is None else max(_ZERO, quota - lender),
         stopped=stopped,
     )

@@ -152,7 +152,7 @@ class PoolsInBatch:
         had been given back: those of offers that the decision itself supersedes.
         """
         pool = self._pool(terms.id)
-        totals, company = tuple.__new__(Totals, pool.sums), self._company(terms.id, uscc, on)
+        totals, company = Totals._make(pool.sums), self._company(terms.id, uscc, on)
         holder = _NOTHING
         if terms.lender_quotas is not None:
             part = self._part(terms.id, lender)
@@ -369,7 +369,7 @@ _ENTRY = (
 def _entry_row(change: PoolChange, number: int, own_number: int, entry: Entry, at: datetime) -> tuple[Value, ...]:
     held = change.held
     return (
-        change.pool, number, own_number, entry.kind._value_, entry.lender, entry.cover,
+        change.pool, number, own_number, entry.kind.value, entry.lender, entry.cover,
         None if held is None else held.decision_id, change.record_id, entry.value_on, at, *entry.change,
     )  # fmt: skip
 

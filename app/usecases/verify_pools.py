@@ -13,11 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from app.domain.money import Yuan
+from app.domain.terms import Words
 from app.ledger.pool import Cover, contribute
 from app.usecases.act_rows import StoredAct, Value
 from app.usecases.external_pools import ManagerStatement
@@ -72,9 +73,9 @@ def _was_released(line: StoredLine) -> bool:
 
 
 def _entry_findings(of: tuple[str, str], stored: Sequence[Stored], due: Sequence[Stored]) -> Iterator[Finding]:
-    if [{name: row[name] for name in expected} for row, expected in zip(stored, due, strict=False)] == list(due):
-        if len(stored) == len(due):
-            return
+    agreeing = [{name: row[name] for name in expected} for row, expected in zip(stored, due, strict=False)]
+    if len(stored) == len(due) and agreeing == list(due):
+        return
     left = list(stored)
     for expected in due:
         same = [row for row in left if all(row[name] == expected[name] for name in ("record_id", "kind"))]
@@ -106,23 +107,54 @@ def _entry_findings(of: tuple[str, str], stored: Sequence[Stored], due: Sequence
         )
 
 
-def _row_findings(of: tuple[str, str], stored: Stored | None, due: Stored | None) -> Iterator[Finding]:
+class _Sentences(NamedTuple):
+    """What is said of a row that is missing, of one too many, and of a column that says otherwise."""
+
+    missing: Words
+    inserted: Words
+    changed: Words
+
+
+_OF_THE_LOG: Final = _Sentences(
+    Words("{of}依日志应有一行，而该行缺失：已被删除", "{of} is missing, though the log makes it: its row was removed"),
+    Words(
+        "{of}有一行，而日志中没有相应记录：系插入",
+        "{of} has a row, and no record of the log makes one: it was inserted",
+    ),
+    Words(
+        "{of}的 {column} 为 {told}，而记录为 {said}：该行被改动过",
+        "{of}: its {column} says {told}, the records say {said}: the row was changed",
+    ),
+)
+_OF_SUMS: Final = _Sentences(
+    Words(
+        "{of}有分录而无账：该行已被删除",
+        "{of} is missing, though there are entries of it: its row was removed",
+    ),
+    Words(
+        "{of}有账而无分录：系插入，或分录被删除",
+        "{of} has sums, and there are no entries of it: it was inserted, or they were removed",
+    ),
+    Words(
+        "{of}的 {column} 为 {told}，而分录与补偿额度合计为 {said}：有行被改动、删除或插入",
+        "{of}: its {column} says {told}, its entries and covers come to {said}: a row was changed, removed or inserted",
+    ),
+)
+
+
+def _row_findings(
+    of: tuple[str, str], stored: Stored | None, due: Stored | None, sentences: _Sentences = _OF_THE_LOG
+) -> Iterator[Finding]:
+    def found(sentence: Words, **facts: Any) -> Finding:
+        return Finding(sentence.en.format(of=of[0], **facts), sentence.zh.format(of=of[1], **facts))
+
     if stored is None and due is not None:
-        yield Finding(
-            f"{of[0]} is missing, though the log makes it: its row was removed",
-            f"{of[1]}依日志应有一行，而该行缺失：已被删除",
-        )
+        yield found(sentences.missing)
     elif stored is not None and due is None:
-        yield Finding(
-            f"{of[0]} has a row, and no record of the log makes one: it was inserted",
-            f"{of[1]}有一行，而日志中没有相应记录：系插入",
-        )
+        yield found(sentences.inserted)
     elif stored is not None and due is not None:
         for column, told, said in differences(stored, due):
-            yield Finding(
-                f"{of[0]}: its {column} says {told}, the records say {said}: the row was changed",
-                f"{of[1]}的 {column} 为 {told}，而记录为 {said}：该行被改动过",
-            )
+            yield found(sentences.changed, column=column, told=told, said=said)
 
 
 async def hold_reserved(trail: PoolTrail, lender: str, reserved: Sequence[str]) -> AsyncIterator[Finding]:
@@ -307,20 +339,4 @@ def _book_findings(of: tuple[str, str], stored: Stored | None, due: Stored | Non
     if due is None and stored is not None and not any(stored[name] for name in (*TOTALS, "entries", "reserved_by_day")):
         # A pool whose share of a loss is nothing is promised nothing, and has no entries.
         return
-    if stored is None and due is not None:
-        yield Finding(
-            f"{of[0]} is missing, though there are entries of it: its row was removed",
-            f"{of[1]}有分录而无账：该行已被删除",
-        )
-    elif stored is not None and due is None:
-        yield Finding(
-            f"{of[0]} has sums, and there are no entries of it: it was inserted, or they were removed",
-            f"{of[1]}有账而无分录：系插入，或分录被删除",
-        )
-    elif stored is not None and due is not None:
-        for column, told, said in differences(stored, due):
-            yield Finding(
-                f"{of[0]}: its {column} says {told}, its entries and covers come to {said}: a row was changed, removed "
-                "or inserted",
-                f"{of[1]}的 {column} 为 {told}，而分录与补偿额度合计为 {said}：有行被改动、删除或插入",
-            )
+    yield from _row_findings(of, stored, due, _OF_SUMS)

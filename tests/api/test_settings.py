@@ -48,6 +48,19 @@ class TestSettings:
         with pytest.raises(SettingsRefused, match=f"JIFENDAI_{name}"):
             Settings.from_environment({f"JIFENDAI_{name}": value})
 
+    @pytest.mark.parametrize(("written", "meant"), [
+        ("RATE_LIMITS", "RATE_LIMIT"), ("OUTSIDE_CHECKPOINT", "OUTSIDE_CHECKPOINTS"), ("DATABSE_URL", "DATABASE_URL"),
+        ("TOKEN_ISSUSER", "TOKEN_ISSUER"), ("FORWARDED_ALLOW_IP", "FORWARDED_ALLOW_IPS"), ("DEMOO", "DEMO"),
+    ])  # fmt: skip
+    def test_almost_of_a_name_are_refused_with_the_name_that_is_meant(self, written: str, meant: str):
+        with pytest.raises(SettingsRefused, match=f"JIFENDAI_{written}: .* JIFENDAI_{meant} "):
+            Settings.from_environment({f"JIFENDAI_{written}": "1"})
+
+    def test_of_other_programs_are_their_own_affair(self):
+        others = ("API_KEY", "REQUIRE_ALL", "TEST_DATABASE_URL", "SOAK", "SOAK_REPLAYS", "SOAK_DECISIONS", "CHROMIUM")
+
+        Settings.from_environment({f"JIFENDAI_{name}": "1" for name in others})
+
     def test_of_a_demonstration_need_nothing_else(self, tmp_path: Path):
         settings = Settings.from_environment({"JIFENDAI_DEMO": "1", "JIFENDAI_DATA_DIR": str(tmp_path / "new")})
 

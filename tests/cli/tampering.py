@@ -3,7 +3,9 @@
 Neighbours may rely on this: an `Intruder` works on both databases, and leaves the tables as consistent as it can.
 """
 
+import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
@@ -11,15 +13,44 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Table, create_engine, delete, insert, select, update
 
-from app.adapters.database.store import database_url
+from app.adapters.database import open_database
+from app.adapters.database.store import EVERY_LENDER, database_url
 from app.adapters.database.tables import CHECKPOINT, DECISION, LOG_ENTRY, LOG_HEAD, METADATA, OFFER, TERMS
 from app.audit.checkpoint import Signer, sign_checkpoint
 from app.audit.merkle import Frontier, leaf_hash
 from app.audit.record import place_bytes
+from tests.cli.conftest import Outcome
 from tests.postgres import as_owner
 
 Rows = dict[str, list[dict[str, Any]]]
 Sign = Callable[[str, int, bytes], bytes]
+
+
+Tampering = Callable[[Connection], object]
+
+
+@dataclass
+class Installation:
+    """A demonstration with some history, and what verifies it."""
+
+    url: str
+    verify: Callable[[], Outcome]
+
+    def tamper(self, *changes: Tampering) -> None:
+        """This function will change rows as their owner."""
+
+        def change(connection: Connection) -> None:
+            for one in changes:
+                one(connection)
+
+        async def changing() -> None:
+            database = open_database(as_owner(self.url))
+            try:
+                await database._store.write(change, lenders=EVERY_LENDER)
+            finally:
+                await database.close()
+
+        asyncio.run(changing())
 
 
 class Intruder:

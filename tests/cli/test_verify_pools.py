@@ -2,8 +2,6 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +9,6 @@ import pytest
 from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from app.adapters.clock import utc_now
-from app.adapters.database import open_database
-from app.adapters.database.store import EVERY_LENDER
 from app.adapters.database.tables import (
     POOL,
     POOL_CLAIM,
@@ -22,15 +18,14 @@ from app.adapters.database.tables import (
     POOL_STATEMENT,
     SUBSIDY_BUDGET,
 )
-from app.adapters.demo_pool import CLAIMABLE_OFFER_ID, OPEN_CLAIM_ID, PAID_CLAIM_ID, _application
+from app.adapters.demo_pool import CLAIMABLE_OFFER_ID, OPEN_CLAIM_ID, PAID_CLAIM_ID, pool_application
 from app.settings import BUILT_IN_CATALOGUE
 from app.usecases.days import day_in_shanghai
-from tests.cli.conftest import Jifendai, Outcome
-from tests.cli.tampering import copied, restored
+from tests.cli.conftest import Jifendai
+from tests.cli.tampering import Installation, Tampering, copied, restored
 from tests.postgres import as_owner
 from tests.service import Service, demo_settings, running
 
-Tampering = Callable[[Connection], object]
 TODAY = day_in_shanghai(utc_now())
 POOL_ID, ELSEWHERE = "zhongkai/illustration", "zhongkai/risk-compensation"
 PROGRAMME = "suzhou-snd/startup-interest-subsidy"
@@ -49,11 +44,11 @@ async def history(service: Service) -> None:
 
     day, codes = TODAY.isoformat(), ("91999999MAD000014H", "91999999MAD0000105")
     first = [
-        await post("/v1/decisions", _application(TODAY, f"P-{number}", code), f"p-{number}", "loan_system")
+        await post("/v1/decisions", pool_application(TODAY, f"P-{number}", code), f"p-{number}", "loan_system")
         for number, code in enumerate(codes)
     ]
     assert {one["offer"]["risk_compensation"]["status"] for one in first} == {"RESERVED"}
-    await post("/v1/decisions", _application(TODAY, "P-0", codes[0]), "anew", "loan_system")
+    await post("/v1/decisions", pool_application(TODAY, "P-0", codes[0]), "anew", "loan_system")
     gone = {"event": "WITHDRAWN", "value_on": day, "core_reference": "W", "reason": "R"}
     await post(f"/v1/offers/{first[1]['offer']['offer_id']}/events", gone, "withdrawn", "loan_system")
     back = {"claim_id": PAID_CLAIM_ID, "gross": "1000.00", "costs": "1.00", "value_on": day}
@@ -65,34 +60,11 @@ async def history(service: Service) -> None:
         await post(f"/v1/subsidies/programmes/{PROGRAMME}/budget", said, state, "operator")
 
 
-@dataclass
-class Installation:
-    """A demonstration with that history."""
-
-    url: str
-    verify: Callable[[], Outcome]
-
-    def tamper(self, *changes: Tampering) -> None:
-        """This function will change rows as their owner."""
-
-        def change(connection: Connection) -> None:
-            for one in changes:
-                one(connection)
-
-        async def changing() -> None:
-            database = open_database(as_owner(self.url))
-            try:
-                await database._store.write(change, lenders=EVERY_LENDER)
-            finally:
-                await database.close()
-
-        asyncio.run(changing())
-
-
 @pytest.fixture
 def installation(
     database_url: str, folder: Path, jifendai: Jifendai, monkeypatch: pytest.MonkeyPatch
 ) -> Installation:
+    """A demonstration with that history."""
     catalogue = folder / "catalogue"
     shutil.copytree(BUILT_IN_CATALOGUE, catalogue)
     zone = catalogue / "zones" / "zhongkai.yaml"

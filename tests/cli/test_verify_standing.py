@@ -1,54 +1,30 @@
 """jifendai verify database: rows of what was promised, credit lines and groups, made again from the log."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, delete, insert, select, update
 
-from app.adapters.database import open_database
-from app.adapters.database.store import EVERY_LENDER
 from app.adapters.database.tables import ACT, CREDIT_LINE, GROUP_MEMBER, LOG_ENTRY
 from tests.api.test_decisions import application
 from tests.api.test_groups import codes, register
 from tests.applications import changed
-from tests.cli.conftest import Jifendai, Outcome
-from tests.cli.tampering import copied, restored
+from tests.cli.conftest import Jifendai
+from tests.cli.tampering import Installation, Tampering, copied, restored
 from tests.postgres import as_owner
 from tests.service import demo_settings, running
-
-Tampering = Callable[[Connection], object]
-
-
-@dataclass
-class Installation:
-    """A demonstration with credit lines, one company more in a group, and a group of which one was registered out and
-    has asked since in its name.
-    """
-
-    url: str
-    verify: Callable[[], Outcome]
-
-    def tamper(self, change: Tampering) -> None:
-        """This function will change rows as their owner."""
-
-        async def changing() -> None:
-            database = open_database(as_owner(self.url))
-            try:
-                await database._store.write(change, lenders=EVERY_LENDER)
-            finally:
-                await database.close()
-
-        asyncio.run(changing())
 
 
 @pytest.fixture
 def installation(
     database_url: str, folder: Path, jifendai: Jifendai, monkeypatch: pytest.MonkeyPatch
 ) -> Installation:
+    """A demonstration with credit lines, one company more in a group, and a group of which one was registered out and
+    has asked since in its name.
+    """
+
     async def history() -> None:
         async with running(demo_settings(folder / "service", database_url)) as service:
             answer = await service.decide(changed(application(), company__group_id="GROUP-7"), "in-a-group")

@@ -170,4 +170,3 @@ def _parts(connection: Connection, pool: str) -> list[PartSums]:
         )
         for holder, count, distinct, least, most, *sums in connection.execute(query)
     ]  # fmt: skip
-

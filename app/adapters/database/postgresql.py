@@ -252,7 +252,6 @@ async def _read_acts(connection: asyncpg.Connection, wanted: ActsWanted, rows: A
     """Rows of tables have come with the state, as a pool's are on the road of a decision; a statement each kind of
     thing besides.
     """
-    read = rows
     if wanted.keys or wanted.subjects or wanted.offers:
         steps = act_statements.reading(replace(wanted, rows=()), locks=True)
         found: act_statements.Found | None = None
@@ -263,8 +262,8 @@ async def _read_acts(connection: asyncpg.Connection, wanted: ActsWanted, rows: A
                     act_statements.numbered(text), *parameters, timeout=_ANSWERS_WITHIN_S
                 )
         except StopIteration as end:
-            read = replace(end.value, rows=rows.rows)
-    return read
+            return replace(end.value, rows=rows.rows)
+    return rows
 
 
 def _to_state(
