@@ -2,21 +2,23 @@
 measures.
 
 It reads one JSON command a line and writes one JSON answer a line. A command names the port, the key, how many clients
-keep a request open, and for how long or until how many answers. Every request carries an application id, an
-Idempotency-Key and a company of its own; the rest of the body is one of thousands that were made at the start. An
-answer that is not 201, a closed connection or five silent seconds end the run with an error: nothing is retried.
+keep a request open, and for how long or until how many answers; or how many requests come a second, one by one. Every
+request carries an application id, an Idempotency-Key and a company of its own; the rest of the body is one of thousands
+that were made at the start. An answer that is not 201, a closed connection or five silent seconds end the run with an
+error: nothing is retried.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import select
 import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from time import perf_counter
+from time import perf_counter, sleep
 
 from stdnum.cn import uscc
 
@@ -85,6 +87,7 @@ class Run:
         self._number = int(command["first_number"])
         self._seconds = float(command.get("seconds", 3600.0))
         self._most = int(command.get("answers", 10**9))
+        self._a_second = float(command.get("a_second", 0.0))
         self._head = (
             f"POST /v1/decisions HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {command['key']}\r\n"
             "Content-Type: application/json\r\nIdempotency-Key: bench-%b\r\nContent-Length: %d\r\n\r\n%b%b%b%b%b"
@@ -99,11 +102,28 @@ class Run:
             self._poll.register(connection, select.EPOLLIN)
 
     def carry_out(self) -> dict[str, object]:
-        """This function will keep every client busy until time or answers are up, wait for what is still open, and
-        say what happened. Raises Failed.
+        """This function will send what the command asks for until time or answers are up, wait for what is still open,
+        and say what happened. Raises Failed.
+        """
+        first, began = self._number, perf_counter()
+        latencies, in_time, ended = self._singly() if self._a_second else self._without_pause(began)
+        for client in self._clients.values():
+            client.connection.close()
+        self._poll.close()
+        latencies.sort()
+        return {
+            "answers": len(latencies),
+            "first_number": first,
+            "per_second": in_time / (ended - began),
+            "p50_ms": latencies[len(latencies) // 2] * 1e3,
+            "p99_ms": latencies[len(latencies) * 99 // 100] * 1e3,
+        }
+
+    def _without_pause(self, began: float) -> tuple[list[float], int, float]:
+        """Every client sends its next request once its last is answered. The latencies, how many of them count for the
+        rate, and when the last of these came.
         """
         first, latencies, poll, clients = self._number, [], self._poll, self._clients
-        began = perf_counter()
         deadline = began + self._seconds
         for client in clients.values():
             self._send(client)
@@ -124,20 +144,29 @@ class Run:
                     self._send(client)
                 else:
                     open_requests -= 1
-        for client in clients.values():
-            client.connection.close()
-        poll.close()
-        if in_time < len(clients):
-            # So slow a side has not answered everybody once; then all that it answered counts, to the last.
-            in_time, ended = len(latencies), now
-        latencies.sort()
-        return {
-            "answers": len(latencies),
-            "first_number": first,
-            "per_second": in_time / (ended - began),
-            "p50_ms": latencies[len(latencies) // 2] * 1e3,
-            "p99_ms": latencies[len(latencies) * 99 // 100] * 1e3,
-        }
+        # So slow a side has not answered everybody once; then all that it answered counts, to the last.
+        return (latencies, in_time, ended) if in_time >= len(clients) else (latencies, len(latencies), now)
+
+    def _singly(self) -> tuple[list[float], int, float]:
+        """Requests come whenever they come, so many a second on average, whatever became of the last one: who is due
+        while it is still open waits for it, and that counts.
+        """
+        (client,), chance, latencies = self._clients.values(), random.Random(5), []
+        due = answered = perf_counter()
+        while len(latencies) < self._most:
+            due += chance.expovariate(self._a_second)
+            sleep(max(0.0, due - perf_counter()))
+            self._send(client)
+            if due < answered:
+                client.sent_at = due
+            while True:
+                if not self._poll.poll(_SILENT_S):
+                    raise Failed(f"a request had no answer for {_SILENT_S:.0f} s")
+                if self._answered(client):
+                    break
+            answered = perf_counter()
+            latencies.append(answered - client.sent_at)
+        return latencies, len(latencies), answered
 
     def _send(self, client: Client) -> None:
         number = self._number

@@ -39,6 +39,7 @@ from app.usecases.room import Room
 from benchmarks import servers
 from benchmarks.companies import company_code
 from benchmarks.report import Line, Section, at_most
+from benchmarks.rounds import started
 
 LENDERS = ("boc", "icbc", "psbc", "undisclosed")
 POOL, SLUG = "zhongkai/illustration", "zhongkai-pool-illustration"
@@ -61,9 +62,10 @@ async def _measure(server: Any, rounds: int, seconds: float) -> Section:
     rates: dict[str, list[float]] = {name: [] for name in sides}
     for side in sides.values():
         await side.load(seconds / 4)
-    for number in range(rounds):
-        for name in sorted(sides, reverse=bool(number % 2)):
-            rates[name].append(await sides[name].load(seconds))
+    with started():
+        for number in range(rounds):
+            for name in sorted(sides, reverse=bool(number % 2)):
+                rates[name].append(await sides[name].load(seconds))
     pooled = sorted(a / b for a, b in zip(rates["pooled"], rates["plain"], strict=True))[rounds // 2]
     reserved = await sides["pooled"].checked()
     for side in sides.values():

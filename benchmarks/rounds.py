@@ -7,7 +7,8 @@ figures are medians too, and say more of the machine than of the design.
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from math import comb
 from statistics import median
 
@@ -18,17 +19,25 @@ def interleave(sides: Mapping[str, Callable[[], float]], *, rounds: int) -> Figu
     """This function will measure every side once a round and return each side's figures, a figure a round."""
     names = list(sides)
     figures: Figures = {name: [] for name in names}
-    # On every side alike: what start-up made is not looked at by the collector again.
-    gc.collect()
-    gc.freeze()
-    try:
+    with started():
         for number in range(rounds):
             start = number % len(names)
             for name in names[start:] + names[:start]:
                 figures[name].append(sides[name]())
+    return figures
+
+
+@contextmanager
+def started() -> Iterator[None]:
+    """This function will have the collector leave alone what there is by now, on every side alike and as the service
+    does once it has started.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
     finally:
         gc.unfreeze()
-    return figures
 
 
 def ratio(upper: Sequence[float], lower: Sequence[float]) -> float:

@@ -172,15 +172,25 @@ class Load:
         self._next_number = 1
 
     def run(
-        self, side: Side, *, clients: int, seconds: float | None = None, answers: int | None = None
+        self,
+        side: Side,
+        *,
+        clients: int,
+        seconds: float | None = None,
+        answers: int | None = None,
+        a_second: float | None = None,
     ) -> dict[str, Any]:
-        """This function will put one side under load. Raises RuntimeError for anything but 201."""
+        """This function will put one side under load: without pause, or by one client to whom so many requests come `a
+        second`. Raises RuntimeError for anything but 201.
+        """
         command: dict[str, Any] = {"port": side.port, "key": side.key, "clients": clients}
         command |= {"first_number": self._next_number}
         if seconds is not None:
             command["seconds"] = seconds
         if answers is not None:
             command["answers"] = answers
+        if a_second is not None:
+            command["a_second"] = a_second
         found = self._ask(command)
         if "error" in found:
             raise RuntimeError(f"{side.name} at {clients} clients: {found['error']}")

@@ -181,13 +181,9 @@ def standing(
     `company` is the loan amount that counts against its cap, over all lenders; `lender` what stands promised to it.
     """
     cap, quota = terms.per_company_cap, None if terms.lender_quotas is None else terms.quota_of(lender_id)
-    return PoolStanding(
-        pool=terms.id,
-        room=room(terms, totals, lapsed),
-        company_room=None if cap is None else max(_ZERO, cap - company),
-        lender_room=None if quota is None else max(_ZERO, quota - lender),
-        stopped=stopped,
-    )
+    company_room = None if cap is None else max(_ZERO, cap - company)
+    lender_room = None if quota is None else max(_ZERO, quota - lender)
+    return PoolStanding(terms.id, room(terms, totals, lapsed), company_room, lender_room, stopped)
 
 
 def takes_cover(terms: PoolTerms) -> bool:

@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-import orjson
-
 from app.domain.money import Yuan
 from app.domain.pool import pool_money
+from app.usecases.campaign_answers import AnsweredDecision, answered
 from app.usecases.decide import Answer
 from app.usecases.obstacles import Obstacle
 from app.usecases.ports import Submission
@@ -32,16 +31,16 @@ class _Part:
     limit: int = 0
     covered: Counter[str] = field(default_factory=Counter)
 
-    def add(self, decided: Mapping[str, Any]) -> None:
-        self.outcomes[decided["outcome"]] += 1
-        self.reasons.update({reason["code"] for reason in decided["reasons"] if reason["severity"] != "INFO"})
-        offer = decided["offer"]
+    def add(self, decided: AnsweredDecision) -> None:
+        self.outcomes[decided.outcome] += 1
+        self.reasons.update({reason.code for reason in decided.reasons if reason.severity != "INFO"})
+        offer = decided.offer
         if offer is not None:
-            self.limit += int(Yuan.parse(offer["credit_limit"]))
-            cover = offer["risk_compensation"]
-            if cover["pool"] is not None:
-                share = next((s["share"] for s in cover["shares"] if s["bearer"] == "POOL"), "0")
-                self.covered[cover["pool"], share] += int(Yuan.parse(cover["covered_amount"]))
+            self.limit += int(offer.credit_limit)
+            cover = offer.risk_compensation
+            if cover.pool is not None:
+                share = next((one.share for one in cover.shares if one.bearer == "POOL"), "0")
+                self.covered[cover.pool, share] += int(cover.covered_amount)
 
     def document(self) -> dict[str, Any]:
         return {
@@ -71,7 +70,7 @@ class Forecast:
                 part.outcomes["NOT_DECIDED"] += 1
                 self.total.outcomes["NOT_DECIDED"] += 1
                 continue
-            decided = orjson.loads(result.body)
+            decided = answered(result.body)
             part.add(decided)
             self.total.add(decided)
 

@@ -17,11 +17,12 @@ from typing import Any, ClassVar, Final, Protocol
 import orjson
 
 from app.audit.application import application_from_bytes
-from app.audit.canonical import canonical_bytes
+from app.audit.canonical import canonical_bytes, vouched_bytes
 from app.domain.access import Scope, sees
 from app.products.catalog import Catalog, UnknownProduct
 from app.usecases.act_rows import ActsWanted, Lookup, Written
 from app.usecases.acts import Act, Result, Work
+from app.usecases.campaign_answers import answered
 from app.usecases.obstacles import NoSuchProduct, Obstacle
 from app.usecases.ports import BatchState, Submission, Wanted
 
@@ -280,9 +281,8 @@ def submissions_of(campaign: Campaign, company: ListedCompany) -> tuple[Submissi
     found = []
     for place, product in enumerate(campaign.products):
         number = company.number * len(campaign.products) + place
-        document = canonical_bytes(
-            {**parts, "application_id": f"{campaign.campaign_id}/{number}", "product": product}
-        )
+        # An entry of the list is canonical already, and nothing is put in but plain texts.
+        document = vouched_bytes({**parts, "application_id": f"{campaign.campaign_id}/{number}", "product": product})
         found.append(
             Submission(
                 campaign.lender, f"{KEY_BEGINS}{campaign.campaign_id} {company.uscc} {product}", document,
@@ -298,12 +298,6 @@ def result_of(number: int, submission: Submission, answer: bytes | Obstacle) -> 
     if isinstance(answer, Obstacle):
         why = f"{type(answer).__name__} {answer.pointer or ''}".strip()
         return CampaignResult(number, uscc, product, None, None, None, why)
-    decided = orjson.loads(answer)
-    offer = decided["offer"]
-    limit = None if offer is None else _fen(offer["credit_limit"])
-    return CampaignResult(number, uscc, product, decided["decision_id"], decided["outcome"], limit)
-
-
-def _fen(text: str) -> int:
-    yuan, _, fen = text.partition(".")
-    return int(yuan) * 100 + int(fen)
+    decided = answered(answer)
+    limit = None if decided.offer is None else int(decided.offer.credit_limit)
+    return CampaignResult(number, uscc, product, decided.decision_id, decided.outcome, limit)

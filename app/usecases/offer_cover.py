@@ -7,9 +7,10 @@ offer that ends gives its room back in the transaction that ends it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from app.domain.decision import Decision, RiskStatus
 from app.domain.pool import PoolStanding
@@ -19,7 +20,15 @@ from app.ledger.claim import POOL
 from app.ledger.pool import CoveredLine, promise, release
 from app.usecases.act_rows import ActsWanted, Lookup, MoreWanted
 from app.usecases.catalogue import ActiveCatalogue
-from app.usecases.pool_book import HeldCover, PoolChange, PoolsInBatch, company_lookup, cover_lookup, pool_lookups
+from app.usecases.pool_book import (
+    HeldCover,
+    PoolChange,
+    PoolsInBatch,
+    company_lookup,
+    cover_lookup,
+    pool_lookups,
+    with_cover,
+)
 from app.usecases.ports import Wanted
 
 
@@ -37,8 +46,7 @@ def with_rows(asked: Wanted, lookups: Iterable[Lookup]) -> Wanted:
     return replace(asked, acts=replace(acts, rows=tuple(dict.fromkeys((*acts.rows, *lookups)))))
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(NamedTuple):
     """Who asks for room, when, and which of its open offers end with the decision."""
 
     lender: str
@@ -87,20 +95,22 @@ def covers_of(
 
 def pool_changes(
     decision: Decision, decision_id: str, offer_id: str, holder: Asker, freed: Iterable[HeldCover]
-) -> Iterable[PoolChange]:
+) -> list[PoolChange]:
     """This function will give what a decision does to pools: room is given back with the offers that end, and reserved
     with the new one.
     """
+    changes: list[PoolChange] = []
     for held in freed:
         released, entries = release(held.cover, holder.on)
-        yield PoolChange(held.cover.pool, decision_id, entries, replace(held, cover=released))
-    if decision.offer is None or decision.offer.risk_compensation.status is not RiskStatus.RESERVED:
-        return
-    promised = decision.offer.risk_compensation
-    pool, shares = promised.terms.pool, promised.terms.shares.value
-    line = CoveredLine(offer_id, pool, holder.lender, holder.uscc, shares.get(POOL, _NONE))
-    cover, entries = promise(line, promised.covered_amount, held_until=decision.offer.expires_on, on=holder.on)
-    yield PoolChange(pool, decision_id, entries, HeldCover(cover, decision_id, shares))
+        changes.append(PoolChange(held.cover.pool, decision_id, entries, with_cover(held, released)))
+    promised = None if decision.offer is None else decision.offer.risk_compensation
+    if promised is not None and promised.status is RiskStatus.RESERVED:
+        lender, uscc, on, _ = holder
+        pool, shares = promised.terms.pool, promised.terms.shares.value
+        line = CoveredLine(offer_id, pool, lender, uscc, shares.get(POOL, _NONE))
+        cover, entries = promise(line, promised.covered_amount, held_until=decision.offer.expires_on, on=on)
+        changes.append(PoolChange(pool, decision_id, entries, HeldCover(cover, decision_id, shares)))
+    return changes
 
 
 _NONE = Decimal(0)

@@ -32,7 +32,15 @@ from app.ledger.claim import (
 from app.ledger.pool import Lift, LineState, compensate, contribute, ratio, recover
 from app.usecases.act_rows import ActsWanted, Lookup, Row, Written
 from app.usecases.acts import Act, Result, Work
-from app.usecases.pool_book import HeldCover, PoolChange, cover_lookup, pool_lookups, shares_of, shares_text
+from app.usecases.pool_book import (
+    HeldCover,
+    PoolChange,
+    cover_lookup,
+    pool_lookups,
+    shares_of,
+    shares_text,
+    with_cover,
+)
 from app.usecases.pool_refusals import PoolRefusal, PoolRefused
 
 CLAIM_FORMAT = "jifendai/pool-claim/1"
@@ -221,7 +229,7 @@ class ClaimDecision(PoolAct):
         if found.by_pool <= 0:
             raise PoolRefused(PoolRefusal.NOTHING_TO_PAY, None, ", ".join(found.bounds))
         cover, entries = compensate(held.cover, found.by_pool, work.on)
-        change = PoolChange(self.subject, record_id, entries, replace(held, cover=cover))
+        change = PoolChange(self.subject, record_id, entries, with_cover(held, cover))
         shown = {
             "decision_id": held.decision_id, "loss": found.loss.text(), "bounds": list(found.bounds),
             "borne": [{"bearer": bearer, "amount": amount.text()} for bearer, amount in found.borne.items()],

@@ -9,7 +9,7 @@ batch changes that pool's row once. Nothing changes before `book` is called.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from operator import attrgetter, itemgetter
@@ -25,8 +25,7 @@ _NOTHING = Yuan(0)
 _sums_in = itemgetter(*TOTALS)
 
 
-@dataclass(frozen=True, slots=True)
-class HeldCover:
+class HeldCover(NamedTuple):
     """A cover with what its decision recorded: its id, and the shares of one loss by bearer."""
 
     cover: Cover
@@ -189,30 +188,31 @@ class PoolsInBatch:
 
     def book(self, change: PoolChange, at: datetime) -> None:
         """This function will carry a record's entries out."""
-        name, _, entries, held, _ = change
+        name, _, entries, held, lift = change
         pool = self._pool(name)
         for entry in entries:
-            pool.sums = _plus(pool.sums, entry.change)
-            lender = entry.lender
+            _, moved, _, lender, _ = entry
+            pool.sums = _plus(pool.sums, moved)
             if lender is None:
                 own_number, pool.own_entries = pool.own_entries, pool.own_entries + 1
             else:
                 part = self._part(name, lender)
-                part.sums = _plus(part.sums, entry.change)
+                part.sums = _plus(part.sums, moved)
                 own_number, part.entries = part.entries, part.entries + 1
                 self._changed_holders[name, lender] = None
             self._entries.append(_entry_row(change, pool.entries, own_number, entry, at))
             pool.entries += 1
         pool.changed = True
-        if change.lift is not None:
-            pool.lift = change.lift
+        if lift is not None:
+            pool.lift = lift
         if held is not None:
-            before = self._covers.get(held.cover.id)
+            cover = held.cover
+            before = self._covers.get(cover.id)
             if before is not None:
                 self._move(pool, before.cover, -1)
-            self._move(pool, held.cover, 1)
+            self._move(pool, cover, 1)
             self._know(held)
-            self._changed_covers[held.cover.id] = None
+            self._changed_covers[cover.id] = None
 
     def written(self) -> tuple[Written | NewRows, ...]:
         """This function will return the rows to write: each pool, holder and cover once, and every entry."""
@@ -367,10 +367,11 @@ _ENTRY = (
 
 
 def _entry_row(change: PoolChange, number: int, own_number: int, entry: Entry, at: datetime) -> tuple[Value, ...]:
-    held = change.held
+    pool, record_id, _, held, _ = change
+    kind, moved, value_on, lender, cover = entry
     return (
-        change.pool, number, own_number, entry.kind.value, entry.lender, entry.cover,
-        None if held is None else held.decision_id, change.record_id, entry.value_on, at, *entry.change,
+        pool, number, own_number, kind.value, lender, cover, None if held is None else held.decision_id, record_id,
+        value_on, at, *moved,
     )  # fmt: skip
 
 
@@ -388,4 +389,4 @@ def days_text(held: Mapping[date, int]) -> str:
 
 def with_cover(held: HeldCover, cover: Cover) -> HeldCover:
     """This function will return the same cover as it stands now."""
-    return replace(held, cover=cover)
+    return held._replace(cover=cover)

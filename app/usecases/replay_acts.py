@@ -29,7 +29,7 @@ from app.usecases.external_pools import CONFIRMATION_FORMAT, confirmed_cover
 from app.usecases.line_cover import CoverSeen, NamedPool, cover_after, covered_after, pool_named_by
 from app.usecases.offers import EVENT_FORMAT, event_of, event_shown, pre_approval_of
 from app.usecases.pool_acts import CLAIM_DECISION_FORMAT, CLAIM_FORMAT, RECOVERY_FORMAT
-from app.usecases.pool_book import HeldCover
+from app.usecases.pool_book import HeldCover, with_cover
 from app.usecases.ports import StoredDecision
 from app.usecases.replay import Difference, differences_between
 
@@ -125,7 +125,7 @@ class LineAgain:
         """This function will give back what is reserved: a later decision took the offer's place."""
         if self.held is not None:
             cover, entries = release(self.held.cover, day_in_shanghai(at))
-            self.held = replace(self.held, cover=cover)
+            self.held = with_cover(self.held, cover)
             self.book(by, at, entries)
 
     def book(self, record_id: str, at: datetime, entries: Iterable[Entry]) -> None:
@@ -193,7 +193,7 @@ def _claim_decision(line: LineAgain, act: StoredAct) -> Shown:
     found = compensation(line.held.cover, loss, line.held.shares, ClaimTerms(loss_basis=basis), PoolSide(most))
     cover, entries = compensate(line.held.cover, found.by_pool, _day(act))
     line.book(act.record_id, act.recorded_at, entries)
-    line.held = replace(line.held, cover=cover)
+    line.held = with_cover(line.held, cover)
     line.borne[claim_id] = found.borne
     return {"state": "PAID", "loss": found.loss.text(), "borne": _parts(found.borne)}
 

@@ -10,7 +10,6 @@ import os
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache, partial
 from pathlib import Path
@@ -33,7 +32,7 @@ from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.decide import seal, submission_of, wanted
 from app.usecases.obstacles import Obstacle
 from app.usecases.pool_acts import Claim, ClaimDecision, Contribution
-from app.usecases.pool_book import TOTALS, PoolChange, cover_lookup, pool_lookups
+from app.usecases.pool_book import TOTALS, PoolChange, cover_lookup, pool_lookups, with_cover
 from app.usecases.ports import CommitUnknown, StoreUnavailable, Submission
 from app.usecases.room import Room
 from tests.applications import sound
@@ -91,7 +90,7 @@ class Moved(Act):
         left = Yuan(0) if said["ended"] else held.cover.covered - drawn
         line = LineFigures(drawn, drawn, left, work.on + timedelta(days=300))
         cover, entries = follow(held.cover, line, work.on)
-        return Result("MOVED", {}, pool_changes=(PoolChange(POOL, record_id, entries, replace(held, cover=cover)),))
+        return Result("MOVED", {}, pool_changes=(PoolChange(POOL, record_id, entries, with_cover(held, cover)),))
 
 
 class Bank:

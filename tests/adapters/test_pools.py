@@ -23,7 +23,7 @@ from app.usecases.acts import Act, Result, Work
 from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.decide import seal, submission_of, wanted
 from app.usecases.pool_acts import Claim, ClaimDecision, Contribution, Recovery, StopLifted
-from app.usecases.pool_book import PoolChange, cover_lookup, pool_lookups
+from app.usecases.pool_book import PoolChange, cover_lookup, pool_lookups, with_cover
 from app.usecases.pool_refusals import PoolRefusal, PoolRefused
 from app.usecases.ports import Submission
 from app.usecases.room import Room
@@ -64,7 +64,7 @@ class Figures(Act):
         undrawn = Yuan(held.cover.covered - Yuan.whole(drawn))
         figures = LineFigures(Yuan.whole(drawn), Yuan.whole(drawn), undrawn, TODAY + timedelta(days=300))
         cover, entries = follow(held.cover, figures, work.on)
-        return Result("MOVED", {}, pool_changes=(PoolChange(POOL, record_id, entries, replace(held, cover=cover)),))
+        return Result("MOVED", {}, pool_changes=(PoolChange(POOL, record_id, entries, with_cover(held, cover)),))
 
 
 class Bank:

@@ -17,6 +17,7 @@ import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary
 
 from app.adapters.database.column_types import Day, Instant, as_stored, to_instant, to_microseconds
+from app.adapters.database.joined_arrays import array, joined
 from app.adapters.database.tables import ACT, CREDIT_LINE, METADATA
 from app.domain.money import Yuan
 from app.domain.standing import Commitment
@@ -243,35 +244,21 @@ def as_arrays(rows: Sequence[Written | NewRows]) -> tuple[tuple[_Shape, ...], li
             continue
         once = _agreeing(columns)
         kinds = _kinds(shape)
-        joined = {
+        texts = {
             place: text
             for place, column in enumerate(columns)
-            if place not in once and (text := _joined(column, kinds[place])) is not None
+            if place not in once and (text := joined(column, kinds[place])) is not None
         }
-        known.append(shape._replace(once=once, joined=frozenset(joined)))
-        parameters += [joined.get(place, column) for place, column in enumerate(columns) if place not in once]
+        known.append(shape._replace(once=once, joined=frozenset(texts)))
+        parameters += [texts.get(place, column) for place, column in enumerate(columns) if place not in once]
         parameters += [columns[place][0] for place in sorted(once)]
     return tuple(known), parameters
-
-
-_BETWEEN = "\x1f"
 
 
 @cache
 def _kinds(shape: _Shape) -> tuple[str, ...]:
     columns = METADATA.tables[shape.table].columns
-    return tuple(_array_of(columns[name].type) for name in (*shape.keys, *shape.columns))
-
-
-def _joined(column: Sequence[Any], kind: str) -> str | None:
-    """The driver looks at each element of an array more than once, which for texts costs five times what it costs to
-    send one and take it apart there. None for what cannot be told apart again.
-    """
-    if kind not in ("text[]", "bigint[]", "int[]") or None in column:
-        return None
-    # An amount is an integer whose own text is that of yuan.
-    text = _BETWEEN.join(column if kind == "text[]" else map(int.__repr__, column))
-    return text if text.count(_BETWEEN) == len(column) - 1 else None
+    return tuple(_kind_of(columns[name].type) for name in (*shape.keys, *shape.columns))
 
 
 def _agreeing(columns: Sequence[Sequence[Any]]) -> frozenset[int]:
@@ -284,16 +271,16 @@ def _agreeing(columns: Sequence[Sequence[Any]]) -> frozenset[int]:
 def array_parts(shapes: tuple[_Shape, ...], first: int) -> tuple[str, ...]:
     """This function will write the parts of a WITH, their parameters numbered from `first`."""
     parts, marks = [], count(first)
-    for number, (name, keys, columns, once, joined) in enumerate(shapes):
+    for number, (name, keys, columns, once, apart) in enumerate(shapes):
         table = METADATA.tables[name]
-        every = [(f'"{table.columns[c].name}"', _array_of(table.columns[c].type)) for c in (*keys, *columns)]
+        every = [(f'"{table.columns[c].name}"', _kind_of(table.columns[c].type)) for c in (*keys, *columns)]
         many = [place for place in range(len(every)) if place not in once]
         given = ", ".join(every[place][0] for place in many)
-        arrays = ", ".join(_array(next(marks), every[place][1], apart=place in joined) for place in many)
+        arrays = ", ".join(array(next(marks), every[place][1], apart=place in apart) for place in many)
         unnested = f"unnest({arrays}) AS g ({given})"
         if once:
             singles = (every[place] for place in sorted(once))
-            same = ", ".join(f"${next(marks)}::{kind.removesuffix('[]')} AS {quoted}" for quoted, kind in singles)
+            same = ", ".join(f"${next(marks)}::{kind} AS {quoted}" for quoted, kind in singles)
             unnested += f" CROSS JOIN (SELECT {same}) AS s"
         if keys:
             sets = ", ".join(f'"{table.columns[c].name}" = g."{table.columns[c].name}"' for c in columns)
@@ -306,19 +293,15 @@ def array_parts(shapes: tuple[_Shape, ...], first: int) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _array(mark: int, kind: str, *, apart: bool) -> str:
-    return f"string_to_array(${mark}::text, chr(31))::{kind}" if apart else f"${mark}::{kind}"
-
-
-def _array_of(kind: Any) -> str:
+def _kind_of(kind: Any) -> str:
     held = as_stored(kind)
     if isinstance(held, LargeBinary):
-        return "bytea[]"
+        return "bytea"
     if isinstance(held, Boolean):
-        return "bool[]"
+        return "bool"
     if isinstance(held, BigInteger):
-        return "bigint[]"
-    return "int[]" if isinstance(held, Integer) else "text[]"
+        return "bigint"
+    return "int" if isinstance(held, Integer) else "text"
 
 
 def to_act(row: Sequence[Any]) -> StoredAct:

@@ -1,17 +1,18 @@
 """The two statements of PostgreSQL's hot road, written out.
 
 Neighbours may rely on this: each is one statement whatever the batch holds, and reads by index only. Arrays go in as
-parameters and become rows by `unnest`, which is 1.6 times faster than a statement a row; for a batch of one, plain
-VALUES are faster still.
+parameters and become rows by `unnest`, which is 1.6 times faster than a statement a row, long ones as one text each;
+for a batch of one, plain VALUES are faster still.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from app.adapters.database.act_statements import array_parts, as_arrays, reading_rows
+from app.adapters.database.joined_arrays import array, joined
 from app.adapters.database.rows import (
     Row,
     checkpoint_rows,
@@ -86,13 +87,37 @@ def writing(sealed: Sealed, read: Mapping[str, LogHead], known_terms: set[str]) 
         "checkpoint": checkpoint_rows(sealed),
         "group_member": member_rows(sealed),
     }
-    present = tuple(name for name, rows in parts.items() if rows)
+    present = {name: rows for name, rows in parts.items() if rows}
     shapes, arrays = as_arrays(sealed.acts.rows) if sealed.acts is not None else ((), [])
-    if all(len(parts[name]) == 1 for name in present):
-        values = [value for name in present for value in parts[name][0]]
-        return _statement(present, 1, shapes, of_one=True), values + arrays
-    columns = [column for name in present for column in zip(*parts[name], strict=True)]
-    return _statement(present, len(sealed.heads), shapes, of_one=False), columns + arrays
+    if all(len(rows) == 1 for rows in present.values()):
+        values = [value for rows in present.values() for value in rows[0]]
+        return _statement(tuple((name, frozenset()) for name in present), 1, shapes, of_one=True), values + arrays
+    given: list[Any] = []
+    forms: list[_Part] = []
+    for name, rows in present.items():
+        columns = [*zip(*rows, strict=True)]
+        texts = _texts(name, columns) if len(rows) >= _MANY else {}
+        given += [texts.get(place, column) for place, column in enumerate(columns)]
+        forms.append((name, frozenset(texts)))
+    return _statement(tuple(forms), len(sealed.heads), shapes, of_one=False), given + arrays
+
+
+_Part = tuple[str, frozenset[int]]
+"""A table, and the places of its columns that are sent as one text each."""
+# For fewer an array costs no more, and what is joined is another statement, which the driver prepares.
+_MANY = 8
+
+
+def _texts(name: str, columns: Sequence[Sequence[Any]]) -> dict[int, str]:
+    texts = {place: joined(columns[place], kind) for place, kind in _joinable(name)}
+    # All of them or none, or each chance of a text would make another statement.
+    return {} if None in texts.values() else texts
+
+
+@cache
+def _joinable(name: str) -> tuple[tuple[int, str], ...]:
+    kinds = enumerate(column.split(" ")[1] for column in _COLUMNS[name].split(", "))
+    return tuple((place, kind) for place, kind in kinds if kind != "bytea")
 
 
 # ---- their text -----------------------------------------------------------------------------------------------------
@@ -224,14 +249,16 @@ _FORMS: Mapping[str, Callable[..., str]] = {
 
 
 @cache
-def _statement(present: tuple[str, ...], heads: int, shapes: tuple[Any, ...], *, of_one: bool) -> str:
+def _statement(present: tuple[_Part, ...], heads: int, shapes: tuple[Any, ...], *, of_one: bool) -> str:
     """One statement for each combination of parts that occurs, so that the driver prepares each of them once."""
     parts, number = [], 0
     allow = _allow(of_one)
-    for table in present:
+    for table, apart in present:
         columns = [column.split(" ") for column in _COLUMNS[table].split(", ")]
-        array = "" if of_one else "[]"
-        parameters = ", ".join(f"${number + i}::{kind}{array}" for i, (_, kind) in enumerate(columns, 1))
+        parameters = ", ".join(
+            f"${number + i}::{kind}" if of_one else array(number + i, kind, apart=i - 1 in apart)
+            for i, (_, kind) in enumerate(columns, 1)
+        )
         number += len(columns)
         names = ", ".join(f'"{name}"' for name, _ in columns)
         given = f"(VALUES ({parameters})) AS g ({names})" if of_one else f"unnest({parameters}) AS g ({names})"
