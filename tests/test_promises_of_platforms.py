@@ -23,7 +23,7 @@ from app.adapters.database.store import EVERY_LENDER
 from app.adapters.database.tables import DECISION, SCORE_SNAPSHOT
 from app.adapters.platform_simulator import FAULTY, FREE
 from tests.bad_platforms import application, company_codes
-from tests.test_promises import Services, ask, what_the_book_says
+from tests.test_promises import Services, all_of, ask, what_the_book_says
 
 COMPANIES = [FREE["suzhou-snd"], *FAULTY]
 
@@ -102,7 +102,7 @@ async def faults_after_kills(services: Services, database_url: str, kills: int) 
             await asyncio.gather(*workers)
         services.start_again(url)
         async with httpx.AsyncClient(timeout=30) as client:
-            for key, again in zip(sent, await asyncio.gather(*(again_of(client, key) for key in sent)), strict=True):
+            for key, again in zip(sent, await all_of(again_of(client, key) for key in sent), strict=True):
                 if again.status_code != 201 or acknowledged.setdefault(key, again.content) != again.content:
                     return [f"{key} was answered otherwise: {again.status_code} {again.text[:200]}"]
     return await snapshots_missing(database_url) + await what_the_book_says(database_url)

@@ -226,8 +226,8 @@ class LogTrail(Protocol):
         """
 
     async def entries(self, lender: str, start: int, stop: int) -> Sequence[LogEntry]:
-        """This function will return entries from the index `start` and before `stop`, in order, without what
-        belongs to them.
+        """This function will return a page of entries from the index `start` on and before `stop`, in order, without
+        what belongs to them; none once there are no more.
         """
 
     async def leaf_hashes(self, lender: str, start: int, stop: int) -> Sequence[bytes]:

@@ -107,7 +107,9 @@ class LogTrail:
         return SignedCheckpoint(*rows[0]) if rows else None
 
     async def entries(self, lender: str, start: int, stop: int) -> Sequence[LogEntry]:
-        """This function will return entries from the index `start` and before `stop`, in order."""
+        """This function will return a page of entries from the index `start` on and before `stop`, in order; none once
+        there are no more.
+        """
         query = _ENTRIES.where(LOG_ENTRY.c.lender == lender, LOG_ENTRY.c.index >= start, LOG_ENTRY.c.index < stop)
         rows = await self._rows(query.order_by(LOG_ENTRY.c.index).limit(_PAGE), (lender,))
         return tuple(LogEntry(*row) for row in rows)
