@@ -228,9 +228,11 @@ async def _campaign_on(server: PostgresServer, folder: Path, url: str) -> AsyncI
         yield service, campaign
 
 
-async def faults_after_server_kills(server: PostgresServer, folder: Path, kills: int) -> list[str]:
-    """This function will kill -9 the database under a campaign so many times, and say what is wrong then."""
-    dice, url = random.Random(5), server.create_database()
+async def faults_after_server_kills(server: PostgresServer, folder: Path, kills: int, number: int = 0) -> list[str]:
+    """This function will kill -9 the database under a campaign so many times, and say what is wrong then; each `number`
+    has a database and random moments of its own.
+    """
+    dice, url = random.Random(number), server.create_database(f"campaign_{number}")
     async with _campaign_on(server, folder, url) as (service, campaign):
         for _ in range(kills):
             async with service.database() as database:
@@ -283,4 +285,4 @@ class TestAPostgresqlKilledInTheMiddleOfACampaign:
         for number in range(SERVER_KILLS_SOAK // SERVER_KILLS):
             folder = tmp_path / str(number)
             folder.mkdir()
-            assert await faults_after_server_kills(postgres_server, folder, SERVER_KILLS) == []
+            assert await faults_after_server_kills(postgres_server, folder, SERVER_KILLS, number) == []
