@@ -1,9 +1,9 @@
 """A campaign against requests: how fast it goes through its list, and what a single request meanwhile waits.
 
 All on PostgreSQL, in one service: 64 clients; a campaign alone; then requests that come singly, some a second, by
-themselves and beside a campaign; then one client that never pauses, by itself and beside a campaign. Requests are as
-many by themselves as beside, and all are answered while the campaign runs. All that was acknowledged, and every
-decision of the campaigns, is found again.
+themselves, beside a forecast and beside a campaign; then one client that never pauses, by itself and beside a campaign.
+Requests are as many by themselves as beside, and all are answered while the campaign runs or is forecast. All that was
+acknowledged, and every decision of the campaigns, is found again.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def measure(*, quick: bool) -> Section:
         load = Load(day_in_shanghai(utc_now()), each=100 if quick else 2_000)
         stack.callback(load.end)
         runs = [load.run(side, clients=8, answers=50 if quick else 1_000)]
-        rates, alone = [], []
+        rates, alone, forecasting = [], [], []
         kinds = {
             "singly": _Kind({"clients": 1, "answers": single, "a_second": _A_SECOND}),
             "unpaused": _Kind({"clients": 1, "answers": busy}),
@@ -66,18 +66,25 @@ def measure(*, quick: bool) -> Section:
             runs.append(load.run(side, clients=64, seconds=seconds))
             rates.append(runs[-1]["per_second"])
             alone.append(_Campaign(side, key, f"alone-{number}", companies, 3 * number).run())
+            forecast = _Campaign(side, key, f"forecast-{number}", 2 * companies, 0)
+            runs.append(load.run(side, **kinds["singly"].asked))
+            forecasting.append(runs[-1])
+            if not quick and not forecast.is_("FORECASTING"):
+                raise RuntimeError("the forecast was made before the requests were answered")
+            forecast.cancel()
             for place, (name, kind) in enumerate(kinds.items(), 1):
                 # What others have left to be written out is nobody's here.
                 servers.settle(server)
                 runs.append(load.run(side, **kind.asked))
                 kind.normal.append(runs[-1])
                 campaign = _Campaign(side, key, f"{name}-{number}", companies, 3 * number + place)
+                campaign.ready()
                 servers.settle(server)
                 campaign.begin()
                 runs.append(load.run(side, **kind.asked))
                 kind.meanwhile.append(runs[-1])
                 kind.beside.append(campaign.decided_a_second())
-                if not quick and not campaign.is_running:
+                if not quick and not campaign.is_("RUNNING"):
                     raise RuntimeError("the campaign had finished before the requests")
                 campaign.end()
         stored = verify(side.database_url, [range(r["first_number"], r["first_number"] + r["answers"]) for r in runs])
@@ -92,6 +99,9 @@ def measure(*, quick: bool) -> Section:
         Line("the same beside a campaign", _latencies(singly.meanwhile)),
         at_most("their p50 beside ÷ by themselves", singly.ratio("p50_ms"), 2),
         at_most("their p99 beside ÷ by themselves", singly.ratio("p99_ms"), 2),
+        Line("the same beside a forecast", _latencies(forecasting)),
+        at_most("their p50 beside a forecast ÷ by themselves", _ratio(forecasting, singly.normal, "p50_ms"), 2),
+        at_most("their p99 beside a forecast ÷ by themselves", _ratio(forecasting, singly.normal, "p99_ms"), 2),
         Line("a campaign beside one client without pause", f"{median(pressed.beside):,.0f}/s"),
         Line("that ÷ 64 clients", f"{_share(pressed.beside, rates):.2f} x"),
         Line("one client without pause by itself (p50, p99 in ms)", _latencies(pressed.normal)),
@@ -111,6 +121,10 @@ def _share(part: Sequence[float], whole: Sequence[float]) -> float:
     return median(a / b for a, b in zip(part, whole, strict=True))
 
 
+def _ratio(over: Sequence[Mapping[str, Any]], under: Sequence[Mapping[str, Any]], name: str) -> float:
+    return _share([run[name] for run in over], [run[name] for run in under])
+
+
 @dataclass
 class _Kind:
     """One way in which requests come: how it is asked for, what each run by itself and beside a campaign came to, and
@@ -124,7 +138,7 @@ class _Kind:
 
     def ratio(self, name: str) -> float:
         """This function will return what of a figure there is beside, over what there is by itself."""
-        return _share([run[name] for run in self.meanwhile], [run[name] for run in self.normal])
+        return _ratio(self.meanwhile, self.normal, name)
 
 
 class _Campaign:
@@ -137,10 +151,18 @@ class _Campaign:
         sheet = _sheet(_FIRST_COMPANY + place * companies, companies)
         made = self._ask("POST", f"/v1/campaigns/sheets?{urlencode(asked)}", sheet, "text/csv", name)
         self._id, self._began = made["campaign_id"], 0.0
+
+    def ready(self) -> None:
+        """This function will wait until its forecast is made."""
         self._until("READY")
+
+    def cancel(self) -> None:
+        """This function will end it."""
+        self._ask("POST", f"/v1/campaigns/{self._id}/cancel", b"{}", "application/json", f"cancel-{self._id}")
 
     def run(self) -> float:
         """This function will run it and return decisions a second."""
+        self.ready()
         self.begin()
         return self.end()
 
@@ -162,10 +184,9 @@ class _Campaign:
             query = "SELECT count(*) FROM decision WHERE idempotency_key LIKE %s"
             return connection.execute(query, its_own).fetchone()[0] / seconds
 
-    @property
-    def is_running(self) -> bool:
-        """Whether it still goes through its list."""
-        return self._state() == "RUNNING"
+    def is_(self, state: str) -> bool:
+        """This function will tell whether it is in that state."""
+        return self._state() == state
 
     def _state(self) -> str:
         found = self._ask("GET", "/v1/campaigns?limit=20")["items"]

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from app.domain.money import Yuan
@@ -39,19 +39,36 @@ from app.usecases.room import Room
 LOOKS_EVERY_S: Final = 1.0
 _AGAIN_AFTER_S: Final = 1.0
 COMPANIES_AT_ONCE: Final = 256
-WINDOW: Final = 32
+WINDOW: Final = 24
 """How many of a campaign's requests may be in the desk at a time: two of its batches, so that one is made while the
 other is being written."""
 _FORECAST_AT_ONCE: Final = 32
+# A forecast and requests share one interpreter: few are tried at once, and none for a while where somebody waits.
+_TRIED_AT_ONCE, _LOOKS_AGAIN_TIMES, _LOOKS_AGAIN_S = 8, 20, 0.001
+_TELLS_EVERY_S: Final = 0.5
 _log = logging.getLogger("jifendai.campaigns")
 
 
 class Desk(Protocol):
     """Where requests are decided."""
 
+    @property
+    def is_writing(self) -> bool:
+        """Whether a batch is on its way."""
+        ...
+
     def submit(self, submission: Submission | Act) -> asyncio.Future[Answer]:
         """This function will queue the request."""
         ...
+
+
+@dataclass(slots=True)
+class _Making:
+    """A forecast that is being made: of how many companies so far, and when that was last told."""
+
+    forecast: Forecast = field(default_factory=Forecast)
+    companies: int = 0
+    told_at: float = 0.0
 
 
 class CampaignRunner:
@@ -75,6 +92,7 @@ class CampaignRunner:
         self._window = window
         self._task: asyncio.Task[None] | None = None
         self._nudged = asyncio.Event()
+        self._forecasts: dict[str, _Making] = {}
 
     def start(self) -> None:
         """This function will begin to look for campaigns in the running event loop."""
@@ -107,7 +125,11 @@ class CampaignRunner:
         """One step of every campaign, and whether any went on; one that cannot go on holds no other up."""
         self._nudged.clear()
         went_on = False
-        for campaign in await self._campaigns.active():
+        active = await self._campaigns.active()
+        self._forecasts = {
+            one.campaign_id: self._forecasts[one.campaign_id] for one in active if one.campaign_id in self._forecasts
+        }
+        for campaign in active:
             try:
                 went_on |= await self._step(campaign)
             except Exception as error:  # noqa: BLE001 - whatever it is, the next turn tries again
@@ -118,7 +140,8 @@ class CampaignRunner:
     async def carry_on(self, campaign: Campaign) -> None:
         """This function will make a campaign's forecast, or run it as far as it goes."""
         if campaign.state is CampaignState.FORECASTING:
-            await self._forecast(campaign)
+            while await self._forecast(campaign):
+                pass
         while campaign.state is CampaignState.RUNNING:
             campaign = await self._page(campaign)
 
@@ -130,17 +153,44 @@ class CampaignRunner:
 
     # ---- the forecast ----------------------------------------------------------------------------------------------
 
-    async def _forecast(self, campaign: Campaign) -> None:
-        forecast, after = Forecast(), 0
-        while companies := await self._campaigns.companies(campaign, after, _FORECAST_AT_ONCE):
+    async def _forecast(self, campaign: Campaign) -> bool:
+        """The next page of its forecast, and whether there is more of it."""
+        making = self._forecasts.setdefault(campaign.campaign_id, _Making())
+        companies = await self._campaigns.companies(campaign, making.companies, _FORECAST_AT_ONCE)
+        if companies:
             batch = [asked for company in companies for asked in submissions_of(campaign, company)]
-            state = await self._campaigns.state_for(wanted(batch))
+            making.forecast.add(batch, await self._tried(batch))
+            making.companies = companies[-1].number + 1
+            if making.told_at + _TELLS_EVERY_S > asyncio.get_running_loop().time():
+                return True
+            making.told_at = asyncio.get_running_loop().time()
+            if await self._campaigns.forecast_reached(campaign, making.companies * len(campaign.products)):
+                return True
+        else:
+            forecast = making.forecast
+            rooms: dict[str, Yuan | None] = {
+                pool: await self._room_of(pool, campaign.lender) for pool in forecast.covered
+            }
+            await self._campaigns.forecast_made(campaign, forecast.document(rooms))
+        # It is made, or nobody wants it any more.
+        del self._forecasts[campaign.campaign_id]
+        return False
+
+    async def _tried(self, batch: Sequence[Submission]) -> list[Answer | Obstacle]:
+        state, results = await self._campaigns.state_for(wanted(batch)), list[Answer | Obstacle]()
+        for begin in range(0, len(batch), _TRIED_AT_ONCE):
+            await self._nobody_waits()
             # In a thread, so that requests are taken meanwhile.
-            made = await asyncio.to_thread(seal, batch, state, self._room)
-            forecast.add(batch, made.results)
-            after = companies[-1].number + 1
-        rooms: dict[str, Yuan | None] = {pool: await self._room_of(pool, campaign.lender) for pool in forecast.covered}
-        await self._campaigns.forecast_made(campaign, forecast.document(rooms))
+            tried = await asyncio.to_thread(seal, batch[begin : begin + _TRIED_AT_ONCE], state, self._room)
+            results += tried.results
+        return results
+
+    async def _nobody_waits(self) -> None:
+        """Returns once the desk is idle, or has been busy for so long that a forecast would come to nothing."""
+        for _ in range(_LOOKS_AGAIN_TIMES):
+            if not self._desk.is_writing:
+                return
+            await asyncio.sleep(_LOOKS_AGAIN_S)
 
     # ---- the run ---------------------------------------------------------------------------------------------------
 

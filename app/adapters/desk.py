@@ -26,11 +26,9 @@ _Waiting = tuple[Submission | Act, asyncio.Future[_Answer]]
 _Queue = deque[_Waiting[_Answer]]
 _LONGEST_BATCH = 256
 # Requests of campaigns ride along with those of others, one for so many of them and one at least. Where nobody asks,
-# they are written by themselves: as many as are worth a commit, or few for a while after others have asked, who may
-# have to wait for them. Whoever was answered may ask again at once: so long a batch of campaigns alone waits.
-_ONE_RIDES_FOR = 8
-_BY_THEMSELVES, _SOON_AFTER_OTHERS = 16, 4
-_SOON_S, _MAY_ASK_AGAIN_S = 1.0, 0.003
+# they are written by themselves: as many as are worth a commit, and few enough for whoever asks meanwhile to wait for.
+# Whoever was answered may ask again at once: so long a batch of campaigns alone waits.
+_ONE_RIDES_FOR, _BY_THEMSELVES, _MAY_ASK_AGAIN_S = 8, 12, 0.003
 _LONGEST_QUEUE = 1024
 # How long what is waiting may take to be decided, at least, before nothing more is let in from outside: so long, or as
 # long as three commits of a few, where the disk is slow. Small batches tell what a commit costs, large ones what a
@@ -176,10 +174,9 @@ class Desk(Generic[_Answer]):
 
     def _room_behind(self, before: int) -> int:
         """How many of campaigns' requests the batch takes that holds so many of others."""
-        if before:
-            return min(max(1, before // _ONE_RIDES_FOR), self._longest_batch - before)
-        soon = asyncio.get_running_loop().time() < self._others_answered_at + _SOON_S
-        return _SOON_AFTER_OTHERS if soon else _BY_THEMSELVES
+        if not before:
+            return _BY_THEMSELVES
+        return min(max(1, before // _ONE_RIDES_FOR), self._longest_batch - before)
 
     async def _write(self, batch: list[_Waiting[_Answer]]) -> None:
         if not batch:

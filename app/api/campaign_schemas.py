@@ -114,6 +114,7 @@ class CampaignCounts(Answered):
     declined: Count
     not_decided: Count
     pre_approved_limit: Money
+    forecast_done: Count = Field(description="已测算的决策数。How many of them the forecast has come to.")
 
 
 class ForecastReason(Answered):

@@ -302,7 +302,7 @@ def campaign_document(campaign: Campaign, conversion: Conversion | None) -> dict
         "counts": {
             "done": campaign.done, "of": campaign.size, "pre_approved": campaign.pre_approved,
             "referred": campaign.referred, "declined": campaign.declined, "not_decided": campaign.not_decided,
-            "pre_approved_limit": Yuan(campaign.pre_approved_limit).text(),
+            "pre_approved_limit": Yuan(campaign.pre_approved_limit).text(), "forecast_done": campaign.forecast_done,
         },
         "forecast": None if campaign.forecast is None else dict(campaign.forecast),
         "conversion": None if conversion is None else {

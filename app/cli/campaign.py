@@ -79,8 +79,7 @@ class _Running:
             campaign = await self._created(database, desk, content, known)
             if campaign.state is CampaignState.FORECASTING:
                 say("Forecasting … 测算中")
-                await runner.carry_on(campaign)
-                campaign = await _again(database, campaign)
+                campaign = await _carried_on(database, runner, campaign)
             _forecast(campaign)
             if self._options.forecast_only:
                 say("Nothing was decided. 仅测算，未作决策")
@@ -154,21 +153,25 @@ class _Running:
             except CampaignRefused:
                 say("Somebody else has changed it meanwhile. 他人已变更该活动")
             campaign = await _again(database, campaign)
-        running = asyncio.create_task(runner.carry_on(campaign))
-        while not running.done():
-            await asyncio.wait({running}, timeout=0.5)
-            campaign = await _again(database, campaign)
-            _bar(campaign)
-        await running
-        if sys.stderr.isatty():
-            sys.stderr.write("\n")
-        return await _again(database, campaign)
+        return await _carried_on(database, runner, campaign)
 
     async def _outreach(self, database: Database, campaign: Campaign) -> None:
         path = self._options.outreach or self._options.file.with_name(f"{self._options.file.stem}-outreach.xlsx")
         heads, rows = await outreach_rows(database.campaigns, campaign)
         path.write_bytes(workbook("outreach 营销清单", heads, rows))
         say(f"The outreach sheet: {path} ({len(rows):,} rows). 营销清单 {len(rows):,} 行")
+
+
+async def _carried_on(database: Database, runner: CampaignRunner, campaign: Campaign) -> Campaign:
+    going_on = asyncio.create_task(runner.carry_on(campaign))
+    while not going_on.done():
+        await asyncio.wait({going_on}, timeout=0.5)
+        campaign = await _again(database, campaign)
+        _bar(campaign)
+    await going_on
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")
+    return await _again(database, campaign)
 
 
 async def _again(database: Database, campaign: Campaign) -> Campaign:
@@ -199,8 +202,9 @@ def _forecast(campaign: Campaign) -> None:
 def _bar(campaign: Campaign) -> None:
     if not sys.stderr.isatty():
         return
-    share = campaign.done * _BAR // max(1, campaign.size)
-    sys.stderr.write(f"\r[{'#' * share}{'.' * (_BAR - share)}] {campaign.done:,} / {campaign.size:,}")
+    done = campaign.done if campaign.forecast is not None else campaign.forecast_done
+    share = done * _BAR // max(1, campaign.size)
+    sys.stderr.write(f"\r[{'#' * share}{'.' * (_BAR - share)}] {done:,} / {campaign.size:,}")
     sys.stderr.flush()
 
 

@@ -79,7 +79,7 @@ def possible(state: CampaignState) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class Campaign:
     """One campaign. `done` of `companies` × products are decided, in the order of the list; amounts are in fen; the
-    forecast is what `forecast_document` made, None while it is being made.
+    forecast is what `Forecast.document` made, None while it is being made and has come to `forecast_done` of them.
     """
 
     campaign_id: str
@@ -99,6 +99,7 @@ class Campaign:
     declined: int = 0
     not_decided: int = 0
     pre_approved_limit: int = 0
+    forecast_done: int = 0
     forecast: Mapping[str, Any] | None = None
 
     @property
@@ -169,6 +170,9 @@ class Campaigns(Protocol):
     async def companies(self, campaign: Campaign, after: int, limit: int) -> Sequence[ListedCompany]:
         """This function will return the companies of a list from the number `after` on."""
 
+    async def forecast_reached(self, campaign: Campaign, done: int) -> bool:
+        """This function will keep how far a campaign's forecast has come, and tell whether it is still being made."""
+
     async def forecast_made(self, campaign: Campaign, forecast: Mapping[str, Any]) -> None:
         """This function will make the campaign ready, if it is still being forecast."""
 
@@ -227,7 +231,7 @@ class CampaignAct(Act):
             "products": "|".join(campaign.products), "companies": campaign.companies, "created_at": work.now,
             "created_by": campaign.created_by, "source": orjson.dumps(dict(campaign.source)), "done": 0,
             "pre_approved": 0, "referred": 0, "declined": 0, "not_decided": 0, "pre_approved_limit": 0,
-            "forecast": None,
+            "forecast_done": 0, "forecast": None,
         }  # fmt: skip
         return Result(campaign.state.value, shown, rows=(Written(TABLE, values),))
 

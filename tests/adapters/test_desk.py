@@ -177,12 +177,12 @@ class TestRequestsOfCampaigns:
         """A desk before the slow book."""
         return Desk(book, wanted=wanted, seal=seal)
 
-    async def test_are_written_sixteen_at_once_where_nobody_asks(self, desk: Desk[Answer], book: SlowBook):
+    async def test_are_written_twelve_at_once_where_nobody_asks(self, desk: Desk[Answer], book: SlowBook):
         book.gate.set()
 
         await everyone([desk.submit(of_campaign(f"c{n}")) for n in range(40)])
 
-        assert book.batches == [16, 16, 8]
+        assert book.batches == [12, 12, 12, 4]
 
     async def test_stand_behind_whoever_asks_and_one_rides_along(self, desk: Desk[Answer], book: SlowBook):
         first = desk.submit(of_campaign("c0"))
@@ -205,14 +205,6 @@ class TestRequestsOfCampaigns:
         await everyone([*asked, *behind])
 
         assert book.batches[0] == 64 + 8
-
-    async def test_are_written_four_at_once_soon_after_somebody_has_asked(self, desk: Desk[Answer], book: SlowBook):
-        book.gate.set()
-        await desk.submit(submission("k0"))
-
-        await everyone([desk.submit(of_campaign(f"c{n}")) for n in range(8)])
-
-        assert book.batches == [1, 4, 4]
 
     async def test_let_whoever_was_answered_ask_again_first(self, desk: Desk[Answer], book: SlowBook):
         book.gate.set()

@@ -31,6 +31,7 @@ CAMPAIGN = Table(
         Column(name, BigInteger, nullable=False)
         for name in (
             "companies", "done", "pre_approved", "referred", "declined", "not_decided", "pre_approved_limit",
+            "forecast_done",
         )
     ),
     Column("forecast", LargeBinary),

@@ -115,14 +115,20 @@ class Campaigns:
             lenders=(campaign.lender,),
         )
 
+    async def forecast_reached(self, campaign: Campaign, done: int) -> bool:
+        """This function will keep how far a campaign's forecast has come, and tell whether it is still being made."""
+        return await self._forecast(campaign, forecast_done=done)
+
     async def forecast_made(self, campaign: Campaign, forecast: Mapping[str, Any]) -> None:
         """This function will make the campaign ready, if it is still being forecast."""
-        change = (
-            update(CAMPAIGN)
-            .where(_is(campaign), CAMPAIGN.c.state == CampaignState.FORECASTING.value)
-            .values(forecast=orjson.dumps(dict(forecast)), state=CampaignState.READY.value)
+        made = {"forecast": orjson.dumps(dict(forecast)), "state": CampaignState.READY.value}
+        await self._forecast(campaign, forecast_done=campaign.size, **made)
+
+    async def _forecast(self, campaign: Campaign, **values: Any) -> bool:
+        change = update(CAMPAIGN).where(_is(campaign), CAMPAIGN.c.state == CampaignState.FORECASTING.value)
+        return await self._store.write(
+            lambda connection: connection.execute(change.values(values)).rowcount > 0, lenders=(campaign.lender,)
         )
-        await self._store.write(lambda connection: connection.execute(change), lenders=(campaign.lender,))
 
     async def progress(self, campaign: Campaign, results: Sequence[CampaignResult]) -> Campaign:
         """This function will keep results, none twice, and return the campaign as it then stands."""
