@@ -238,15 +238,13 @@ def _snapshot(found: ScoreLookup) -> dict[str, Any]:
     }
 
 
-def _pool(found: PoolStanding) -> dict[str, Any]:
-    company, lender = found.company_room, found.lender_room
-    return {
-        "id": found.pool,
-        "room": found.room.text(),
-        "company_room": None if company is None else company.text(),
-        "lender_room": None if lender is None else lender.text(),
-        "stopped": found.stopped,
-    }
+def _pool(found: PoolStanding) -> orjson.Fragment:
+    """The trace tells the same amounts, which are written once."""
+    pool, room, company_room, lender_room, stopped = found
+    return orjson.Fragment(_POOL % tuple(map(value_bytes, (company_room, pool, lender_room, room, stopped))))
+
+
+_POOL = b'{"company_room":%b,"id":%b,"lender_room":%b,"room":%b,"stopped":%b}'
 
 
 # --- the parts of the wire form ------------------------------------------------------------------------------

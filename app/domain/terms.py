@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 from app.domain.facts import EVIDENCE, Facts, fact_named, reader_of, reader_of_all
-from app.domain.trace import Line, Reference, line_form
+from app.domain.trace import FormsByNames, Line, Reference, line_form
 
 
 class ProductStatus(StrEnum):
@@ -123,7 +123,7 @@ class Choices(Table):
 @dataclass(frozen=True, slots=True, eq=False)
 class Parameter:
     """One value of the terms: a plain value, or a table over a fact. `path` names it in traces and in the list of
-    assumptions.
+    assumptions; `forms` are those of its lines.
     """
 
     path: str
@@ -132,12 +132,14 @@ class Parameter:
     by: str | None = field(init=False)
     names: tuple[str, ...] = field(init=False, repr=False)
     read: Callable[[Facts], Any] | None = field(init=False, repr=False)
+    forms: FormsByNames = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         by = self.value.by if isinstance(self.value, Table) else None
         object.__setattr__(self, "by", by)
         object.__setattr__(self, "names", () if by is None else self.value.names)
         object.__setattr__(self, "read", None if by is None else reader_of(by))
+        object.__setattr__(self, "forms", FormsByNames(self.path, self.reference))
 
     def at(self, row: Any) -> Any:
         """This function will return the value of a table's row, or the plain value, for which the row is None."""

@@ -57,6 +57,19 @@ def line_forms(step: str, names: tuple[str, ...] = (), reference: Reference | No
     return line_form(step, names, reference, False), line_form(step, names, reference, True)
 
 
+class FormsByNames(dict[tuple[str, ...], Forms]):
+    """The forms of one step's lines by the names of their facts, made when they are first asked for: found at half of
+    what `line_forms` takes.
+    """
+
+    def __init__(self, step: str, reference: Reference | None) -> None:
+        self._step, self._reference = step, reference
+
+    def __missing__(self, names: tuple[str, ...]) -> Forms:
+        forms = self[names] = line_forms(self._step, names, self._reference)
+        return forms
+
+
 Line = tuple[LineForm, Any, tuple[Any, ...]]
 """A line of a trace as the rules write it: its form, the answer, and the facts' values in the order of their names.
 `Step` spells it out for readers."""

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from app.domain.decision import SharedLines
 from app.domain.terms import ProductTerms
-from app.domain.trace import line_form
 
 
 class Security(NamedTuple):
@@ -29,5 +28,5 @@ def security(terms: ProductTerms) -> Security:
         collateral_required=terms.collateral_required.value,
         guarantee_required=terms.guarantee_required is not None and terms.guarantee_required.value,
         guarantee_fee_rate=None if fee is None else fee.value,
-        lines=SharedLines(tuple((line_form(p.path, (), p.reference), p.value, ()) for p in asked if p is not None)),
+        lines=SharedLines(tuple((p.forms[()][False], p.value, ()) for p in asked if p is not None)),
     )

@@ -65,8 +65,8 @@ def _rounded(
     form, unit, floor = forms[True], limits.rounding_unit, limits.floor
     limit = floored_to(least, unit.value) if least > 0 else _ZERO
     enough = limit >= floor.value and limit > 0
-    lines.append((line_forms(unit.path, ("unit",), unit.reference)[False], limit, (unit.value,)))
-    lines.append((line_forms(floor.path, ("floor",), floor.reference)[not enough], enough, (floor.value,)))
+    lines.append((unit.forms[_UNIT][False], limit, (unit.value,)))
+    lines.append((floor.forms[_FLOOR][not enough], enough, (floor.value,)))
     if enough:
         if limit < requested:
             reasons.append(reason(ReasonCode.LIMIT_BELOW_REQUEST, Severity.INFO, clause=form.step))
@@ -91,16 +91,12 @@ def _caps(
         used, used_of_lender = standing.used_on(terms.id, application.company.uscc), standing.used()
         left, left_of_lender = cap - used, left_of_lender - used_of_lender
     return cap, [
-        (left, line_forms(of_product.path, names + _CAP_NAMES, of_product.reference), (*found, cap, used)),
-        (
-            left_of_lender,
-            line_forms(of_lender.path, _CAP_NAMES, of_lender.reference),
-            (of_lender.value, used_of_lender),
-        ),
+        (left, of_product.forms[names + _CAP_NAMES], (*found, cap, used)),
+        (left_of_lender, of_lender.forms[_CAP_NAMES], (of_lender.value, used_of_lender)),
     ]
 
 
-_CAP_NAMES = ("cap", "used")
+_CAP_NAMES, _UNIT, _FLOOR = ("cap", "used"), ("unit",), ("floor",)
 
 
 def _components(limits: CreditLimitTerms, facts: Facts, cap: Yuan | None, reasons: list[Reason]) -> list[Row]:
@@ -120,7 +116,7 @@ def _components(limits: CreditLimitTerms, facts: Facts, cap: Yuan | None, reason
         if absent is not None:
             reasons.append(absent)
         bases[component.name] = amount
-        rows.append((amount, line_forms(parameter.path, names, parameter.reference), found))
+        rows.append((amount, parameter.forms[names], found))
     return rows
 
 

@@ -17,7 +17,7 @@ from app.domain.facts import Fact, Facts, fact_named, reader_of, whole_months
 from app.domain.reasons import ReasonCode
 from app.domain.standing import AuthorityBasis, Standing, Waived
 from app.domain.terms import LOANS, Gate, GateColumns, ProductStatus, ProductTerms, ScoreTerms, Severity, Words
-from app.domain.trace import Basis, Line, Reference, line_form
+from app.domain.trace import Basis, Line, Reference, line_form, line_forms
 
 _NOT_SCORED = {
     ScoreState.NOT_SCORED: ReasonCode.SCORE_NOT_SCORED,
@@ -56,7 +56,10 @@ def check_zone(application: Application, terms: ProductTerms, reasons: list[Reas
     served = zone in terms.zones
     if not served:
         reasons.append(reason(ReasonCode.ZONE_NOT_SERVED, Severity.DECLINE, clause="zones"))
-    return line_form("eligibility.zone", ("zone",), None, not served), served, (zone,)
+    return _ZONE[not served], served, (zone,)
+
+
+_ZONE = line_forms("eligibility.zone", ("zone",))
 
 
 def check_authorisation(application: Application, on: date, reasons: list[Reason]) -> Line:
@@ -69,8 +72,10 @@ def check_authorisation(application: Application, on: date, reasons: list[Reason
     valid = consent.granted_on <= on and (until is None or on <= until)
     if not valid:
         reasons.append(reason(ReasonCode.AUTHORISATION_NOT_VALID, Severity.REFER, clause="authorisation"))
-    form = line_form("eligibility.authorisation", ("granted_on", "valid_until"), None, not valid)
-    return form, valid, (consent.granted_on, until)
+    return _AUTHORISED[not valid], valid, (consent.granted_on, until)
+
+
+_AUTHORISED = line_forms("eligibility.authorisation", ("granted_on", "valid_until"))
 
 
 def check_score(application: Application, terms: ProductTerms, on: date, reasons: list[Reason]) -> Line:

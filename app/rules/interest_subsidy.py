@@ -62,7 +62,7 @@ def paying_programmes(
             lines.append(answered)
             if all(answered.answers):
                 share, names, found, row, _ = look_up(programme.share, facts)
-                lines.append((line_form(programme.share.path, names, programme.share.reference), share, found))
+                lines.append((programme.share.forms[names][False], share, found))
                 lines += _limits(programme)
                 if programme.id in used_up:
                     # An authority may call a budget used up whose amount nobody has published.
@@ -83,7 +83,7 @@ def paying_programmes(
 def _limits(programme: SubsidyProgramme) -> tuple[SharedLines, ...]:
     """What bounds a programme for everybody."""
     limits = [limit for limit in (programme.maximum_months, programme.cap_per_loan) if limit is not None]
-    lines = tuple((line_form(limit.path, (), limit.reference), limit.value, ()) for limit in limits)
+    lines = tuple((limit.forms[()][False], limit.value, ()) for limit in limits)
     return (SharedLines(lines),) if lines else ()
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from app.domain.decision import OfferForm, PreApprovedOffer, Reason, SharedLines
 from app.domain.money import Yuan
 from app.domain.terms import ProductTerms
-from app.domain.trace import Line, line_form
+from app.domain.trace import Line
 from app.rules.collateral import security
 from app.rules.interest_subsidy import Loan, Paying, subsidise
 from app.rules.pricing import Price
@@ -42,9 +42,12 @@ def offered(
     expires_on = on + timedelta(days=valid.value)
     covered, cover_lines, reasons = cover(terms.risk_compensation, limit, fits)
     subsidy = subsidise(terms, paying, Loan(limit, priced.highest, on, tenor_months))
-    expiry = (line_form(valid.path, ("valid_days",), valid.reference), expires_on, (valid.value,))
+    expiry = (valid.forms[_VALID][False], expires_on, (valid.value,))
     offer = PreApprovedOffer(_form(terms, tenor_months, priced), expires_on, limit, subsidy, covered)
     return Offered(offer, (security(terms).lines, *cover_lines, expiry), reasons)
+
+
+_VALID = ("valid_days",)
 
 
 @lru_cache(maxsize=4_096)

@@ -62,7 +62,7 @@ def price(terms: ProductTerms, facts: Facts, lines: list[Line], reasons: list[Re
             (ceiling, names_above, found_above, absent_above),
         ):
             if why is not None:
-                lines.append((line_form(asked.path, seen, asked.reference, True), None, actual))
+                lines.append((asked.forms[seen][True], None, actual))
                 reasons.append(why)
         return None
     priced = _priced(terms, row, row_above)
@@ -79,10 +79,9 @@ def _lines(
 ) -> list[Line]:  # fmt: skip
     parameter, ceiling, lines = _rate_parameter(pricing), pricing.ceiling_bps, []
     if parameter is not None:
-        form = line_form(parameter.path, names + priced.names, parameter.reference)
-        lines.append((form, priced.annual_rate, found + priced.found))
+        lines.append((parameter.forms[names + priced.names][False], priced.annual_rate, found + priced.found))
     if ceiling is not None:
-        form = line_form(ceiling.path, names_above + priced.ceiling_names, ceiling.reference)
+        form = ceiling.forms[names_above + priced.ceiling_names][False]
         lines.append((form, priced.ceiling, found_above + priced.ceiling_found))
     return lines
 
@@ -114,7 +113,7 @@ def _quoted(terms: ProductTerms) -> SharedLines:
         lines.append((form, lpr.rate, (lpr.term, lpr.published_on)))
     if pricing.conventional_rate is not None:
         usual = pricing.conventional_rate
-        lines.append((line_form(usual.path, (), usual.reference), usual.value, ()))
+        lines.append((usual.forms[()][False], usual.value, ()))
     return SharedLines(tuple(lines))
 
 

@@ -46,6 +46,7 @@ def fitting_room(
 
 
 _NOTHING, _NO_SHARE = Yuan(0), Decimal(0)
+_CAP = ("limit", "cap")
 _ROOM_NAMES = ("limit", "room", "company_room", "lender_room", "stopped")
 
 
@@ -74,7 +75,7 @@ def cover(pool: RiskCompensationTerms | None, limit: Yuan, fits: Fits | None = N
         promised = RiskCompensation(RiskStatus.PROPOSED, pool, covered, _NOTHING)
     lines: tuple[Line | SharedLines, ...] = (_lines_of_shares(pool),)
     if cap is not None:
-        lines = ((line_form(cap.path, ("limit", "cap"), cap.reference), covered, (limit, cap.value)), *lines)
+        lines = ((cap.forms[_CAP][False], covered, (limit, cap.value)), *lines)
     if covered >= limit:
         return promised, lines, ()
     partial = reason(ReasonCode.COVER_PARTIAL, Severity.INFO, clause="risk_compensation.per_company_cap")
@@ -91,4 +92,4 @@ def _not_active(pool: RiskCompensationTerms) -> Cover:
 @lru_cache(maxsize=1_024)
 def _lines_of_shares(pool: RiskCompensationTerms) -> SharedLines:
     bearers, shares = zip(*pool.shares.value.items(), strict=True)
-    return SharedLines(((line_form(pool.shares.path, bearers, pool.shares.reference), pool.pool, shares),))
+    return SharedLines(((pool.shares.forms[bearers][False], pool.pool, shares),))

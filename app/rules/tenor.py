@@ -9,7 +9,7 @@ from app.domain.decision import Reason, SharedLines
 from app.domain.facts import Facts
 from app.domain.reasons import ReasonCode
 from app.domain.terms import Parameter, ProductTerms, Severity
-from app.domain.trace import Line, line_form
+from app.domain.trace import Line
 from app.rules.eligibility import reason
 from app.rules.tables import look_up
 
@@ -31,8 +31,7 @@ def check_tenor(terms: ProductTerms, facts: Facts, lines: list[Line | SharedLine
             lines.append(line)
             reasons += against
         else:
-            form = line_form(parameter.path, names + _NAMES, parameter.reference, True)
-            lines.append((form, None, (*found, asked, None)))
+            lines.append((parameter.forms[names + _NAMES][True], None, (*found, asked, None)))
             reasons.append(absent)
 
 
@@ -50,6 +49,7 @@ def _bound(
     parameter: Parameter, asked: int, bound: int, names: tuple[str, ...], found: tuple[Any, ...], shortest: bool
 ) -> tuple[Line, tuple[Reason, ...]]:
     within = asked >= bound if shortest else asked <= bound
-    line = line_form(parameter.path, names + _NAMES, parameter.reference, not within), within, (*found, asked, bound)
-    against = reason(ReasonCode.TENOR_NOT_ELIGIBLE, Severity.DECLINE, clause=parameter.path)
-    return line, () if within else (against,)
+    line = parameter.forms[names + _NAMES][not within], within, (*found, asked, bound)
+    if within:
+        return line, ()
+    return line, (reason(ReasonCode.TENOR_NOT_ELIGIBLE, Severity.DECLINE, clause=parameter.path),)
