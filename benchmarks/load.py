@@ -15,10 +15,11 @@ import random
 import select
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from time import perf_counter, sleep
+from typing import Any
 
 from stdnum.cn import uscc
 
@@ -54,17 +55,24 @@ def quick_code(digits: bytes) -> bytes:
 
 
 def bodies(on: date, each: int) -> list[tuple[bytes, bytes, bytes]]:
-    """This function will make the bodies in three parts, between which the application's number and the company go."""
+    """This function will make the bodies in three parts, between which the application's number and the company go; the
+    command that comes first may give `documents` instead.
+    """
     found = []
     for product, terms in deciding_terms(on).items():
         if product.startswith(LENDER + "/"):
             for number, document in enumerate(applications(terms, on=on, count=each, seed=2)):
-                body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-                before, _, rest = body.partition(b"%09d" % number)
-                between, _, after = rest.partition(company_code(number).encode())
-                found.append((before, between, after))
+                found.append(in_parts(document, number))
     # Products take turns.
     return [found[i + j * each] for i in range(each) for j in range(len(found) // each)]
+
+
+def in_parts(document: Mapping[str, Any], number: int) -> tuple[bytes, bytes, bytes]:
+    """This function will take a document apart, in which the application and the company are of that number."""
+    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    before, _, rest = body.partition(b"%09d" % number)
+    between, _, after = rest.partition(company_code(number).encode())
+    return before, between, after
 
 
 # --- the loop --------------------------------------------------------------------------------------------------
@@ -200,7 +208,10 @@ class Run:
 def main() -> None:
     """This function will serve commands until the input ends."""
     first = json.loads(sys.stdin.readline())
-    made = bodies(date.fromisoformat(first["on"]), first["each"])
+    if "documents" in first:
+        made = [in_parts(document, number) for number, document in enumerate(first["documents"])]
+    else:
+        made = bodies(date.fromisoformat(first["on"]), first["each"])
     print(json.dumps({"bodies": len(made), "bytes": sum(map(len, map(b"".join, made))) // len(made)}), flush=True)
     for line in sys.stdin:
         try:

@@ -1,138 +1,125 @@
 """One hot pool that four lenders share: decisions that reserve from it, against the same decisions without a pool.
 
-Both sides are the desk and the book alone, on PostgreSQL with 64 clients, in one process: nothing of HTTP hides what
-the pool costs. Afterwards the entries are added up and held to the book.
+Both sides are services of their own on PostgreSQL, under POST /v1/decisions by 64 clients in turn; the only difference
+is that one catalogue has the product reserve at its offer. Afterwards the entries are added up and held to the book.
 """
 
 from __future__ import annotations
 
 import asyncio
+import http.client
+import json
 import re
-import time
-from collections.abc import Iterator, Mapping
-from datetime import date
-from functools import partial
-from itertools import count
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from datetime import date, timedelta
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from app.adapters.catalogue_files import read_catalogue_files
 from app.adapters.clock import utc_now
-from app.adapters.database import migrate, open_database
-from app.adapters.desk import Desk
-from app.adapters.identifiers import new_uuid7
-from app.adapters.signing import LogSigner, make_key_file
-from app.audit.application import application_from_document
-from app.audit.canonical import canonical_bytes
-from app.audit.operator_record import OPERATOR, OperatorAct
-from app.domain.money import Yuan
-from app.products.parse import parse_catalogue
+from app.adapters.database import open_database
 from app.settings import BUILT_IN_CATALOGUE
-from app.usecases.catalogue import ActiveCatalogue
 from app.usecases.days import day_in_shanghai
-from app.usecases.decide import seal, submission_of, wanted
-from app.usecases.operator_log import OperatorRecords
-from app.usecases.pool_acts import Contribution
 from app.usecases.pool_book import TOTALS
-from app.usecases.ports import Submission
-from app.usecases.room import Room
 from benchmarks import servers
 from benchmarks.companies import company_code
 from benchmarks.report import Line, Section, at_most
-from benchmarks.rounds import started
+from benchmarks.servers import Load, Side
 
 LENDERS = ("boc", "icbc", "psbc", "undisclosed")
 POOL, SLUG = "zhongkai/illustration", "zhongkai-pool-illustration"
+POOLED, PLAIN = "pooled", "plain"
 CLIENTS = 64
 _CAP = b"\ncompany_cap: {values: {2022-01-01: {value: 50_000_000, reference: {basis: assumed, note: benchmark}}}}\n"
+_CAPITAL = 9_000_000_000_000
 
 
 def measure(*, quick: bool) -> Section:
     """This function will measure both sides in turn and give the share of throughput that the pool costs."""
-    rounds, seconds = (1, 0.3) if quick else (7, 2.0)
-    with servers.postgres(segments=2 if quick else 60) as server:
-        return asyncio.run(_measure(server, rounds, seconds))
-
-
-async def _measure(server: Any, rounds: int, seconds: float) -> Section:
-    sides = {}
-    for name, pooled in (("pooled", True), ("plain", False)):
-        server.create_database(name, migrated=False)
-        sides[name] = await _Side.opened(server.url(name), pooled=pooled)
-    rates: dict[str, list[float]] = {name: [] for name in sides}
-    for side in sides.values():
-        await side.load(seconds / 4)
-    with started():
+    rounds, seconds = (1, 0.3) if quick else (9, 2.0)
+    runs: dict[str, list[Mapping[str, Any]]] = {POOLED: [], PLAIN: []}
+    today, answers = day_in_shanghai(utc_now()), 0
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="jfd-bench-")))
+        server = stack.enter_context(servers.postgres(segments=2 if quick else 60))
+        sides = {name: _side(stack, server, folder / name, name) for name in runs}
+        _contribute(sides[POOLED], folder / POOLED, today)
+        load = Load(today, each=0, documents=[_application(number, today) for number in range(1_000)])
+        stack.callback(load.end)
+        for name, side in sides.items():
+            warm = load.run(side, clients=8, answers=50 if quick else 1_000)
+            answers += warm["answers"] if name == POOLED else 0
         for number in range(rounds):
+            servers.settle(server)
             for name in sorted(sides, reverse=bool(number % 2)):
-                rates[name].append(await sides[name].load(seconds))
-    pooled = sorted(a / b for a, b in zip(rates["pooled"], rates["plain"], strict=True))[rounds // 2]
-    reserved = await sides["pooled"].checked()
-    for side in sides.values():
-        await side.database.close()
-    shown = [
-        Line(f"decisions a second, {words}", f"{sorted(rates[name])[rounds // 2]:,.0f}")
-        for name, words in (("plain", "no pool"), ("pooled", "each reserves from one pool of four lenders"))
-    ]
-    cost = at_most("what the pool costs of the throughput", 100 * (1 - pooled), 20, "%")
+                used = sides[name].cpu_seconds(), servers.server_cpu_seconds(server)
+                run = load.run(sides[name], clients=CLIENTS, seconds=seconds)
+                run["cpu_us"] = (sides[name].cpu_seconds() - used[0]) / run["answers"] * 1e6
+                run["server_cpu_us"] = (servers.server_cpu_seconds(server) - used[1]) / run["answers"] * 1e6
+                runs[name].append(run)
+        answers += sum(run["answers"] for run in runs[POOLED])
+        reserved = asyncio.run(_reservations(sides[POOLED].database_url))
+    assert reserved >= answers, f"{reserved} reservations for {answers} answers"
+    words = ((PLAIN, "no pool"), (POOLED, "each reserves from one pool of four lenders"))
+    rates = [Line(f"decisions a second, {told}", f"{_median(runs[name], 'per_second'):,.0f}") for name, told in words]
+    times = [Line(f"service + PostgreSQL, processor time, {told}", _times(runs[name])) for name, told in words]
+    share = median(a["per_second"] / b["per_second"] for a, b in zip(runs[POOLED], runs[PLAIN], strict=True))
+    cost = at_most("what the pool costs of the throughput", 100 * (1 - share), 20, "%")
     sums = Line("reservations whose entries add up to the pool's book", f"{reserved:,}")
-    return Section(f"A hot pool: desk and book on PostgreSQL, {CLIENTS} clients", (*shown, cost, sums))
+    return Section(
+        f"A hot pool: POST /v1/decisions on PostgreSQL, {CLIENTS} clients", (*rates, cost, *times, sums)
+    )
 
 
-class _Side:
-    """One database, its catalogue and its desk."""
-
-    def __init__(self, database: Any, catalogue: ActiveCatalogue, key: Path) -> None:
-        self.database = database
-        room = Room(catalogue, new_uuid7, LogSigner.from_file(key), "bench.example")
-        reads = partial(wanted, pools=catalogue.pools_reserved_from)
-        self.desk = Desk(database.book, wanted=reads, seal=partial(seal, room=room))
-        self._asked = _applications(day_in_shanghai(utc_now()))
-
-    @classmethod
-    async def opened(cls, url: str, *, pooled: bool) -> _Side:
-        await asyncio.to_thread(migrate, url)
-        database = open_database(url)
-        await database.start()
-        key = Path(f"/tmp/jfd-bench-pool-{id(database)}.pem")
-        make_key_file(key)
-        try:
-            catalogue = _catalogue(pooled=pooled)
-            side = cls(database, catalogue, key)
-            records = OperatorRecords(LogSigner.from_file(key), "bench.example")
-        finally:
-            key.unlink()
-        told = records.recording(OperatorAct.CATALOGUE_ACTIVATED, {"catalogue": catalogue.digest}, by="bench")
-        await database.catalogue.activate(catalogue.digest, "bench", told)
-        if pooled:
-            amount, on = Yuan.whole(9_000_000_000_000), date(2023, 1, 1)
-            fields = {"document": b"{}", "submitted_by": "bench", "idempotency_key": "capital"}
-            await side.desk.submit(Contribution(lender=OPERATOR, subject=POOL, amount=amount, value_on=on, **fields))
-        return side
-
-    async def load(self, seconds: float) -> float:
-        """This function will keep the clients busy and return decisions a second."""
-        ends, done = time.perf_counter() + seconds, 0
-
-        async def client() -> None:
-            nonlocal done
-            while time.perf_counter() < ends:
-                await self.desk.submit(next(self._asked))
-                done += 1
-
-        began = time.perf_counter()
-        await asyncio.gather(*(client() for _ in range(CLIENTS)))
-        return done / (time.perf_counter() - began)
-
-    async def checked(self) -> int:
-        """This function will return how many reservations there are. Raises AssertionError where sums differ."""
-        own, entries = await self.database.pools.every_entry(POOL)
-        for name in TOTALS:
-            assert sum(entry[name] for entry in entries) == own[0][name], name
-        return sum(entry["kind"] == "RESERVED" for entry in entries)
+def _median(runs: Sequence[Mapping[str, Any]], name: str) -> float:
+    return median(run[name] for run in runs)
 
 
-def _catalogue(*, pooled: bool) -> ActiveCatalogue:
+def _times(runs: Sequence[Mapping[str, Any]]) -> str:
+    return f"{_median(runs, 'cpu_us'):,.0f} + {_median(runs, 'server_cpu_us'):,.0f} µs"
+
+
+def _side(stack: ExitStack, server: Any, folder: Path, name: str) -> Side:
+    for path, content in _catalogue(pooled=name == POOLED).items():
+        (folder / "catalogue" / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "catalogue" / path).write_bytes(content)
+    server.create_database(name, migrated=False)
+    more = {"JIFENDAI_CATALOGUE_DIR": str(folder / "catalogue")}
+    return stack.enter_context(
+        servers.our_service(name, folder / "data", database_url=server.url(name), more=more)
+    )
+
+
+def _contribute(side: Side, folder: Path, today: date) -> None:
+    """The pool's capital, beside which what is reserved is little."""
+    key = json.loads((folder / "data" / "demo-keys.json").read_text())["operator"]
+    sent = {"amount": f"{_CAPITAL // 2}.00", "reference": "BENCH", "value_on": today.isoformat()}
+    connection = http.client.HTTPConnection("127.0.0.1", side.port, timeout=10)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", "Idempotency-Key": "capital"}
+    connection.request("POST", f"/v1/pools/{POOL}/contributions", json.dumps(sent), headers)
+    answer = connection.getresponse()
+    told = answer.read()
+    connection.close()
+    if answer.status != 201:
+        raise RuntimeError(told.decode())
+
+
+async def _reservations(database_url: str) -> int:
+    """How many there are. Raises AssertionError where sums differ."""
+    database = open_database(database_url)
+    try:
+        own, entries = await database.pools.every_entry(POOL)
+    finally:
+        await database.close()
+    for name in TOTALS:
+        assert sum(entry[name] for entry in entries) == own[0][name], name
+    return sum(entry["kind"] == "RESERVED" for entry in entries)
+
+
+def _catalogue(*, pooled: bool) -> dict[str, bytes]:
     """The built-in catalogue, in which four lenders have the product; without a pool it is the same but for that."""
     files = dict(read_catalogue_files(BUILT_IN_CATALOGUE))
     product = files[f"lenders/undisclosed/{SLUG}.yaml"]
@@ -144,18 +131,21 @@ def _catalogue(*, pooled: bool) -> ActiveCatalogue:
             files[f"lenders/{lender}/lender.yaml"] += _CAP
     zone = files["zones/zhongkai.yaml"].decode()
     head, mark, rest = zone.partition("  illustration:\n")
-    rest = re.sub(r"committed_capital: 1_000_000_000", "committed_capital: 9_000_000_000_000", rest, count=1)
+    rest = re.sub(r"committed_capital: 1_000_000_000", f"committed_capital: {_CAPITAL}", rest, count=1)
     files["zones/zhongkai.yaml"] = (head + mark + rest).encode()
-    return ActiveCatalogue(parse_catalogue(files))
+    return files
 
 
-def _applications(today: date) -> Iterator[Submission]:
+def _application(number: int, today: date) -> dict[str, Any]:
     """A company that nobody has seen, for the lenders in turn."""
 
     def ago(days: int) -> str:
-        return date.fromordinal(today.toordinal() - days).isoformat()
+        return (today - timedelta(days)).isoformat()
 
-    shared: Mapping[str, Any] = {
+    return {
+        "application_id": f"B-{number:09d}",
+        "product": f"{LENDERS[number % len(LENDERS)]}/{SLUG}",
+        "company": {"uscc": company_code(number), "name": "示例", "zone": "zhongkai", "founded_on": ago(2_000)},
         "innovation_score": {
             "scheme": "zhongkai", "state": "SCORED", "value": "75.00", "as_of": ago(51),
             "source": {"kind": "PLATFORM_QUERY", "reference": "BENCH", "obtained_at": f"{ago(1)}T02:10:00Z"},
@@ -167,11 +157,3 @@ def _applications(today: date) -> Iterator[Submission]:
         "authorisation": {"reference": "BENCH", "granted_on": ago(2), "valid_until": ago(-362)},
         "request": {"amount": "5000000.00", "tenor_months": 12, "purpose": "raw-materials"},
     }  # fmt: skip
-    for number in count():
-        company = {"uscc": company_code(number), "name": "示例", "zone": "zhongkai", "founded_on": ago(2_000)}
-        product = f"{LENDERS[number % len(LENDERS)]}/{SLUG}"
-        document = {"application_id": f"B-{number}", "product": product, "company": company, **shared}
-        yield submission_of(
-            canonical_bytes(document), application_from_document(document), idempotency_key=f"b-{number}",
-            submitted_by="bench",
-        )  # fmt: skip

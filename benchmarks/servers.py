@@ -15,7 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -163,12 +163,15 @@ def raw_insert(name: str, database_url: str, *, more_stored: int = 0, answer_byt
 
 
 class Load:
-    """The load generator, one process for all runs."""
+    """The load generator, one process for all runs; `documents` are sent instead of those of its own, document i with
+    application and company i.
+    """
 
-    def __init__(self, on: date, *, each: int) -> None:
+    def __init__(self, on: date, *, each: int, documents: Sequence[Mapping[str, Any]] = ()) -> None:
         command = [sys.executable, "-m", "benchmarks.load"]
         self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self.bodies = self._ask({"on": on.isoformat(), "each": each})
+        made = {"documents": documents} if documents else {"on": on.isoformat(), "each": each}
+        self.bodies = self._ask(made)
         self._next_number = 1
 
     def run(

@@ -126,9 +126,8 @@ class CampaignRunner:
         self._nudged.clear()
         went_on = False
         active = await self._campaigns.active()
-        self._forecasts = {
-            one.campaign_id: self._forecasts[one.campaign_id] for one in active if one.campaign_id in self._forecasts
-        }
+        wanted_still = {one.campaign_id for one in active if one.state is CampaignState.FORECASTING}
+        self._forecasts = {name: making for name, making in self._forecasts.items() if name in wanted_still}
         for campaign in active:
             try:
                 went_on |= await self._step(campaign)

@@ -12,8 +12,10 @@ import openpyxl
 import orjson
 import pytest
 
+from app.adapters.database.campaigns import Campaigns as StoredCampaigns
 from app.api.campaign_examples import campaign_examples
 from app.audit.open_record import open_record
+from app.usecases.campaigns import Campaign
 from app.usecases.replay import replay_stored
 from tests.api.test_decisions import today
 from tests.service import Service, begun, demo_settings, running
@@ -306,6 +308,55 @@ class TestACampaignThatRuns:
             (await service.get(f"/v1/campaigns/{first}")).json()["state"] == "FINISHED"
         )
         assert (await until(service, first, "FINISHED"))["counts"]["done"] == self.COMPANIES
+
+
+class TestAForecast:
+    async def test_tells_how_far_it_has_come(self, tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("app.adapters.campaign_runner._TELLS_EVERY_S", 0)
+        told = told_to(monkeypatch)
+        async with running(demo_settings(tmp_path / "data", database_url)) as service:
+            campaign = await made_from_sheet(service, 70)
+            ready = await until(service, campaign, "READY")
+
+        assert told == [32, 64, 70]
+        assert (ready["counts"]["forecast_done"], ready["counts"]["of"]) == (70, 70)
+        assert sum(ready["forecast"]["total"]["outcomes"].values()) == 70
+
+    async def test_that_nobody_wants_any_more_ends(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("app.adapters.campaign_runner._TELLS_EVERY_S", 0)
+        cancelled = asyncio.Event()
+        told = told_to(monkeypatch, cancelled)
+        async with running(demo_settings(tmp_path / "data")) as service:
+            campaign = await made_from_sheet(service, 70)
+            async with asyncio.timeout(20):
+                while not told:
+                    await asyncio.sleep(0.01)
+            await change(service, campaign, "cancel")
+            cancelled.set()
+            await asyncio.sleep(0.3)
+            found = (await service.get(f"/v1/campaigns/{campaign}")).json()
+
+        assert told == [32]
+        assert (found["state"], found["forecast"]) == ("CANCELLED", None)
+
+
+def told_to(monkeypatch: pytest.MonkeyPatch, held_until: asyncio.Event | None = None) -> list[int]:
+    """This function will return the list in which every word of the progress of 70 companies' forecast will stand; each
+    is passed on once `held_until` is set.
+    """
+    told: list[int] = []
+    passed_on = StoredCampaigns.forecast_reached
+
+    async def heard(self: StoredCampaigns, campaign: Campaign, done: int) -> bool:
+        # The demonstration has a campaign of its own.
+        if campaign.companies == 70:
+            told.append(done)
+            if held_until is not None:
+                await held_until.wait()
+        return await passed_on(self, campaign, done)
+
+    monkeypatch.setattr(StoredCampaigns, "forecast_reached", heard)
+    return told
 
 
 class TestACampaignOfABranch:
