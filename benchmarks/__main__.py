@@ -26,6 +26,7 @@ _BEGIN, _END = "<!-- figures: make bench ARGS=--write -->", "<!-- end of figures
 _ALONE = {
     "search": ('<!-- searches: make bench ARGS="search --write" -->', "<!-- end of searches -->"),
     "access": ('<!-- access: make bench ARGS="access --write" -->', "<!-- end of access -->"),
+    "pools": ('<!-- pools: make bench ARGS="pools --write" -->', "<!-- end of pools -->"),
     "campaigns": ('<!-- campaigns: make bench ARGS="campaigns --write" -->', "<!-- end of campaigns -->"),
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.adapters.clock import utc_now
-from app.adapters.demo_pool import _application
+from app.adapters.demo_pool import pool_application
 from app.settings import BUILT_IN_CATALOGUE
 from app.usecases.days import day_in_shanghai
 from tests.service import Service, demo_settings, running
@@ -45,7 +45,7 @@ async def post(service: Service, path: str, body: dict, key: str, role: str = "l
 
 
 async def offered(service: Service, number: int) -> dict:
-    body = _application(day_in_shanghai(utc_now()), f"EXT-{number}", CODES[number])
+    body = pool_application(day_in_shanghai(utc_now()), f"EXT-{number}", CODES[number])
     answer = await post(service, "/v1/decisions", body, f"decide-{number}")
     assert answer.status_code == 201, answer.text
     return answer.json()["offer"]

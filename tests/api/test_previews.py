@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from app.adapters.clock import utc_now
-from app.adapters.demo_pool import _application
+from app.adapters.demo_pool import pool_application
 from app.api.examples import pre_approved, preview_examples
 from app.usecases.days import day_in_shanghai
 from tests.api.test_decisions import today
@@ -100,7 +100,7 @@ class TestAPreview:
 
 class TestAPreviewOfAProductThatReservesAtTheOffer:
     async def test_tells_the_room_as_it_stands_and_holds_none_of_it(self, embedded: Service):
-        asked = _application(day_in_shanghai(utc_now()), "ROOM-1", "91999999MAT000050R")
+        asked = pool_application(day_in_shanghai(utc_now()), "ROOM-1", "91999999MAT000050R")
         room = [(await embedded.client.get(POOL, headers=embedded.bearer())).json()["room"]]
 
         previewed = await embedded.client.post("/v1/decisions/preview", json=asked, headers=embedded.bearer())
